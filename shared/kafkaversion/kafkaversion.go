@@ -1,0 +1,106 @@
+// Package kafkaversion is the one table from the version names of Amazon MSK to the Apache Kafka releases that run here.
+//
+// MSK names a line of releases (4.1.x.kraft) and manages the patch level itself. Millrace does the same: each name stands
+// for one exact release that was started, formatted and rolled for real. The requested name stays in the API; the
+// release is what hosts are told to run. Nothing here looks anything up: it is data.
+package kafkaversion
+
+import "slices"
+
+// Status is MSK's word for whether a version may still be chosen.
+type Status string
+
+const (
+	Active     Status = "ACTIVE"
+	Deprecated Status = "DEPRECATED"
+)
+
+// Version is one version as MSK names it and what it means here.
+type Version struct {
+	// Name is the version as clients of the API write it, such as 4.1.x.kraft.
+	Name string
+	// Release is the exact Apache Kafka release, such as 4.1.2.
+	Release string
+	Status  Status
+	// Features are the levels a new cluster of this release starts with; metadata.version is always the first.
+	Features []Feature
+}
+
+// Feature is a cluster-wide feature of Kafka and its finalized level.
+type Feature struct {
+	Name  string
+	Level int16
+}
+
+// Names of Kafka's features.
+const (
+	MetadataVersion        = "metadata.version"
+	GroupVersion           = "group.version"
+	TransactionVersion     = "transaction.version"
+	EligibleLeaderReplicas = "eligible.leader.replicas.version"
+	ShareVersion           = "share.version"
+	StreamsVersion         = "streams.version"
+)
+
+// versions is in the order in which MSK lists them, oldest first.
+var versions = []Version{
+	{"3.9.x", "3.9.1", Active, features(21)},
+	{"3.9.x.kraft", "3.9.1", Active, features(21)},
+	{"4.0.x.kraft", "4.0.0", Active, features(25, group, transaction)},
+	{"4.1.x.kraft", "4.1.2", Active, features(27, group, transaction, eligible)},
+	{"4.2.x.kraft", "4.2.1", Active, features(29, group, transaction, eligible, share, streams)},
+	{"4.3.x.kraft", "4.3.1", Active, features(30, group, transaction, eligible, share, streams)},
+}
+
+var (
+	group       = Feature{GroupVersion, 1}
+	transaction = Feature{TransactionVersion, 2}
+	eligible    = Feature{EligibleLeaderReplicas, 1}
+	share       = Feature{ShareVersion, 1}
+	streams     = Feature{StreamsVersion, 1}
+)
+
+func features(metadata int16, more ...Feature) []Feature {
+	return append([]Feature{{MetadataVersion, metadata}}, more...)
+}
+
+// All lists every version in MSK's order, oldest first.
+func All() []Version { return slices.Clone(versions) }
+
+// Lookup finds a version by MSK's name for it.
+func Lookup(name string) (Version, bool) {
+	i := slices.IndexFunc(versions, func(v Version) bool { return v.Name == name })
+	if i < 0 {
+		return Version{}, false
+	}
+	return versions[i], true
+}
+
+// OfRelease finds the version that stands for an exact release, such as 4.1.2.
+func OfRelease(release string) (Version, bool) {
+	for _, v := range slices.Backward(versions) {
+		if v.Release == release {
+			return v, true
+		}
+	}
+	return Version{}, false
+}
+
+// Default is the version for whoever does not choose one: the newest.
+func Default() Version { return versions[len(versions)-1] }
+
+// CompatibleTargets names the versions a cluster of the named version may be moved to: the newer ones, in MSK's order.
+// Kafka's metadata can't be taken back to an older release, so a downgrade is never among them. An unknown name has none.
+func CompatibleTargets(name string) []string {
+	source, ok := Lookup(name)
+	if !ok {
+		return nil
+	}
+	var targets []string
+	for _, v := range versions {
+		if v.Features[0].Level > source.Features[0].Level {
+			targets = append(targets, v.Name)
+		}
+	}
+	return targets
+}
