@@ -1,0 +1,70 @@
+package cluster
+
+import (
+	"fmt"
+	"time"
+)
+
+// Role is what a node does for its cluster.
+type Role string
+
+const (
+	Broker     Role = "broker"
+	Controller Role = "controller"
+)
+
+// Node is a Kafka identity of a cluster, broker or controller: its id, rack, address and log volume survive the host that
+// serves it at the moment.
+type Node struct {
+	ClusterID string `json:"clusterId"`
+	// ID is Kafka's node id: brokers count from 1 without gaps at creation, controllers from 1001.
+	ID   int32 `json:"id"`
+	Role Role  `json:"role"`
+	// Subnet decides the zone; Rack is that zone's id and becomes broker.rack.
+	Subnet string `json:"subnet"`
+	Rack   string `json:"rack"`
+	// DirectoryID is Kafka's id of the log directory.
+	DirectoryID string    `json:"directoryId"`
+	AddedAt     time.Time `json:"addedAt"`
+
+	Address *Address `json:"address,omitempty"`
+	Volume  *Volume  `json:"volume,omitempty"`
+	// Host is what serves the node now. Launches counts the launches that were attempted, each recorded before it was
+	// made, because a client token that was used once only ever returns the host of that first time.
+	Host     *Host `json:"host,omitempty"`
+	Launches int   `json:"launches"`
+	// SpecGeneration is the generation of the last node spec that was written for this node.
+	SpecGeneration int64 `json:"specGeneration"`
+}
+
+// String names the node as an operator would: broker 2, controller 1001.
+func (n Node) String() string { return fmt.Sprintf("%s %d", n.Role, n.ID) }
+
+// Address is a fixed network address: an ENI on AWS, a loopback address on one machine.
+type Address struct {
+	ID   string `json:"id"`
+	IP   string `json:"ip"`
+	Name string `json:"name"` // what clients connect to, and what certificates name
+}
+
+// Volume is a log volume: an EBS volume on AWS, a directory on one machine. It outlives its host.
+type Volume struct {
+	ID      string `json:"id"`
+	SizeGiB int    `json:"sizeGiB"`
+}
+
+// HostState is how far a host is, in EC2's words.
+type HostState string
+
+const (
+	HostPending    HostState = "pending"
+	HostRunning    HostState = "running"
+	HostStopped    HostState = "stopped" // powered off, can be started again
+	HostTerminated HostState = "terminated"
+)
+
+// Host serves a node at the moment: an EC2 instance, or a group of processes on one machine. Replaceable.
+type Host struct {
+	ID    string    `json:"id"`
+	State HostState `json:"state,omitempty"`
+}

@@ -1,0 +1,150 @@
+package cluster
+
+import (
+	"fmt"
+	"time"
+)
+
+// OperationType is what an operation does, in MSK's words where MSK has one.
+type OperationType string
+
+const (
+	CreateCluster OperationType = "CREATE_CLUSTER"
+	DeleteCluster OperationType = "DELETE_CLUSTER"
+)
+
+// Machine is the state machine that carries out operations of this type.
+func (t OperationType) Machine() string {
+	switch t {
+	case CreateCluster:
+		return "create-cluster"
+	case DeleteCluster:
+		return "delete-cluster"
+	default:
+		return ""
+	}
+}
+
+// state is the cluster's state while such an operation holds it.
+func (t OperationType) state() State {
+	switch t {
+	case CreateCluster:
+		return Creating
+	case DeleteCluster:
+		return Deleting
+	default:
+		return Updating
+	}
+}
+
+// OperationState is MSK's; any other value breaks Terraform.
+type OperationState string
+
+const (
+	Pending         OperationState = "PENDING"
+	InProgress      OperationState = "UPDATE_IN_PROGRESS"
+	Complete        OperationState = "UPDATE_COMPLETE"
+	OperationFailed OperationState = "UPDATE_FAILED"
+)
+
+// Operation is one recorded wish to change a cluster, with how far it got.
+type Operation struct {
+	// ID is a UUID of version 7, so that ids sort by time.
+	ID        string         `json:"id"`
+	ClusterID string         `json:"clusterId"`
+	ARN       string         `json:"arn"`
+	Type      OperationType  `json:"type"`
+	State     OperationState `json:"state"`
+	// RequestID is the API request that caused it.
+	RequestID string    `json:"requestId,omitempty"`
+	CreatedAt time.Time `json:"createdAt"`
+	EndedAt   time.Time `json:"endedAt,omitzero"`
+
+	// Attempt counts the executions of this operation from 1; each has its own name.
+	Attempt int `json:"attempt"`
+	// Execution is the execution that carries out the current attempt; empty until it has begun.
+	Execution string `json:"execution,omitempty"`
+	// Deadline is when the current attempt gives up; set when it begins.
+	Deadline time.Time `json:"deadline,omitzero"`
+
+	Steps   []Step   `json:"steps,omitempty"`
+	Failure *Failure `json:"failure,omitempty"`
+}
+
+// ExecutionName names the execution of the current attempt. The name of an ended execution stays taken for 90 days on
+// AWS, so every attempt has one of its own.
+func (o Operation) ExecutionName() string { return fmt.Sprintf("%s-%d", o.ID, o.Attempt) }
+
+// Ended tells whether the operation is over, well or not.
+func (o Operation) Ended() bool { return o.State == Complete || o.State == OperationFailed }
+
+// StepStatus is the status of a step, in MSK's words.
+type StepStatus string
+
+const (
+	StepPending    StepStatus = "PENDING"
+	StepInProgress StepStatus = "IN_PROGRESS"
+	StepCompleted  StepStatus = "COMPLETED"
+	StepFailed     StepStatus = "FAILED"
+)
+
+// Step is a part of an operation as an operator sees it.
+type Step struct {
+	Name   string     `json:"name"`
+	Status StepStatus `json:"status"`
+	// Percent of this step, 0 to 100.
+	Percent int `json:"percent"`
+	// Detail says what the step waits for, or why it failed.
+	Detail string `json:"detail,omitempty"`
+}
+
+// Percent is how much of the whole operation is done, each step counting the same.
+func (o Operation) Percent() int {
+	if o.State == Complete {
+		return 100
+	}
+	if len(o.Steps) == 0 {
+		return 0
+	}
+	sum := 0
+	for _, s := range o.Steps {
+		if s.Status == StepCompleted {
+			sum += 100
+			continue
+		}
+		sum += s.Percent
+	}
+	return sum / len(o.Steps)
+}
+
+// Advance marks the named step as being at percent with what it waits for, and every step before it as completed.
+// At 100 percent the step is completed too. An unknown name changes nothing.
+func (o *Operation) Advance(name string, percent int, detail string) {
+	at := -1
+	for i, s := range o.Steps {
+		if s.Name == name {
+			at = i
+		}
+	}
+	if at < 0 {
+		return
+	}
+	for i := range at {
+		o.Steps[i] = Step{Name: o.Steps[i].Name, Status: StepCompleted, Percent: 100}
+	}
+	s := Step{Name: name, Status: StepInProgress, Percent: percent, Detail: detail}
+	if percent >= 100 {
+		s = Step{Name: name, Status: StepCompleted, Percent: 100}
+	}
+	o.Steps[at] = s
+}
+
+// FailStep marks the step that is under way (or the first that has not begun) as failed, with the cause.
+func (o *Operation) FailStep(cause string) {
+	for i, s := range o.Steps {
+		if s.Status != StepCompleted {
+			o.Steps[i].Status, o.Steps[i].Detail = StepFailed, cause
+			return
+		}
+	}
+}

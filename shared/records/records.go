@@ -1,0 +1,114 @@
+package records
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/millrace/millrace/shared/fault"
+)
+
+// Records reads and writes the nouns.
+type Records struct {
+	Table Table
+}
+
+const pageSize = 200
+
+// get decodes the item at key into a T.
+func get[T any](ctx context.Context, t Table, key Key) (value T, revision int64, err error) {
+	item, err := t.Get(ctx, key)
+	if err != nil {
+		return value, 0, err
+	}
+	if err := json.Unmarshal(item.Body, &value); err != nil {
+		return value, 0, fmt.Errorf("decode %s/%s: %w", key.Partition, key.Sort, err)
+	}
+	return value, item.Revision, nil
+}
+
+// page decodes up to limit items of a partition.
+func page[T any](ctx context.Context, t Table, partition, prefix, after string, limit int) ([]T, error) {
+	items, err := t.Query(ctx, partition, prefix, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", partition, err)
+	}
+	values := make([]T, len(items))
+	for i, item := range items {
+		if err := json.Unmarshal(item.Body, &values[i]); err != nil {
+			return nil, fmt.Errorf("decode %s/%s: %w", item.Partition, item.Sort, err)
+		}
+	}
+	return values, nil
+}
+
+// all decodes every item of a partition.
+func all[T any](ctx context.Context, t Table, partition string) ([]T, error) {
+	var values []T
+	err := visit(ctx, t, partition, func(item Item) error {
+		var v T
+		if err := json.Unmarshal(item.Body, &v); err != nil {
+			return fmt.Errorf("decode %s/%s: %w", item.Partition, item.Sort, err)
+		}
+		values = append(values, v)
+		return nil
+	})
+	return values, err
+}
+
+// removeAll removes every item of a partition that keep does not name.
+func removeAll(ctx context.Context, t Table, partition string, keep ...Key) error {
+	return visit(ctx, t, partition, func(item Item) error {
+		if slices.Contains(keep, item.Key) {
+			return nil
+		}
+		if err := t.Write(ctx, Write{Key: item.Key, Delete: true}); err != nil {
+			return fmt.Errorf("remove %s/%s: %w", item.Partition, item.Sort, err)
+		}
+		return nil
+	})
+}
+
+// visit calls f for every item of a partition, in order.
+func visit(ctx context.Context, t Table, partition string, f func(Item) error) error {
+	after := ""
+	for {
+		items, err := t.Query(ctx, partition, "", after, pageSize)
+		if err != nil {
+			return fmt.Errorf("list %s: %w", partition, err)
+		}
+		for _, item := range items {
+			if err := f(item); err != nil {
+				return err
+			}
+		}
+		if len(items) < pageSize {
+			return nil
+		}
+		after = items[len(items)-1].Sort
+	}
+}
+
+// put makes a write of a value.
+func put(key Key, value any, condition Condition) (Write, error) {
+	body, err := json.Marshal(value)
+	if err != nil {
+		return Write{}, fmt.Errorf("encode %s/%s: %w", key.Partition, key.Sort, err)
+	}
+	return Write{Key: key, If: condition, Body: body}, nil
+}
+
+// contended is how often a change is tried again when someone else wrote in between.
+const contended = 20
+
+// retryContended runs a read-change-write until it does not meet a Conflict with another writer.
+func retryContended(ctx context.Context, change func() error) error {
+	var err error
+	for range contended {
+		if err = change(); !fault.Is(err, fault.Conflict) || ctx.Err() != nil {
+			return err
+		}
+	}
+	return err
+}
