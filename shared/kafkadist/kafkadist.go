@@ -7,10 +7,9 @@ package kafkadist
 
 import (
 	"context"
-	"errors"
-	"os/exec"
-
-	"github.com/millrace/millrace/shared/nodespec"
+	"fmt"
+	"os"
+	"path/filepath"
 )
 
 // Store is a directory of Kafka installations, shared by all agents of a machine.
@@ -20,7 +19,13 @@ type Store struct {
 }
 
 // UserStore is the store of the user who runs this program: millrace/kafka in their cache directory.
-func UserStore() (Store, error) { return Store{}, errors.New("not yet") }
+func UserStore() (Store, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return Store{}, fmt.Errorf("find a place for Kafka's software: %w", err)
+	}
+	return Store{Dir: filepath.Join(cache, "millrace", "kafka")}, nil
+}
 
 // Installation is one release of Kafka, ready to start.
 type Installation struct {
@@ -32,24 +37,77 @@ type Installation struct {
 	Archive string
 	// Java is the path of the java command.
 	Java string
-}
 
-// ProcessSettings are what differs from one Kafka process to the next.
-type ProcessSettings struct {
-	// Properties is the path of the node's server.properties.
-	Properties string
-	// LogFile is where Kafka writes its log; it is rotated and never takes more than 50 MiB. Empty: standard output.
-	LogFile string
-	JVM     nodespec.JVM
+	dir string
 }
 
 // Ensure gives the installation of a release, fetching and preparing what is missing; the second time it only looks.
 // Several processes may ask at once: one does the work and the others wait. say is told, in sentences for people, what
 // takes long; nil is allowed.
+//
+//  1. Find Java, and look whether everything is there: that is the end of nearly every call.
+//  2. Take the store's lock and look again: another process may have done the work meanwhile.
+//  3. Resolve the jars by Maven and check each one.
+//  4. Write the logging configuration.
+//  5. Build the start-up archive by running a node for a moment.
+//
+// Each of 3 to 5 appears in its final place complete or not at all.
 func (s Store) Ensure(ctx context.Context, release string, say func(format string, args ...any)) (Installation, error) {
-	return Installation{}, errors.New("not yet")
+	if say == nil {
+		say = func(string, ...any) {}
+	}
+	wanted, err := pinned(release)
+	if err != nil {
+		return Installation{}, err
+	}
+	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
+		return Installation{}, err
+	}
+	java, err := s.findJava(ctx)
+	if err != nil {
+		return Installation{}, err
+	}
+	i := s.installation(release, wanted, java)
+	if i.jarsComplete(wanted) && i.loggingComplete() && exists(i.Archive) {
+		return i, nil
+	}
+
+	unlock, err := s.lock(ctx, say)
+	if err != nil {
+		return Installation{}, err
+	}
+	defer unlock()
+	s.removeLeftovers()
+	if !i.jarsComplete(wanted) {
+		say("fetching Apache Kafka %s with Maven", release)
+		if err := s.resolve(ctx, release, wanted); err != nil {
+			return Installation{}, fmt.Errorf("fetch Apache Kafka %s: %w", release, err)
+		}
+	}
+	if err := i.writeLogging(); err != nil {
+		return Installation{}, fmt.Errorf("write the logging configuration of Kafka %s: %w", release, err)
+	}
+	if !exists(i.Archive) {
+		say("building the start-up archive of Kafka %s", release)
+		if err := s.buildArchive(ctx, i); err != nil {
+			return Installation{}, fmt.Errorf("build the start-up archive of Kafka %s: %w", release, err)
+		}
+	}
+	return i, nil
 }
 
-// Command is the process of one node, not yet started. Its standard output carries what the JVM itself has to say, and
-// Kafka's log where no file is given.
-func (i Installation) Command(p ProcessSettings) *exec.Cmd { return nil }
+// installation says where everything of a release is, or will be.
+func (s Store) installation(release string, wanted []jar, java java) Installation {
+	dir := filepath.Join(s.Dir, release)
+	i := Installation{Release: release, Java: java.Path, dir: dir}
+	for _, j := range wanted {
+		i.Jars = append(i.Jars, filepath.Join(dir, "jars", j.name))
+	}
+	i.Archive = filepath.Join(dir, archiveName(java, i.Jars))
+	return i
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

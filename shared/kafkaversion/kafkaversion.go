@@ -50,6 +50,7 @@ var versions = []Version{
 	{"4.1.x.kraft", "4.1.2", Active, features(27, group, transaction, eligible)},
 	{"4.2.x.kraft", "4.2.1", Active, features(29, group, transaction, eligible, share, streams)},
 	{"4.3.x.kraft", "4.3.1", Active, features(30, group, transaction, eligible, share, streams)},
+	{"4.4.x.kraft", "4.4.0", Active, features(33, group, transaction, eligible, share, streams)},
 }
 
 var (
@@ -86,21 +87,24 @@ func OfRelease(release string) (Version, bool) {
 	return Version{}, false
 }
 
-// Default is the version for whoever does not choose one: the newest.
-func Default() Version { return versions[len(versions)-1] }
+// Default is the version for whoever does not choose one: the newest whose release is complete. Kafka's own tools and
+// Connect are not published for 4.4.0.
+func Default() Version {
+	v, _ := Lookup("4.3.x.kraft")
+	return v
+}
 
-// CompatibleTargets names the versions a cluster of the named version may be moved to: the newer ones, in MSK's order.
-// Kafka's metadata can't be taken back to an older release, so a downgrade is never among them. An unknown name has none.
+// CompatibleTargets names the versions a cluster of the named version may be moved to: all that follow it in MSK's order.
+// Kafka's metadata can't be taken back to an older release, so a downgrade is never among them. From 3.9.x to 3.9.x.kraft,
+// which for MSK is the step away from ZooKeeper, nothing but the name changes here. An unknown name has no targets.
 func CompatibleTargets(name string) []string {
-	source, ok := Lookup(name)
-	if !ok {
+	i := slices.IndexFunc(versions, func(v Version) bool { return v.Name == name })
+	if i < 0 {
 		return nil
 	}
 	var targets []string
-	for _, v := range versions {
-		if v.Features[0].Level > source.Features[0].Level {
-			targets = append(targets, v.Name)
-		}
+	for _, v := range versions[i+1:] {
+		targets = append(targets, v.Name)
 	}
 	return targets
 }
