@@ -121,8 +121,8 @@ func ServiceUnavailable(format string, args ...any) *Error {
 // not model NotFound answers BadRequest; the project's faults follow the table in the style guide; everything else is
 // Internal and keeps its text to itself.
 func FromError(op Operation, requestID string, err error) *Error {
-	e, ok := asError(err)
-	if !ok {
+	var e *Error
+	if !errors.As(err, &e) {
 		e = fromFault(requestID, err)
 	}
 	if e.Code == CodeNotFound && !op.ModelsNotFound || e.Code == CodeConflict && !op.ModelsConflict {

@@ -2,7 +2,6 @@ package mskapi
 
 import (
 	"encoding/base64"
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -114,11 +113,4 @@ func signedPath(host, stage, path string) string {
 
 func errBodyTooLarge() *Error {
 	return BadRequest("", "The request body is larger than %d bytes.", MaxBodyBytes)
-}
-
-// asError gives the API error inside err, if there is one.
-func asError(err error) (*Error, bool) {
-	var e *Error
-	ok := errors.As(err, &e)
-	return e, ok
 }

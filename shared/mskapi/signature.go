@@ -182,6 +182,11 @@ func signAgain(ctx context.Context, r Request, sig signature, secret string, at 
 	if err != nil {
 		return "", fmt.Errorf("read our own signature: %w", err)
 	}
+	if !slices.Equal(resigned.signedHeaders, sig.signedHeaders) {
+		// A header that changes on the way (User-Agent, Authorization itself) is one the signer leaves out.
+		return "", Forbidden("The signature covers %s; it should cover %s.",
+			strings.Join(sig.signedHeaders, ";"), strings.Join(resigned.signedHeaders, ";"))
+	}
 	return resigned.signature, nil
 }
 
