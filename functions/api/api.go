@@ -65,7 +65,33 @@ func New(d Deps) *API {
 
 // operations is the API: what is built of MSK's. Every other operation of the model is refused by name.
 func (a *API) operations() map[string]handler {
-	return map[string]handler{}
+	return map[string]handler{
+		"CreateCluster":              handle(a.createCluster),
+		"CreateClusterV2":            handle(a.createClusterV2),
+		"CreateConfiguration": handle(a.createConfiguration),
+		"DeleteCluster":              handle(a.deleteCluster),
+		"DeleteConfiguration": handle(a.deleteConfiguration),
+		"DescribeCluster":            handle(a.describeCluster),
+		"DescribeClusterOperation":   handle(a.describeClusterOperation),
+		"DescribeClusterOperationV2": handle(a.describeClusterOperationV2),
+		"DescribeClusterV2":          handle(a.describeClusterV2),
+		"DescribeConfiguration": handle(a.describeConfiguration),
+		"DescribeConfigurationRevision": handle(a.describeConfigurationRevision),
+		"GetBootstrapBrokers":        handle(a.getBootstrapBrokers),
+		"GetCompatibleKafkaVersions": handle(a.getCompatibleKafkaVersions),
+		"ListClusterOperations":      handle(a.listClusterOperations),
+		"ListClusterOperationsV2":    handle(a.listClusterOperationsV2),
+		"ListClusters":               handle(a.listClusters),
+		"ListClustersV2":             handle(a.listClustersV2),
+		"ListConfigurationRevisions": handle(a.listConfigurationRevisions),
+		"ListConfigurations": handle(a.listConfigurations),
+		"ListKafkaVersions":          handle(a.listKafkaVersions),
+		"ListNodes":                  handle(a.listNodes),
+		"ListTagsForResource":        handle(a.listTagsForResource),
+		"TagResource":                handle(a.tagResource),
+		"UntagResource":              handle(a.untagResource),
+		"UpdateConfiguration": handle(a.updateConfiguration),
+	}
 }
 
 // handler answers one operation; the input is the SDK's for that operation, and so is the output.

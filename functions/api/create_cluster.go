@@ -1,0 +1,278 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kafka"
+	"github.com/aws/aws-sdk-go-v2/service/kafka/types"
+	"github.com/google/uuid"
+
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/fault"
+	"github.com/millrace/millrace/shared/mskapi"
+	"github.com/millrace/millrace/shared/records"
+)
+
+// defaultVolumeGiB is the volume of brokers whose request names no size.
+const defaultVolumeGiB = 100
+
+func (a *API) createCluster(ctx context.Context, in *kafka.CreateClusterInput) (*kafka.CreateClusterOutput, error) {
+	c, err := a.create(ctx, *in.ClusterName, in.Tags, types.ProvisionedRequest{
+		BrokerNodeGroupInfo:  in.BrokerNodeGroupInfo,
+		KafkaVersion:         in.KafkaVersion,
+		NumberOfBrokerNodes:  in.NumberOfBrokerNodes,
+		ClientAuthentication: in.ClientAuthentication,
+		ConfigurationInfo:    in.ConfigurationInfo,
+		EncryptionInfo:       in.EncryptionInfo,
+		EnhancedMonitoring:   in.EnhancedMonitoring,
+		LoggingInfo:          in.LoggingInfo,
+		OpenMonitoring:       in.OpenMonitoring,
+		Rebalancing:          in.Rebalancing,
+		StorageMode:          in.StorageMode,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &kafka.CreateClusterOutput{
+		ClusterArn:  aws.String(c.ARN),
+		ClusterName: aws.String(c.Name),
+		State:       types.ClusterState(c.State()),
+	}, nil
+}
+
+func (a *API) createClusterV2(ctx context.Context, in *kafka.CreateClusterV2Input) (*kafka.CreateClusterV2Output, error) {
+	switch {
+	case in.Provisioned != nil && in.Serverless != nil, in.Provisioned == nil && in.Serverless == nil:
+		return nil, mskapi.BadRequest("provisioned", "A cluster is either provisioned or serverless: send exactly one of them.")
+	case in.Serverless != nil:
+		return nil, mskapi.BadRequest("serverless", "Millrace does not support serverless clusters yet. "+
+			"A small provisioned cluster, such as three brokers of type kafka.m7g.large, serves the same clients.")
+	}
+	c, err := a.create(ctx, *in.ClusterName, in.Tags, *in.Provisioned)
+	if err != nil {
+		return nil, err
+	}
+	return &kafka.CreateClusterV2Output{
+		ClusterArn:  aws.String(c.ARN),
+		ClusterName: aws.String(c.Name),
+		ClusterType: types.ClusterTypeProvisioned,
+		State:       types.ClusterState(c.State()),
+	}, nil
+}
+
+// create makes a cluster of either form of the request.
+//
+//  1. Check everything that can be known now, before anything is touched.
+//  2. Record the cluster and the operation that creates it in one write, which one of many with the same name wins.
+//  3. Start the operation's machine.
+func (a *API) create(
+	ctx context.Context, name string, tags map[string]string, p types.ProvisionedRequest,
+) (cluster.Cluster, error) {
+	if err := a.checkCreate(ctx, name, tags, p); err != nil {
+		return cluster.Cluster{}, err
+	}
+	c, err := a.newCluster(name, tags, p)
+	if err != nil {
+		return cluster.Cluster{}, err
+	}
+	op, err := a.newOperation(ctx, c, cluster.CreateCluster)
+	if err != nil {
+		return cluster.Cluster{}, err
+	}
+	c.Active = &cluster.ActiveOperation{ID: op.ID, Type: op.Type}
+	err = a.Records.CreateCluster(ctx, c, op)
+	if errors.Is(err, records.ErrNameTaken) {
+		return cluster.Cluster{}, mskapi.Conflict("clusterName", "A resource with this name already exists: %s.", name)
+	}
+	if err != nil {
+		return cluster.Cluster{}, err
+	}
+	a.start(ctx, op)
+	return c, nil
+}
+
+// checkCreate applies MSK's own rules first, so that a mistake is explained as MSK would, and only then what Millrace has
+// not built.
+func (a *API) checkCreate(ctx context.Context, name string, tags map[string]string, p types.ProvisionedRequest) error {
+	if err := nameIsValid(name); err != nil {
+		return err
+	}
+	if err := tagsAreValid(tags); err != nil {
+		return err
+	}
+	if err := checkRules(p); err != nil {
+		return err
+	}
+	if err := a.checkConfiguration(ctx, p); err != nil {
+		return err
+	}
+	subnets := p.BrokerNodeGroupInfo.ClientSubnets
+	zones, err := a.Zones.Zones(ctx, subnets)
+	if err != nil {
+		return fmt.Errorf("look up the zones of %v: %w", subnets, err)
+	}
+	if err := zonesAreDistinct(subnets, zones); err != nil {
+		return err
+	}
+	return checkSupported(p, supportedMembers(a.VolumeKey))
+}
+
+func (a *API) newCluster(name string, tags map[string]string, p types.ProvisionedRequest) (cluster.Cluster, error) {
+	id, err := mskapi.NewID(a.Random)
+	if err != nil {
+		return cluster.Cluster{}, err
+	}
+	version, err := mskapi.NewClusterVersion(a.Random)
+	if err != nil {
+		return cluster.Cluster{}, err
+	}
+	kafkaID, err := newKafkaID(a.Random)
+	if err != nil {
+		return cluster.Cluster{}, err
+	}
+	requested, err := mskapi.Marshal(p)
+	if err != nil {
+		return cluster.Cluster{}, fmt.Errorf("keep the request: %w", err)
+	}
+	return cluster.Cluster{
+		ID:        id,
+		Name:      name,
+		ARN:       a.scope.ClusterARN(name, id),
+		KafkaID:   kafkaID,
+		CreatedAt: a.now(),
+		Version:   version,
+		Spec:      a.newSpec(p),
+		Requested: requested,
+		Tags:      tags,
+	}, nil
+}
+
+// newSpec is what a request asks for, with MSK's defaults where it says nothing.
+func (a *API) newSpec(p types.ProvisionedRequest) cluster.Spec {
+	spec := cluster.Spec{
+		KafkaVersion:   *p.KafkaVersion,
+		Brokers:        int(*p.NumberOfBrokerNodes),
+		Controllers:    a.Controllers,
+		InstanceType:   instanceType(p),
+		Subnets:        p.BrokerNodeGroupInfo.ClientSubnets,
+		SecurityGroups: p.BrokerNodeGroupInfo.SecurityGroups,
+		VolumeGiB:      defaultVolumeGiB,
+		ClientBroker:   cluster.TLS,
+		InCluster:      !isOff(inTransit(p).InCluster),
+	}
+	if len(spec.SecurityGroups) == 0 {
+		spec.SecurityGroups = []string{a.SecurityGroup}
+	}
+	if size := volume(p).VolumeSize; size != nil {
+		spec.VolumeGiB = int(*size)
+	}
+	if clientBroker := inTransit(p).ClientBroker; clientBroker != "" {
+		spec.ClientBroker = string(clientBroker)
+	}
+	if info := p.ConfigurationInfo; info != nil {
+		spec.Configuration = &cluster.ConfigurationRef{ARN: *info.Arn, Revision: *info.Revision}
+	}
+	return spec
+}
+
+// checkConfiguration asks whether a cluster of this version may run on the revision the request names.
+func (a *API) checkConfiguration(ctx context.Context, p types.ProvisionedRequest) error {
+	info := p.ConfigurationInfo
+	if info == nil {
+		return nil
+	}
+	name, err := a.scope.ParseConfiguration("configurationInfo", *info.Arn)
+	if err != nil {
+		return err
+	}
+	configuration, err := a.Records.Configuration(ctx, name.ID)
+	if fault.Is(err, fault.NotFound) || err == nil && configuration.ARN != *info.Arn {
+		return mskapi.BadRequest("configurationInfo", "Configuration ARN does not exist: %s.", *info.Arn)
+	}
+	if err != nil {
+		return err
+	}
+	if err := versionFitsConfiguration(*p.KafkaVersion, configuration); err != nil {
+		return err
+	}
+	_, err = a.Records.Revision(ctx, name.ID, *info.Revision)
+	if fault.Is(err, fault.NotFound) {
+		return mskapi.BadRequest("configurationInfo", "The configuration %s has no revision %d.",
+			configuration.Name, *info.Revision)
+	}
+	return err
+}
+
+// newOperation makes the record of an operation that no execution has begun.
+func (a *API) newOperation(
+	ctx context.Context, c cluster.Cluster, kind cluster.OperationType,
+) (cluster.Operation, error) {
+	id, err := newOperationID(a.Now(), a.Random)
+	if err != nil {
+		return cluster.Operation{}, err
+	}
+	return cluster.Operation{
+		ID:        id,
+		ClusterID: c.ID,
+		ARN:       a.scope.OperationARN(c.Name, c.ID, id),
+		Type:      kind,
+		State:     cluster.Pending,
+		RequestID: callOf(ctx).requestID,
+		CreatedAt: a.now(),
+		Attempt:   1,
+	}, nil
+}
+
+// machineInput is what every machine that changes a cluster starts with.
+type machineInput struct {
+	ClusterID   string `json:"clusterId"`
+	OperationID string `json:"operationId"`
+}
+
+// start starts the machine of an operation that is recorded already. The record is the promise: when the start fails, the
+// sweep, which starts every operation without a living execution, makes up for it, so the caller need not know.
+func (a *API) start(ctx context.Context, op cluster.Operation) {
+	input := machineInput{ClusterID: op.ClusterID, OperationID: op.ID}
+	if err := a.Workflows.Start(ctx, op.Type.Machine(), op.ExecutionName(), input); err != nil {
+		slog.WarnContext(ctx, "left the start of an operation to the sweep",
+			"cluster", op.ClusterID, "operation", op.ID, "type", op.Type, "error", err)
+	}
+}
+
+// now is the time in the precision of the API, so that what is recorded is what is shown.
+func (a *API) now() time.Time { return a.Now().UTC().Truncate(time.Millisecond) }
+
+// newOperationID makes a UUID of version 7: ids sort by the time they were made.
+func newOperationID(now time.Time, random io.Reader) (string, error) {
+	var id uuid.UUID
+	if _, err := io.ReadFull(random, id[6:]); err != nil {
+		return "", fmt.Errorf("make an operation id: %w", err)
+	}
+	var ms [8]byte
+	binary.BigEndian.PutUint64(ms[:], uint64(now.UnixMilli()))
+	copy(id[:6], ms[2:])
+	id[6] = id[6]&0x0f | 0x70 // version 7
+	id[8] = id[8]&0x3f | 0x80 // RFC 9562's variant
+	return id.String(), nil
+}
+
+// newKafkaID makes Kafka's own id of a cluster. It must not begin with a hyphen, which Kafka's tools take for an option.
+func newKafkaID(random io.Reader) (string, error) {
+	for {
+		var id [16]byte
+		if _, err := io.ReadFull(random, id[:]); err != nil {
+			return "", fmt.Errorf("make a Kafka cluster id: %w", err)
+		}
+		if text := base64.RawURLEncoding.EncodeToString(id[:]); text[0] != '-' {
+			return text, nil
+		}
+	}
+}
