@@ -2,13 +2,214 @@ package api
 
 import (
 	"context"
+	"net/http"
+	"net/url"
+	"regexp"
+	"time"
 
+	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/mskapi"
 )
 
-// millracePrefix is where everything lives that MSK lacks.
+// millracePrefix is where everything lives that MSK lacks, with the same authentication and the same errors:
+//
+//	GET  /millrace/v1/clusters              {clusters: [clusterView]}, by name
+//	GET  /millrace/v1/clusters/{arn}        clusterView
+//	GET  /millrace/v1/clusters/{arn}/ca     {certificate}: the PEM certificate that clients of the cluster trust
+//	POST /millrace/v1/clusters/{arn}/resume clusterView, of a cluster whose failed create was started again
 const millracePrefix = "/millrace/v1/"
 
-func (a *API) serveMillrace(_ context.Context, _ *call, r mskapi.Request) (mskapi.Response, error) {
-	return mskapi.Response{}, mskapi.BadRequest("", "%s %s is not known.", r.Method, r.Path)
+// millraceRoutes match the decoded path. The longer come first, because an ARN may hold anything until it is parsed.
+var millraceRoutes = []struct {
+	name   string
+	method string
+	path   *regexp.Regexp
+	answer func(a *API, ctx context.Context, arn string) (any, error)
+}{
+	{"MillraceListClusters", http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters()$`), (*API).viewClusters},
+	{"MillraceDescribeAuthority", http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/(.+)/ca$`), (*API).viewAuthority},
+	{"MillraceResumeCluster", http.MethodPost, regexp.MustCompile(`^/millrace/v1/clusters/(.+)/resume$`), (*API).resume},
+	{"MillraceDescribeCluster", http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/(.+)$`), (*API).viewCluster},
+}
+
+func (a *API) serveMillrace(ctx context.Context, c *call, r mskapi.Request) (mskapi.Response, error) {
+	path, err := url.PathUnescape(r.Path)
+	if err != nil {
+		return mskapi.Response{}, mskapi.BadRequest("", "The path is not valid percent-encoding.")
+	}
+	for _, route := range millraceRoutes {
+		match := route.path.FindStringSubmatch(path)
+		if match == nil || route.method != r.Method {
+			continue
+		}
+		c.operation = mskapi.Operation{Name: route.name, ModelsNotFound: true}
+		answer, err := route.answer(a, ctx, match[1])
+		if err != nil {
+			return mskapi.Response{}, err
+		}
+		return mskapi.JSON(http.StatusOK, r.RequestID, answer)
+	}
+	return mskapi.Response{}, mskapi.BadRequest("", "%s %s is not an operation of this API.", r.Method, path)
+}
+
+// The views are written as MSK's own types are: the member names are the Go names with a lower first letter, which is
+// why they say Arn and Id here, and what is not set is left out.
+
+// clusterView is a cluster with everything a person wants to know when it is not ACTIVE.
+type clusterView struct {
+	Name         string
+	Arn          string
+	State        cluster.State
+	Failure      *failureView // why it is FAILED
+	Version      string       // MSK's currentVersion
+	KafkaVersion string
+	CreatedAt    time.Time
+	Nodes        []nodeView // brokers first
+	// Operation is the one that holds the cluster or, when none does, the last one.
+	Operation *operationView
+}
+
+type failureView struct {
+	Code    string
+	Message string
+}
+
+type nodeView struct {
+	Id      int32
+	Role    cluster.Role
+	Zone    string
+	Address string // what clients connect to, without a port
+	Host    string // what serves the node now
+	// State is "planned" before there is a host and "launched" before its first heartbeat. After that it is what the agent
+	// on the host says, and Reason is what the node waits for or fails of.
+	State  string
+	Reason string
+	SeenAt *time.Time // of the last heartbeat
+}
+
+type operationView struct {
+	Id        string
+	Arn       string
+	Type      cluster.OperationType
+	State     cluster.OperationState
+	Attempt   int
+	Percent   int
+	StartedAt time.Time
+	EndedAt   *time.Time
+	Failure   *failureView
+	Steps     []stepView
+}
+
+type stepView struct {
+	Name    string
+	Status  cluster.StepStatus
+	Percent int
+	Detail  string // what the step waits for, or why it failed
+}
+
+type clustersView struct{ Clusters []clusterView }
+
+func (a *API) viewClusters(ctx context.Context, _ string) (any, error) {
+	all, err := a.Records.AllClusters(ctx)
+	if err != nil {
+		return nil, err
+	}
+	views, err := convert(all, func(c cluster.Cluster) (clusterView, error) { return a.view(ctx, c) })
+	return clustersView{views}, err
+}
+
+func (a *API) viewCluster(ctx context.Context, arn string) (any, error) {
+	c, err := a.cluster(ctx, arn)
+	if err != nil {
+		return nil, err
+	}
+	return a.view(ctx, c)
+}
+
+func (a *API) view(ctx context.Context, c cluster.Cluster) (clusterView, error) {
+	view := clusterView{
+		Name:         c.Name,
+		Arn:          c.ARN,
+		State:        c.State(),
+		Failure:      viewFailure(c.Failure),
+		Version:      c.Version,
+		KafkaVersion: c.Spec.KafkaVersion,
+		CreatedAt:    c.CreatedAt,
+	}
+	nodes, err := a.Records.Nodes(ctx, c.ID)
+	if err != nil {
+		return view, err
+	}
+	if view.Nodes, err = convert(nodes, func(n cluster.Node) (nodeView, error) { return a.viewNode(ctx, n) }); err != nil {
+		return view, err
+	}
+	operations, err := a.allOperations(ctx, c.ID)
+	if err != nil {
+		return view, err
+	}
+	for _, op := range operations {
+		if c.Active == nil || c.Active.ID == op.ID {
+			view.Operation = viewOperation(op) // the last one that matches
+		}
+	}
+	return view, nil
+}
+
+func (a *API) viewNode(ctx context.Context, n cluster.Node) (nodeView, error) {
+	view := nodeView{Id: n.ID, Role: n.Role, Zone: n.Rack, State: "planned"}
+	if n.Address != nil {
+		view.Address = n.Address.Name
+	}
+	if n.Host == nil {
+		return view, nil
+	}
+	view.Host, view.State = n.Host.ID, "launched"
+	beat, heard, err := a.Records.Beat(ctx, n.Host.ID)
+	if err != nil || !heard {
+		return view, err
+	}
+	view.State, view.Reason, view.SeenAt = string(beat.State), beat.Reason, &beat.At
+	return view, nil
+}
+
+func viewOperation(op cluster.Operation) *operationView {
+	view := &operationView{
+		Id:        op.ID,
+		Arn:       op.ARN,
+		Type:      op.Type,
+		State:     op.State,
+		Attempt:   op.Attempt,
+		Percent:   op.Percent(),
+		StartedAt: op.CreatedAt,
+		EndedAt:   endTime(op),
+		Failure:   viewFailure(op.Failure),
+		Steps:     []stepView{},
+	}
+	for _, s := range op.Steps {
+		view.Steps = append(view.Steps, stepView(s))
+	}
+	return view
+}
+
+func viewFailure(f *cluster.Failure) *failureView {
+	if f == nil {
+		return nil
+	}
+	return &failureView{Code: f.Code, Message: f.Message}
+}
+
+type authorityView struct {
+	Certificate string // PEM
+}
+
+// viewAuthority gives what a client has to trust, as soon as there is something: a cluster that speaks no TLS never has.
+func (a *API) viewAuthority(ctx context.Context, arn string) (any, error) {
+	c, err := a.cluster(ctx, arn)
+	if err != nil {
+		return nil, err
+	}
+	if c.Authority == "" {
+		return nil, mskapi.NotFound("", "The cluster %s has no certificate authority; it is %s.", c.Name, c.State())
+	}
+	return authorityView{Certificate: c.Authority}, nil
 }

@@ -52,7 +52,7 @@ func (a *API) serve(ctx context.Context, c *call, r mskapi.Request) (mskapi.Resp
 	if err != nil {
 		return mskapi.Response{}, err
 	}
-	c.operation, c.name = op, op.Name
+	c.operation = op
 	answer, built := a.handlers[op.Name]
 	if !built {
 		return mskapi.Response{}, mskapi.BadRequest("", "Millrace does not support the operation %s yet.", op.Name)
@@ -70,7 +70,7 @@ func (a *API) serve(ctx context.Context, c *call, r mskapi.Request) (mskapi.Resp
 
 // log says how a request went: never its body nor its headers, which hold secrets.
 func (a *API) log(ctx context.Context, r mskapi.Request, c *call, status int, ms int64, err error) {
-	attrs := []any{"request", r.RequestID, "operation", c.name, "status", status, "ms", ms, "caller", c.caller}
+	attrs := []any{"request", r.RequestID, "operation", c.operation.Name, "status", status, "ms", ms, "caller", c.caller}
 	switch {
 	case status >= http.StatusInternalServerError:
 		slog.ErrorContext(ctx, "answered", append(attrs, "error", err)...)
@@ -84,9 +84,8 @@ func (a *API) log(ctx context.Context, r mskapi.Request, c *call, status int, ms
 // call is what is known of the request being served. It travels in the context, because only few handlers ask for it.
 type call struct {
 	requestID string
-	caller    string // access key id
-	name      string // of the operation, for the log
-	operation mskapi.Operation
+	caller    string           // access key id
+	operation mskapi.Operation // the zero value until it is known
 }
 
 type callKey struct{}
