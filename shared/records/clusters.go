@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
@@ -25,7 +26,8 @@ func clusterNameKey(id string) Key { return Key{clusterNames, id} }
 var ErrNameTaken = errors.New("a resource with this name already exists")
 
 // CreateCluster records a new cluster together with the operation that creates it, or nothing at all.
-// It returns a Conflict that wraps ErrNameTaken when the name is taken.
+// It returns a Conflict that wraps ErrNameTaken when the name is taken, and a NotFound error when the cluster's
+// configuration has gone.
 func (r Records) CreateCluster(ctx context.Context, c cluster.Cluster, op cluster.Operation) error {
 	writes, err := collect(
 		with(put(clusterKey(c.Name), c, IfAbsent())),
@@ -36,11 +38,27 @@ func (r Records) CreateCluster(ctx context.Context, c cluster.Cluster, op cluste
 	if err != nil {
 		return err
 	}
-	if err := r.Table.Write(ctx, writes...); err != nil {
-		if fault.Is(err, fault.Conflict) {
-			return fault.New(fault.Conflict, "cluster %s: %w", c.Name, ErrNameTaken)
+	err = retryContended(ctx, func() error {
+		transaction := writes
+		if ref := c.Spec.Configuration; ref != nil {
+			attached, err := r.attach(ctx, *ref)
+			if err != nil {
+				return err
+			}
+			transaction = append(slices.Clone(writes), attached)
 		}
-		return fmt.Errorf("record cluster %s: %w", c.Name, err)
+		err := r.Table.Write(ctx, transaction...)
+		if !fault.Is(err, fault.Conflict) {
+			return err
+		}
+		// Either the name is taken, for good, or the configuration was written to in between.
+		if _, absent := r.Table.Get(ctx, clusterKey(c.Name)); absent == nil {
+			return final{fault.New(fault.Conflict, "cluster %s: %w", c.Name, ErrNameTaken)}
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("record cluster %s: %w", c.Name, unwrapFinal(err))
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package records
 import (
 	"context"
 	"fmt"
+	"path"
 
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
@@ -105,17 +106,34 @@ func (r Records) AppendRevision(
 	return c, unwrapFinal(err)
 }
 
-// ForgetConfiguration removes a configuration with its revisions.
-func (r Records) ForgetConfiguration(ctx context.Context, id string) error {
-	c, _, err := r.configuration(ctx, id)
+// ForgetConfiguration removes a configuration with its revisions, unless allowed objects. What allowed sees of the clusters
+// holds until the configuration is gone: whoever attaches it in between (see CreateCluster) makes this start over.
+func (r Records) ForgetConfiguration(ctx context.Context, id string, allowed func(cluster.Configuration) error) error {
+	err := retryContended(ctx, func() error {
+		c, revision, err := r.configuration(ctx, id)
+		if err != nil {
+			return err
+		}
+		if err := allowed(c); err != nil {
+			return final{err}
+		}
+		// The name goes first: without it nobody can attach the configuration while its revisions are removed.
+		return r.Table.Write(ctx,
+			Write{Key: configurationKey(c.Name), If: IfRevision(revision), Delete: true},
+			Write{Key: configurationNameKey(id), Delete: true})
+	})
 	if err != nil {
-		return err
-	}
-	// The name goes first: without it nobody can attach the configuration while its revisions are removed.
-	if err := r.Table.Write(ctx,
-		Write{Key: configurationKey(c.Name), Delete: true},
-		Write{Key: configurationNameKey(id), Delete: true}); err != nil {
-		return fmt.Errorf("remove configuration %s: %w", id, err)
+		return fmt.Errorf("remove configuration %s: %w", id, unwrapFinal(err))
 	}
 	return removeAll(ctx, r.Table, revisionsOf(id))
+}
+
+// attach makes the write that goes with attaching a configuration to a cluster: it changes nothing but the item's
+// revision, so that of attaching and forgetting at the same moment only one succeeds.
+func (r Records) attach(ctx context.Context, ref cluster.ConfigurationRef) (Write, error) {
+	c, revision, err := r.configuration(ctx, path.Base(ref.ARN))
+	if err != nil {
+		return Write{}, err
+	}
+	return put(configurationKey(c.Name), c, IfRevision(revision))
 }
