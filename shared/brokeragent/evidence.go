@@ -1,0 +1,104 @@
+package brokeragent
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+const (
+	// maxEvidence is how much of a log's end is read to find the line that tells why Kafka ended.
+	maxEvidence = 256 << 10
+	// maxOutput bounds what a JVM may say on its standard output; Kafka's own log rotates by itself.
+	maxOutput = 4 << 20
+)
+
+// evidence is where one Kafka process's words begin in the files that it shares with those before it.
+type evidence struct {
+	files []filePosition
+}
+
+type filePosition struct {
+	path   string
+	offset int64
+}
+
+// evidenceOf is all that the logs hold.
+func evidenceOf(h home) evidence {
+	return evidence{[]filePosition{{path: h.kafkaLog()}, {path: h.output()}}}
+}
+
+// fromHere is the evidence of whatever will be written from now on.
+func (e evidence) fromHere() evidence {
+	for i, file := range e.files {
+		if info, err := os.Stat(file.path); err == nil {
+			e.files[i].offset = info.Size()
+		}
+	}
+	return e
+}
+
+// explain says how Kafka ended, with the line of its logs that tells why where there is one.
+func explain(exit string, e evidence) string {
+	ended := "Kafka ended"
+	if exit != "" {
+		ended = fmt.Sprintf("Kafka ended (%s)", exit)
+	}
+	if strings.HasPrefix(exit, "signal: killed") {
+		return ended // by somebody else; its last words are about something else
+	}
+	for _, file := range e.files {
+		if line := tellingLine(file.read()); line != "" {
+			return ended + ": " + line
+		}
+	}
+	return ended
+}
+
+// read gives what was written since the position, at most the last maxEvidence of it.
+func (p filePosition) read() string {
+	file, err := os.Open(p.path)
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return ""
+	}
+	from := p.offset
+	if info.Size() < from {
+		from = 0 // rotated since
+	}
+	from = max(from, info.Size()-maxEvidence)
+	content, err := io.ReadAll(io.NewSectionReader(file, from, info.Size()-from))
+	if err != nil {
+		return ""
+	}
+	return string(content)
+}
+
+// openOutput opens the file that takes a JVM's own output. The process writes to it directly rather than through the
+// agent, so that it outlives the agent; it appends, so that the file can be shortened under it.
+func openOutput(path string) (*os.File, error) {
+	boundOutput(path)
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("log of Kafka's output: %w", err)
+	}
+	return file, nil
+}
+
+// boundOutput empties an output that has grown too large and keeps what it held as the one file before it.
+func boundOutput(path string) {
+	info, err := os.Stat(path)
+	if err != nil || info.Size() < maxOutput {
+		return
+	}
+	if content, err := os.ReadFile(path); err == nil {
+		// Best effort: when the disk is full, room matters more than old words.
+		_ = os.WriteFile(path+".1", content, 0o644)
+	}
+	_ = os.Truncate(path, 0)
+}

@@ -1,0 +1,367 @@
+package brokeragent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/millrace/millrace/shared/nodespec"
+)
+
+// node keeps one Kafka process as the latest spec says. Everything in it belongs to the one goroutine of run.
+type node struct {
+	log       *slog.Logger
+	home      home
+	keys      keyPair
+	volume    VolumeFinder
+	software  Software
+	specs     *specFollower
+	report    *reporter
+	processes processes
+	newProbe  func(nodespec.Spec, keyPair) (probe, error)
+
+	process process  // nil when none runs
+	lock    *os.File // of the volume; nil until it is ours, and while an adopted Kafka holds it
+	written evidence // where the process's own words begin in its logs
+	hasRun  bool     // Kafka was a member of its cluster once in this agent's life
+	strikes int      // crashes and failed starts in a row, for the pause after the next one
+}
+
+// holdError says why the node stays as it is until there is a newer spec.
+type holdError struct {
+	state  nodespec.State
+	reason string
+}
+
+func (e holdError) Error() string { return e.reason }
+
+// stopf is for what would put data at risk, or a volume that is not ours.
+func stopf(format string, args ...any) error {
+	return holdError{nodespec.Stopped, fmt.Sprintf(format, args...)}
+}
+
+// crashError says how a Kafka ended that should have run on.
+type crashError struct {
+	reason string
+	// steadily and everRan say for how long it had been a member of its cluster, if ever.
+	everRan, steadily bool
+}
+
+func (e crashError) Error() string { return e.reason }
+
+// run keeps the node until ctx ends, then stops Kafka.
+func (n *node) run(ctx context.Context) {
+	n.adopt()
+	for ctx.Err() == nil {
+		spec, newer := n.specs.latest()
+		current, end := contextUntil(ctx, newer)
+		n.follow(current, spec)
+		end()
+	}
+	n.stop()
+	n.report.say(nodespec.Stopped, "the agent was told to end")
+}
+
+// follow keeps the node as one spec says, until ctx ends because there is a newer one.
+func (n *node) follow(ctx context.Context, spec nodespec.Spec) {
+	if spec.Generation == 0 {
+		<-ctx.Done()
+		return
+	}
+	// State and generation change in one heartbeat: Running under a new generation must never mean the old process.
+	n.report.update(func(b *nodespec.Heartbeat) {
+		b.Generation, b.State, b.Reason, b.FailedStarts = spec.Generation, nodespec.Preparing, "", 0
+	})
+	n.strikes = 0
+	for ctx.Err() == nil {
+		err := n.keep(ctx, spec)
+		if ctx.Err() == nil {
+			n.recover(ctx, err)
+		}
+	}
+}
+
+// keep makes one attempt at the node, and returns when it has ended.
+//
+//  1. The volume appears; its lock is ours, or Kafka runs already and has it.
+//  2. A Kafka that was started with other files is stopped.
+//  3. The volume is this node's, or empty and called new.
+//  4. Files, software, start.
+//  5. Watch, until Kafka ends or ctx does.
+func (n *node) keep(ctx context.Context, spec nodespec.Spec) error {
+	if err := checkSpec(spec, n.keys); err != nil {
+		return err
+	}
+	probe, err := n.newProbe(spec, n.keys)
+	if err != nil {
+		return holdError{nodespec.Failing, fmt.Sprintf("generation %d can't be run: %v", spec.Generation, err)}
+	}
+	defer probe.close()
+	volume, err := n.awaitVolume(ctx)
+	if err != nil {
+		return err
+	}
+	if err := n.holdVolume(ctx, volume); err != nil {
+		return err
+	}
+
+	wanted := renderFiles(spec, n.home, n.keys, volume)
+	m := mark{hostDir: n.home.dir, release: spec.Release, digest: wanted.digest(spec)}
+	if n.process != nil && n.process.mark() != m {
+		n.report.say(nodespec.Preparing, fmt.Sprintf("stopping Kafka, to start it again as generation %d says", spec.Generation))
+		n.stop()
+		if err := n.holdVolume(ctx, volume); err != nil {
+			return err
+		}
+	}
+	if n.process == nil {
+		if err := n.start(ctx, spec, volume, wanted, m); err != nil {
+			return err
+		}
+	}
+	return n.watch(ctx, probe)
+}
+
+// checkSpec refuses what can't be run as written, before anything is touched.
+func checkSpec(spec nodespec.Spec, keys keyPair) error {
+	bad := func(format string, args ...any) error {
+		return holdError{nodespec.Failing, fmt.Sprintf("generation %d can't be run: ", spec.Generation) + fmt.Sprintf(format, args...)}
+	}
+	switch p := spec.Properties; {
+	case spec.Role != nodespec.Broker && spec.Role != nodespec.Controller:
+		return bad("its role is %q", spec.Role)
+	case p["log.dirs"] != nodespec.VolumePath:
+		// Anything else would put data outside of the volume that is locked and checked.
+		return bad("log.dirs has to be %s, not %q", nodespec.VolumePath, p["log.dirs"])
+	case p["node.id"] != fmt.Sprint(spec.NodeID):
+		return bad("node.id is %q for node %d", p["node.id"], spec.NodeID)
+	case p["process.roles"] != string(spec.Role):
+		return bad("process.roles is %q for a %s", p["process.roles"], spec.Role)
+	case !usesKeystore(p):
+		return nil
+	}
+	if spec.Certificate == "" {
+		return holdError{nodespec.Preparing, "waiting for a certificate"}
+	}
+	ours, err := keys.certifiedBy(spec.Certificate)
+	if err != nil {
+		return bad("%v", err)
+	}
+	if !ours {
+		return holdError{nodespec.Preparing, "waiting for a certificate of this host's key; the one in the spec is for another"}
+	}
+	return nil
+}
+
+func usesKeystore(properties map[string]string) bool {
+	for _, value := range properties {
+		if strings.Contains(value, nodespec.KeystorePath) {
+			return true
+		}
+	}
+	return false
+}
+
+// adopt takes up the Kafka that an earlier agent of this host left running.
+func (n *node) adopt() {
+	found, err := n.processes.find(n.home.dir)
+	if err != nil {
+		n.log.Error("cannot look for a running Kafka", "error", err)
+		return
+	}
+	if found == nil {
+		return
+	}
+	n.log.Info("took up a running Kafka", "pid", found.pid(), "release", found.mark().release, "startedAt", found.startedAt())
+	n.setProcess(found)
+	n.written = evidenceOf(n.home) // where its own words begin is not known
+}
+
+func (n *node) setProcess(p process) {
+	n.process = p
+	n.report.update(func(b *nodespec.Heartbeat) {
+		b.Process, b.Brokers = nil, nil
+		if p != nil {
+			b.Process = describe(p)
+		}
+	})
+}
+
+func (n *node) awaitVolume(ctx context.Context) (string, error) {
+	for {
+		dir, attached, err := n.volume.Volume()
+		if err != nil {
+			return "", fmt.Errorf("look for the volume: %w", err)
+		}
+		if attached {
+			n.report.watchDisk(dir)
+			return dir, nil
+		}
+		n.report.say(nodespec.Preparing, "waiting for the volume to be attached")
+		if !pause(ctx, fastPoll) {
+			return "", ctx.Err()
+		}
+	}
+}
+
+// holdVolume returns once the volume's lock is ours, or a Kafka of this host that has it is adopted.
+//
+// A lock that is taken while the process table shows no Kafka belongs to another host's node, or to a Kafka between its
+// fork and its exec; so both are looked at again and again.
+func (n *node) holdVolume(ctx context.Context, volume string) error {
+	for n.process == nil {
+		err := n.lockVolume(volume)
+		if !errors.Is(err, errLocked) {
+			return err
+		}
+		if n.adopt(); n.process != nil {
+			return nil
+		}
+		n.report.say(nodespec.Preparing, "waiting for the lock of the volume; another process has it")
+		if !pause(ctx, fastPoll) {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// lockVolume takes the lock, unless it is held already. A volume may have been attached anew at the same path meanwhile,
+// and then the lock held is another directory's.
+func (n *node) lockVolume(volume string) error {
+	if n.lock != nil {
+		held, err := n.lock.Stat()
+		if there, statErr := os.Stat(volume); err == nil && statErr == nil && os.SameFile(held, there) {
+			return nil
+		}
+		n.lock.Close()
+		n.lock = nil
+	}
+	lock, err := lockDirectory(volume)
+	n.lock = lock
+	return err
+}
+
+// start starts Kafka on a volume whose lock is held.
+func (n *node) start(ctx context.Context, spec nodespec.Spec, volume string, wanted files, m mark) error {
+	if err := admitVolume(volume, spec); err != nil {
+		return err
+	}
+	if err := wanted.write(n.home); err != nil {
+		return err
+	}
+	say := func(format string, args ...any) {
+		n.report.say(nodespec.Preparing, fmt.Sprintf(format, args...))
+	}
+	settings := ProcessSettings{Properties: n.home.properties(), LogFile: n.home.kafkaLog(), JVM: spec.JVM}
+	command, err := n.software.Command(ctx, spec.Release, settings, say)
+	if err != nil {
+		return fmt.Errorf("prepare Kafka %s: %w", spec.Release, err)
+	}
+	output, err := openOutput(n.home.output())
+	if err != nil {
+		return err
+	}
+	defer output.Close()
+	command.Dir, command.Stdout, command.Stderr = n.home.logs(), output, output
+	n.written = evidenceOf(n.home).fromHere()
+
+	started, err := n.processes.start(command, m, n.lock)
+	if err != nil {
+		return err
+	}
+	n.log.Info("started Kafka", "pid", started.pid(), "release", spec.Release, "node", spec.NodeID, "cluster", spec.Cluster)
+	n.setProcess(started)
+	if n.hasRun {
+		n.report.update(func(b *nodespec.Heartbeat) { b.Restarts++ })
+	}
+	return nil
+}
+
+// recover says why an attempt ended, and waits until it is time for the next one.
+func (n *node) recover(ctx context.Context, err error) {
+	var hold holdError
+	if errors.As(err, &hold) {
+		n.report.say(hold.state, hold.reason)
+		n.idle(ctx)
+		return
+	}
+
+	var crash crashError
+	isCrash := errors.As(err, &crash)
+	if isCrash && crash.steadily {
+		n.strikes = 0
+	}
+	wait := doubling(firstPause, longestPause, n.strikes)
+	n.strikes++
+	n.report.update(func(b *nodespec.Heartbeat) {
+		b.State, b.Reason = nodespec.Failing, err.Error()
+		if !crash.everRan {
+			b.FailedStarts++
+		}
+	})
+	n.log.Warn("trying again after a pause", "pause", wait, "reason", err)
+	pause(ctx, wait)
+}
+
+// idle waits for a newer spec, or for the end of a Kafka that still runs by an older one.
+func (n *node) idle(ctx context.Context) {
+	var ended <-chan struct{}
+	if n.process != nil {
+		ended = n.process.done()
+	}
+	select {
+	case <-ctx.Done():
+	case <-ended:
+		n.log.Warn("Kafka ended, and the spec does not allow to start it", "exit", n.process.exit())
+		n.setProcess(nil)
+	}
+}
+
+// stop ends Kafka: it may hand over its partitions first, but not for ever.
+func (n *node) stop() {
+	if n.process == nil {
+		return
+	}
+	began := time.Now()
+	if !n.end(syscall.SIGTERM, stopPatience) {
+		n.log.Warn("Kafka does not stop; killing it", "pid", n.process.pid(), "after", stopPatience)
+		n.end(syscall.SIGKILL, 0)
+	}
+	n.log.Info("stopped Kafka", "pid", n.process.pid(), "exit", n.process.exit(), "took", time.Since(began).Round(time.Millisecond))
+	n.setProcess(nil)
+}
+
+// end signals Kafka and tells whether it ended in time; a patience of 0 waits for as long as it takes.
+func (n *node) end(s syscall.Signal, patience time.Duration) bool {
+	if err := n.process.signal(s); err != nil {
+		n.log.Error("cannot signal Kafka", "pid", n.process.pid(), "signal", s, "error", err)
+	}
+	var late <-chan time.Time
+	if patience > 0 {
+		late = time.After(patience)
+	}
+	select {
+	case <-n.process.done():
+		return true
+	case <-late:
+		return false
+	}
+}
+
+// contextUntil gives a context that ends with ctx or when the channel closes.
+func contextUntil(ctx context.Context, closed <-chan struct{}) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		select {
+		case <-closed:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}

@@ -1,0 +1,72 @@
+package brokeragent
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/millrace/millrace/shared/kafkaformat"
+	"github.com/millrace/millrace/shared/kafkaversion"
+	"github.com/millrace/millrace/shared/nodespec"
+)
+
+// admitVolume makes sure that a locked volume is this node's, and formats it if and only if it is empty and the spec says
+// that it is new. A volume of anybody else is not written to at all.
+func admitVolume(volume string, spec nodespec.Spec) error {
+	found, formatted, err := kafkaformat.Read(volume)
+	if err != nil {
+		return stopf("the volume's meta.properties can't be read, so the volume is left alone: %v", err)
+	}
+	if formatted {
+		return judgeIdentity(found, spec)
+	}
+	if !spec.Volume.New {
+		return stopf("the volume is not formatted, and generation %d does not call it new: is it the right volume?", spec.Generation)
+	}
+	version, known := kafkaversion.OfRelease(spec.Release)
+	if !known {
+		return stopf("Kafka %s is not among the releases that this agent can format a volume for", spec.Release)
+	}
+	err = kafkaformat.Format(volume, kafkaformat.Node{
+		Identity: kafkaformat.Identity{ClusterID: spec.ClusterID, NodeID: spec.NodeID, DirectoryID: spec.Volume.DirectoryID},
+		Role:     spec.Role,
+		Features: version.Features,
+		Users:    spec.Volume.Users,
+	})
+	if errors.Is(err, kafkaformat.ErrNotEmpty) {
+		return stopf("the volume should be new, and it holds files of somebody else: it is left alone")
+	}
+	if err != nil {
+		return fmt.Errorf("format the volume: %w", err)
+	}
+	return nil
+}
+
+// judgeIdentity tells whether a formatted volume belongs to the node of a spec.
+func judgeIdentity(found kafkaformat.Identity, spec nodespec.Spec) error {
+	switch {
+	case found.ClusterID != spec.ClusterID:
+		return stopf("the volume belongs to the cluster with id %s, not to %s with id %s: it is left alone",
+			found.ClusterID, spec.Cluster, spec.ClusterID)
+	case found.NodeID != spec.NodeID:
+		return stopf("the volume belongs to node %d of %s, not to node %d: it is left alone",
+			found.NodeID, spec.Cluster, spec.NodeID)
+	}
+	return nil
+}
+
+// diskOf tells how full the disk of a directory is; nil when nobody can tell.
+func diskOf(dir string) *nodespec.Disk {
+	if dir == "" {
+		return nil
+	}
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return nil
+	}
+	block := int64(s.Bsize)
+	// Blocks that only root may fill count as used: Kafka can't have them.
+	total, free := int64(s.Blocks)*block, int64(s.Bavail)*block
+	return &nodespec.Disk{TotalBytes: total, UsedBytes: total - free}
+}

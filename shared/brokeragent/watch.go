@@ -1,0 +1,96 @@
+package brokeragent
+
+import (
+	"context"
+	"time"
+
+	"github.com/millrace/millrace/shared/nodespec"
+)
+
+const (
+	// hasty is how long a starting Kafka is asked at the fast pace; after that it waits for something that takes longer.
+	hasty     = 30 * time.Second
+	slowPoll  = time.Second
+	doubtPoll = 500 * time.Millisecond
+	// doubts is how many answers in a row have to be missing before a running node is reported as not working: one may be
+	// lost to a pause of the whole machine.
+	doubts = 3
+)
+
+// watch asks Kafka until it ends (crashError) or ctx does (nil), and reports what it answers.
+func (n *node) watch(ctx context.Context, kafka probe) error {
+	n.report.say(nodespec.Starting, "waiting for Kafka to answer")
+	questions, cancel := contextUntil(ctx, n.process.done())
+	defer cancel()
+	w := watched{since: time.Now()}
+	for {
+		m := kafka.ask(questions)
+		if questions.Err() == nil {
+			n.observe(&w, m)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-n.process.done():
+			return n.crash(w)
+		case <-time.After(w.pace()):
+			if w.running {
+				boundOutput(n.home.output())
+			}
+		}
+	}
+}
+
+// watched is what is known of the Kafka process being watched.
+type watched struct {
+	since   time.Time // when watching began
+	running bool      // it is a member of its cluster, as far as is known
+	misses  int       // answers in a row that did not say so
+	joined  time.Time // when it first was one; zero when it never was
+}
+
+func (w watched) pace() time.Duration {
+	switch {
+	case w.running && w.misses == 0:
+		return peacePoll
+	case w.running:
+		return doubtPoll
+	case time.Since(w.since) < hasty:
+		return fastPoll
+	default:
+		return slowPoll
+	}
+}
+
+func (n *node) observe(w *watched, m membership) {
+	if m.member {
+		w.running, w.misses = true, 0
+		if w.joined.IsZero() {
+			w.joined = time.Now()
+			n.hasRun = true
+		}
+		n.report.update(func(b *nodespec.Heartbeat) {
+			b.State, b.Reason, b.Brokers, b.FailedStarts = nodespec.Running, "", m.brokers, 0
+		})
+		return
+	}
+	w.misses++
+	if w.running && w.misses < doubts {
+		return
+	}
+	w.running = false
+	n.report.update(func(b *nodespec.Heartbeat) {
+		b.State, b.Reason, b.Brokers = nodespec.Starting, m.why, m.brokers
+	})
+}
+
+// crash explains the end of a Kafka that nobody stopped.
+func (n *node) crash(w watched) error {
+	exit := n.process.exit()
+	n.setProcess(nil)
+	return crashError{
+		reason:   explain(exit, n.written),
+		everRan:  !w.joined.IsZero(),
+		steadily: !w.joined.IsZero() && time.Since(w.joined) >= steady,
+	}
+}
