@@ -64,7 +64,7 @@ func parsePath(text string) (*path, error) {
 
 var plainName = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*|\*|)$`)
 
-// bracketNames rewrites .a-b to ['a-b']: AWS takes any name after a dot, the JSONPath library plain ones only.
+// bracketNames writes a path as the JSONPath library wants it: AWS takes any name after a dot, so .a-b is ['a-b'].
 func bracketNames(text string) string {
 	var out strings.Builder
 	for i := 0; i < len(text); {
@@ -82,7 +82,11 @@ func bracketNames(text string) string {
 			i = end
 		case '[':
 			end := i + bracketLength(text[i:])
-			out.WriteString(text[i:end])
+			name := text[i:end]
+			if strings.HasPrefix(name, "['") {
+				name = strings.ReplaceAll(name, `\"`, `\\"`) // between single quotes this is no escape on AWS
+			}
+			out.WriteString(name)
 			i = end
 		default:
 			out.WriteByte(text[i])

@@ -7,10 +7,10 @@ import (
 
 // template is a payload template: JSON in which the value of each field whose name ends in ".$" is an expression.
 type template struct {
-	constant any                   // when nothing below is an expression
-	fields   map[string]*template  // of an object
-	items    []*template           // of an array
-	computed expression            // of a field that ended in ".$"
+	constant any                  // when nothing below is an expression
+	fields   map[string]*template // of an object
+	items    []*template          // of an array
+	computed expression           // of a field that ended in ".$"
 }
 
 // parseTemplate reads a template; the error names the field.

@@ -1,0 +1,362 @@
+package asl
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+)
+
+// execution is one run of a machine. Whatever happens to it comes as a message; whoever brings a message to an idle
+// execution takes the turns, so that turns never overlap and no goroutine waits around.
+type execution struct {
+	engine *Engine
+	ctx    context.Context // of its invocations: ends with the engine, or when the journal fails
+	cancel func()
+	saved  chan struct{} // closed once its start is journalled, or has failed to be
+
+	mu        sync.Mutex
+	inbox     []message
+	busy      bool      // somebody takes turns; also until it is started or resumed
+	halted    bool      // the journal failed: it goes on at the next start
+	published Execution // as journalled
+
+	// The rest belongs to whoever takes the turns.
+	machine   *Machine
+	info      Execution
+	input     any // of the execution
+	root      *frame
+	tickets   uint64
+	ready     []*frame // to be stepped in the next turn
+	armed     []*frame // that started to wait in this turn
+	recorded  int      // events of earlier turns
+	events    []Event  // of this turn
+	announced bool
+	deadline  func() // stops the timer of the whole execution
+}
+
+// message is something that happened.
+type message struct {
+	kind   messageKind
+	ticket uint64 // moment, result: of the frame that waits
+	value  any    // result
+	err    *failure
+}
+
+type messageKind int
+
+const (
+	moment  messageKind = iota // the time that was waited for has come
+	result                     // a task has an answer
+	expired                    // the whole execution took too long
+	stopped                    // somebody stopped it
+)
+
+// post delivers a message, and takes the turns that follow from it unless somebody else does already.
+func (x *execution) post(m message) {
+	x.mu.Lock()
+	x.inbox = append(x.inbox, m)
+	if x.busy {
+		x.mu.Unlock()
+		return
+	}
+	x.busy = true
+	x.mu.Unlock()
+	x.takeTurns()
+}
+
+func (x *execution) takeTurns() {
+	for x.takeTurn() {
+	}
+}
+
+// takeTurn is false once there is nothing to do.
+func (x *execution) takeTurn() bool {
+	x.mu.Lock()
+	inbox := x.inbox
+	x.inbox = nil
+	if x.halted || (len(inbox) == 0 && len(x.ready) == 0) || x.engine.closed.Load() {
+		x.busy = false
+		x.mu.Unlock()
+		return false
+	}
+	x.mu.Unlock()
+
+	for _, m := range inbox {
+		x.receive(m)
+	}
+	step := x.ready
+	x.ready = nil
+	for _, f := range step {
+		if !x.ended() {
+			x.step(f)
+		}
+	}
+	if len(x.events) == 0 && len(x.armed) == 0 {
+		return true // late answers only
+	}
+	if x.recorded+len(x.events) >= historyLimit && !x.ended() {
+		x.end(Failed, nil, fail(errRuntime, "The execution reached the maximum number of history events (%d).", historyLimit))
+	}
+	return x.commit()
+}
+
+// commit journals the turn and then lets its effects happen.
+func (x *execution) commit() bool {
+	events, armed := x.events, x.armed
+	x.events, x.armed = nil, nil
+	x.tell(events, false)
+	if err := x.save(events); err != nil {
+		slog.Error("execution halted: its position could not be journalled", "execution", x.info.ARN, "error", err)
+		x.halt()
+		return true
+	}
+	x.tell(events, true)
+	for _, f := range armed {
+		x.arm(f)
+	}
+	if x.ended() {
+		x.engine.finished(x)
+	}
+	return true
+}
+
+// save journals the position with the events that led to it.
+func (x *execution) save(events []Event) error {
+	w := Write{ARN: x.info.ARN, First: x.recorded + 1}
+	for _, e := range events {
+		w.Events = append(w.Events, encode(e))
+	}
+	x.recorded += len(events)
+	w.Position = encode(position{
+		Execution: x.info, Events: x.recorded, Tickets: x.tickets, Announced: x.announced, Root: x.root,
+	})
+	if err := x.engine.config.Journal.Save(w); err != nil {
+		return err
+	}
+	x.mu.Lock()
+	x.published = x.info
+	x.mu.Unlock()
+	return nil
+}
+
+// halt leaves the execution where it is journalled.
+func (x *execution) halt() {
+	x.mu.Lock()
+	x.halted = true
+	x.mu.Unlock()
+	x.cancel()
+}
+
+// tell shows the transitions among the events to the one who asked for them.
+func (x *execution) tell(events []Event, journaled bool) {
+	if x.engine.config.OnTransition == nil {
+		return
+	}
+	for _, e := range events {
+		t := Transition{Execution: x.info.ARN, Machine: x.info.Machine, State: e.State, Number: e.ID, Journaled: journaled}
+		switch {
+		case strings.HasSuffix(e.Type, "StateEntered"):
+			t.Phase = entered
+		case strings.HasSuffix(e.Type, "StateExited"):
+			t.Phase = exited
+		default:
+			continue
+		}
+		x.engine.config.OnTransition(t)
+	}
+}
+
+func (x *execution) ended() bool { return x.info.Status != Running }
+
+// record adds an event to this turn.
+func (x *execution) record(e Event) {
+	e.ID = x.recorded + len(x.events) + 1
+	e.Time = x.engine.config.Clock.Now()
+	x.events = append(x.events, e)
+}
+
+// receive applies one message.
+func (x *execution) receive(m message) {
+	if x.ended() {
+		return
+	}
+	switch m.kind {
+	case expired:
+		x.end(TimedOut, nil, &failure{Name: errTimeout})
+	case stopped:
+		x.end(Aborted, nil, m.err)
+	case moment, result:
+		x.root.each(func(f *frame) {
+			if f.Ticket == m.ticket {
+				x.answered(f, m)
+			}
+		})
+	}
+}
+
+// answered goes on with a frame that waited.
+func (x *execution) answered(f *frame, m message) {
+	was, silent := f.Phase, f.Silent
+	f.stop()
+	var err error
+	switch {
+	case was == backoff:
+		x.begin(f)
+	case was == waiting:
+		err = x.passOn(f, f.state().next, f.state().assign)
+	case m.kind == result && m.err != nil:
+		err = m.err
+	case m.kind == result:
+		err = x.succeed(f, m.value)
+	case silent:
+		err = &failure{Name: errHeartbeatTimeout}
+	default:
+		err = &failure{Name: errTimeout}
+	}
+	if err != nil {
+		x.failed(f, asFailure(err))
+	}
+}
+
+// step moves a frame that is ready.
+func (x *execution) step(f *frame) {
+	var err error
+	switch f.Phase {
+	case ready:
+		err = x.run(f)
+	case failed:
+		err = f.Failure
+	}
+	if err != nil {
+		x.failed(f, asFailure(err))
+	}
+}
+
+// enter puts a frame at the start of a state.
+func (x *execution) enter(f *frame, name string, input any) {
+	f.State, f.Input, f.Entered = name, input, x.engine.config.Clock.Now()
+	f.Attempts, f.Retries, f.Failure, f.Limit = nil, 0, nil, 0
+	x.record(Event{Type: string(f.state().kind) + "StateEntered", State: name, Input: encode(input)})
+	x.begin(f)
+}
+
+// leave ends a state: the variables are set, and the frame goes to the next one or is done.
+func (x *execution) leave(f *frame, next string, output any, assigned map[string]any) error {
+	e := Event{Type: string(f.state().kind) + "StateExited", State: f.State, Output: encode(output)}
+	if len(e.Output) > dataLimit {
+		return dataLimitExceeded(f.State)
+	}
+	if assigned != nil {
+		e.Assigned = encode(assigned)
+		f.assign(assigned)
+	}
+	x.record(e)
+	if next != "" {
+		x.enter(f, next, output)
+		return nil
+	}
+	if f.parent == nil {
+		x.end(Succeeded, output, nil)
+		return nil
+	}
+	f.Phase, f.Output, f.Input, f.Variables = done, output, nil, nil
+	x.childDone(f.parent)
+	return nil
+}
+
+// failed takes a failure to the first that handles it: a retry, a catch, the Parallel or Map around, the end.
+func (x *execution) failed(f *frame, err *failure) {
+	f.abandon()
+	s := f.state()
+	x.record(Event{Type: string(s.kind) + "StateFailed", State: s.name, Error: err.Name, Cause: err.Cause})
+	if x.retry(f, err) || x.catch(f, err) {
+		return
+	}
+	if f.parent != nil {
+		f.Phase = gone
+		x.failed(f.parent, err)
+		return
+	}
+	x.end(Failed, nil, err)
+}
+
+// end closes the execution.
+func (x *execution) end(status Status, output any, err *failure) {
+	x.root.abandon()
+	x.root.stop()
+	if x.deadline != nil {
+		x.deadline()
+	}
+	x.root, x.ready, x.armed = nil, nil, nil
+	x.info.Status, x.info.Stopped = status, x.engine.config.Clock.Now()
+	e := Event{Type: "Execution" + eventNames[status]}
+	if err != nil {
+		x.info.Error, x.info.Cause = err.Name, err.Cause
+		e.Error, e.Cause = err.Name, err.Cause
+	} else {
+		x.info.Output = encode(output)
+		e.Output = x.info.Output
+	}
+	x.record(e)
+}
+
+var eventNames = map[Status]string{
+	Succeeded: "Succeeded", Failed: "Failed", TimedOut: "TimedOut", Aborted: "Aborted",
+}
+
+// wait hands a frame a ticket for something that the effects of this turn ask for.
+func (x *execution) wait(f *frame, p phase) {
+	x.tickets++
+	f.Phase, f.Ticket = p, x.tickets
+	x.armed = append(x.armed, f)
+}
+
+// arm lets a wait happen: the timer runs, the task is asked for.
+func (x *execution) arm(f *frame) {
+	ticket, clock := f.Ticket, x.engine.config.Clock
+	if ticket == 0 {
+		return // given up later in the same turn
+	}
+	if !f.Until.IsZero() {
+		f.timer = clock.AfterFunc(f.Until.Sub(clock.Now()), func() {
+			x.engine.background(func() { x.post(message{kind: moment, ticket: ticket}) })
+		})
+	}
+	if f.Phase == running && (f.Until.IsZero() || clock.Now().Before(f.Until)) {
+		f.giveUp = x.ask(*f.Work, func(v any, err *failure) {
+			x.post(message{kind: result, ticket: ticket, value: v, err: err})
+		})
+	}
+}
+
+// resume goes on from a position read from the journal.
+func (x *execution) resume() {
+	x.root.each(func(f *frame) {
+		switch f.Phase {
+		case ready, failed:
+			x.ready = append(x.ready, f)
+		case waiting, backoff, running:
+			x.arm(f)
+		}
+	})
+	x.watch()
+	x.takeTurns()
+}
+
+// watch sets the deadline of the whole execution.
+func (x *execution) watch() {
+	if limit := x.machine.timeout; limit > 0 {
+		clock := x.engine.config.Clock
+		left := x.info.Started.Add(limit).Sub(clock.Now())
+		x.deadline = clock.AfterFunc(left, func() {
+			x.engine.background(func() { x.post(message{kind: expired}) })
+		})
+	}
+}
+
+func dataLimitExceeded(what string) *failure {
+	return &failure{Name: errDataLimit, Cause: fmt.Sprintf(
+		"The state/task '%s' returned a result with a size exceeding the maximum number of bytes service limit.", what)}
+}
