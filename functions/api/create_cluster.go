@@ -16,7 +16,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/millrace/millrace/shared/cluster"
-	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/mskapi"
 	"github.com/millrace/millrace/shared/records"
 )
@@ -111,7 +110,7 @@ func (a *API) checkCreate(ctx context.Context, name string, tags map[string]stri
 	if err := checkRules(p); err != nil {
 		return err
 	}
-	if err := a.checkConfiguration(ctx, p); err != nil {
+	if _, err := a.resolveConfiguration(ctx, p.ConfigurationInfo, *p.KafkaVersion); err != nil {
 		return err
 	}
 	subnets := p.BrokerNodeGroupInfo.ClientSubnets
@@ -181,34 +180,6 @@ func (a *API) newSpec(p types.ProvisionedRequest) cluster.Spec {
 		spec.Configuration = &cluster.ConfigurationRef{ARN: *info.Arn, Revision: *info.Revision}
 	}
 	return spec
-}
-
-// checkConfiguration asks whether a cluster of this version may run on the revision the request names.
-func (a *API) checkConfiguration(ctx context.Context, p types.ProvisionedRequest) error {
-	info := p.ConfigurationInfo
-	if info == nil {
-		return nil
-	}
-	name, err := a.scope.ParseConfiguration("configurationInfo", *info.Arn)
-	if err != nil {
-		return err
-	}
-	configuration, err := a.Records.Configuration(ctx, name.ID)
-	if fault.Is(err, fault.NotFound) || err == nil && configuration.ARN != *info.Arn {
-		return mskapi.BadRequest("configurationInfo", "Configuration ARN does not exist: %s.", *info.Arn)
-	}
-	if err != nil {
-		return err
-	}
-	if err := versionFitsConfiguration(*p.KafkaVersion, configuration); err != nil {
-		return err
-	}
-	_, err = a.Records.Revision(ctx, name.ID, *info.Revision)
-	if fault.Is(err, fault.NotFound) {
-		return mskapi.BadRequest("configurationInfo", "The configuration %s has no revision %d.",
-			configuration.Name, *info.Revision)
-	}
-	return err
 }
 
 // newOperation makes the record of an operation that no execution has begun.
