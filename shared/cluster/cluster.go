@@ -4,6 +4,7 @@ package cluster
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 )
 
@@ -106,3 +107,6 @@ type ConfigurationRef struct {
 	ARN      string `json:"arn"`
 	Revision int64  `json:"revision"`
 }
+
+// ID is the configuration's id: the last part of its ARN.
+func (r ConfigurationRef) ID() string { return r.ARN[strings.LastIndexByte(r.ARN, '/')+1:] }

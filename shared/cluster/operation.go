@@ -25,6 +25,43 @@ func (t OperationType) Machine() string {
 	}
 }
 
+// Budget is how long one attempt may take before its checks give up.
+func (t OperationType) Budget() time.Duration {
+	switch t {
+	case DeleteCluster:
+		return 15 * time.Minute
+	default:
+		return 30 * time.Minute
+	}
+}
+
+// Steps of operations, in MSK's manner of naming them.
+const (
+	StepPlan          = "PLAN_NODES"
+	StepProvision     = "PROVISION_HOSTS"
+	StepCertify       = "ISSUE_CERTIFICATES"
+	StepStartKafka    = "START_KAFKA"
+	StepRetireHosts   = "RETIRE_HOSTS"
+	StepRemoveStorage = "REMOVE_STORAGE"
+	StepFinalize      = "FINALIZE"
+)
+
+// Plan lists the steps that operators see, all of them still to come.
+func (t OperationType) Plan() []Step {
+	var names []string
+	switch t {
+	case CreateCluster:
+		names = []string{StepPlan, StepProvision, StepCertify, StepStartKafka, StepFinalize}
+	case DeleteCluster:
+		names = []string{StepPlan, StepRetireHosts, StepRemoveStorage, StepFinalize}
+	}
+	steps := make([]Step, len(names))
+	for i, name := range names {
+		steps[i] = Step{Name: name, Status: StepPending}
+	}
+	return steps
+}
+
 // state is the cluster's state while such an operation holds it.
 func (t OperationType) state() State {
 	switch t {
@@ -77,6 +114,14 @@ func (o Operation) ExecutionName() string { return fmt.Sprintf("%s-%d", o.ID, o.
 
 // Ended tells whether the operation is over, well or not.
 func (o Operation) Ended() bool { return o.State == Complete || o.State == OperationFailed }
+
+// Execution is a run of a state machine, as far as operations care.
+type Execution struct {
+	ID      string
+	Running bool
+	// Failure says how an execution ended that did not succeed; nil otherwise.
+	Failure *Failure
+}
 
 // StepStatus is the status of a step, in MSK's words.
 type StepStatus string
@@ -146,5 +191,25 @@ func (o *Operation) FailStep(cause string) {
 			o.Steps[i].Status, o.Steps[i].Detail = StepFailed, cause
 			return
 		}
+	}
+}
+
+// Succeed ends the operation well: it lets go of the cluster, which is ACTIVE from now on under a new version.
+func (o *Operation) Succeed(c *Cluster, version string, now time.Time) {
+	for i := range o.Steps {
+		o.Steps[i] = Step{Name: o.Steps[i].Name, Status: StepCompleted, Percent: 100}
+	}
+	o.State, o.EndedAt, o.Failure = Complete, now, nil
+	c.Active, c.Ready, c.Failure, c.Version = nil, true, nil, version
+}
+
+// Fail ends the operation without success and lets go of the cluster. A cluster that could not be created or deleted is
+// FAILED; any other goes on as it was.
+func (o *Operation) Fail(c *Cluster, why Failure, now time.Time) {
+	o.FailStep(why.Message)
+	o.State, o.EndedAt, o.Failure = OperationFailed, now, &why
+	c.Active = nil
+	if o.Type == CreateCluster || o.Type == DeleteCluster {
+		c.Failure = &why
 	}
 }

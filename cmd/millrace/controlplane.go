@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/millrace/millrace/functions/api"
+	"github.com/millrace/millrace/functions/operations"
+	"github.com/millrace/millrace/functions/provisioning"
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/mskapi"
+	"github.com/millrace/millrace/shared/platform/local"
+	"github.com/millrace/millrace/shared/platform/local/asl"
+	"github.com/millrace/millrace/statemachines"
+)
+
+// controlPlaneConfig says where a local control plane lives and what it offers.
+type controlPlaneConfig struct {
+	Data, Listen, Region string
+	// Controllers is how many controllers a new cluster gets.
+	Controllers int
+	// Agent is the path of the broker-agent program, Software the directory that hosts keep Kafka's jars in.
+	Agent, Software string
+}
+
+// sweepEvery is how long an operation that nobody works on can stay unnoticed.
+const sweepEvery = 5 * time.Second
+
+// runControlPlane serves a data directory until ctx ends.
+//
+//  1. Open the data directory.
+//  2. Wire the functions and the machines, as the deployment does on AWS.
+//  3. Open the front door, and tell the hosts where it is.
+//  4. Resume what was under way; look after hosts and operations now and then.
+//  5. Serve. ready is called once, with the address.
+//
+// Brokers are not touched when it ends.
+func runControlPlane(ctx context.Context, c controlPlaneConfig, ready func(address string)) (err error) {
+	layout := local.Layout{Dir: c.Data}
+	platform, err := local.Open(local.Config{Layout: layout, Region: c.Region, Agent: c.Agent, Software: c.Software})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, platform.Close()) }()
+
+	functions := local.Functions{}
+	engine, err := newEngine(c, platform, functions)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeEngine(engine)) }()
+	workflows := local.Workflows{Engine: engine}
+	functions["operations"] = operations.Steps(operations.Deps{
+		Records: platform.Records, Workflows: workflows, Now: time.Now, NewVersion: newVersion,
+	})
+	functions["provisioning"] = provisioning.Steps(provisioning.Deps{
+		Records: platform.Records, Platform: provisioningPlatform(platform), Now: time.Now,
+	})
+
+	listener, err := listen(ctx, c.Listen)
+	if err != nil {
+		return err
+	}
+	address := listener.Addr().String()
+	server := &http.Server{Handler: frontDoor(c, platform, workflows), ReadHeaderTimeout: 10 * time.Second}
+	if err := errors.Join(
+		layout.WriteMailboxEndpoint(address),
+		layout.Announce(local.Running{PID: os.Getpid(), Address: address, Region: c.Region, StartedAt: time.Now()}),
+	); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer func() { err = errors.Join(err, layout.Depart()) }()
+
+	if err := engine.Resume(ctx); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	var background sync.WaitGroup
+	defer background.Wait()
+	background.Go(func() { platform.Hosts.Keep(ctx) })
+	background.Go(func() { sweep(ctx, functions["operations"]) })
+
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	ready(address)
+	select {
+	case err := <-served:
+		return fmt.Errorf("front door: %w", err)
+	case <-ctx.Done():
+		return server.Close() // hosts that wait for a spec would keep it open; they ask again
+	}
+}
+
+func newEngine(c controlPlaneConfig, platform *local.Platform, functions local.Functions) (*asl.Engine, error) {
+	machines, err := loadMachines()
+	if err != nil {
+		return nil, err
+	}
+	journal, err := asl.NewBoltJournal(platform.Database, "executions")
+	if err != nil {
+		return nil, fmt.Errorf("open the journal: %w", err)
+	}
+	return asl.New(asl.Config{
+		Machines: machines, Invoker: functions, Journal: journal,
+		Region: c.Region, Account: local.Account,
+		KeepFor: 24 * time.Hour, KeepCount: 200,
+		OnTransition: failPoint(os.Getenv("MILLRACE_FAIL_POINT")),
+	})
+}
+
+func loadMachines() (map[string]*asl.Machine, error) {
+	machines := map[string]*asl.Machine{}
+	for _, name := range statemachines.Names() {
+		definition, err := statemachines.Definition(name)
+		if err != nil {
+			return nil, err
+		}
+		definition, err = asl.Substitute(definition, statemachines.Functions())
+		if err != nil {
+			return nil, fmt.Errorf("state machine %s: %w", name, err)
+		}
+		if machines[name], err = asl.Load(name, definition); err != nil {
+			return nil, fmt.Errorf("state machine %s: %w", name, err)
+		}
+	}
+	return machines, nil
+}
+
+func closeEngine(engine *asl.Engine) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	return engine.Close(ctx)
+}
+
+func provisioningPlatform(p *local.Platform) provisioning.Platform {
+	return provisioning.Platform{
+		Addresses: p.Addresses, Volumes: p.Volumes, Hosts: p.Hosts, Secrets: p.Secrets, Zones: p.Zones,
+		Sizing: provisioning.Sizing{
+			Lean:    true,
+			HeapMiB: func(string, cluster.Role) int { return 256 }, // enough for development, whatever type was asked for
+		},
+	}
+}
+
+func newVersion() (string, error) { return mskapi.NewClusterVersion(rand.Reader) }
+
+// frontDoor is everything that listens: the MSK API with Millrace's own, and the hosts' mailboxes.
+func frontDoor(c controlPlaneConfig, p *local.Platform, workflows local.Workflows) http.Handler {
+	door := http.NewServeMux()
+	door.Handle(local.MailboxPath+"/", local.NewMailbox(p.Records, p.Hosts))
+	door.Handle("/", api.New(api.Deps{
+		Records: p.Records, Workflows: workflows, Zones: p.Zones, Keys: p.Credentials,
+		Now: time.Now, Random: rand.Reader,
+		Region: c.Region, Account: local.Account, Controllers: c.Controllers,
+		SecurityGroup: "sg-local",
+		VolumeKey:     fmt.Sprintf("arn:aws:kms:%s:%s:key/local", c.Region, local.Account),
+	}))
+	return door
+}
+
+// listen opens the front door, on this machine only: nothing of a local control plane is meant for a network.
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("--listen %s: %w", address, err)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return nil, fmt.Errorf("--listen %s: only a loopback address is possible, such as 127.0.0.1:4600", address)
+	}
+	var config net.ListenConfig
+	return config.Listen(ctx, "tcp", address)
+}
+
+// sweep looks for operations that nobody works on, at once and then now and then.
+func sweep(ctx context.Context, function interface {
+	Invoke(ctx context.Context, payload []byte) ([]byte, error)
+},
+) {
+	ticker := time.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	for {
+		if _, err := function.Invoke(ctx, []byte(`{"step":"SweepOperations"}`)); err != nil && ctx.Err() == nil {
+			slog.ErrorContext(ctx, "sweep failed", "error", err)
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}

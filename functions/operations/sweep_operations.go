@@ -1,0 +1,80 @@
+package operations
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/millrace/millrace/shared/cluster"
+)
+
+// SweepOperations goes over the operations that have not ended and makes sure that somebody works on each: a crash between
+// the record of an operation and the start of its execution strands nothing, and an execution that was aborted, timed out
+// or broke without a Catch leaves no cluster behind that waits for ever.
+type SweepOperations struct {
+	Records interface {
+		UnfinishedOperations(ctx context.Context) ([]cluster.Operation, error)
+	}
+	Workflows interface {
+		// Start starts an execution, once for each name.
+		Start(ctx context.Context, machine, name string, input any) error
+		// ExecutionNamed tells of an execution; known is false when there is none of that name.
+		ExecutionNamed(ctx context.Context, machine, name string) (e cluster.Execution, known bool, err error)
+	}
+	End EndOperation
+}
+
+// SweepOperationsInput is empty: the sweep looks at everything.
+type SweepOperationsInput struct{}
+
+// SweepOperationsOutput counts what had to be done.
+type SweepOperationsOutput struct {
+	Started int `json:"started"`
+	Ended   int `json:"ended"`
+}
+
+// Run looks at every operation even when one of them gives an error; the errors are joined.
+func (s SweepOperations) Run(ctx context.Context, _ SweepOperationsInput) (SweepOperationsOutput, error) {
+	ops, err := s.Records.UnfinishedOperations(ctx)
+	if err != nil {
+		return SweepOperationsOutput{}, fmt.Errorf("list unfinished operations: %w", err)
+	}
+	var out SweepOperationsOutput
+	var errs []error
+	for _, op := range ops {
+		if err := s.sweep(ctx, op, &out); err != nil {
+			errs = append(errs, fmt.Errorf("operation %s: %w", op.ID, err))
+		}
+	}
+	return out, errors.Join(errs...)
+}
+
+func (s SweepOperations) sweep(ctx context.Context, op cluster.Operation, out *SweepOperationsOutput) error {
+	machine, name := op.Type.Machine(), op.ExecutionName()
+	execution, known, err := s.Workflows.ExecutionNamed(ctx, machine, name)
+	switch {
+	case err != nil:
+		return err
+	case !known:
+		slog.InfoContext(ctx, "starting a stranded operation", "cluster", op.ClusterID, "operation", op.ID, "type", op.Type)
+		out.Started++
+		return s.Workflows.Start(ctx, machine, name, StartInput{op.ClusterID, op.ID})
+	case execution.Running:
+		return nil
+	}
+	cause := Cause{Error: "ExecutionEnded", Cause: "the execution ended without ending its operation"}
+	if execution.Failure != nil {
+		cause = Cause{Error: execution.Failure.Code, Cause: execution.Failure.Message}
+	}
+	slog.WarnContext(ctx, "ending an abandoned operation", "cluster", op.ClusterID, "operation", op.ID, "cause", cause.Cause)
+	out.Ended++
+	_, err = s.End.Run(ctx, EndOperationInput{ClusterID: op.ClusterID, OperationID: op.ID, Execution: execution.ID, Failure: &cause})
+	return err
+}
+
+// StartInput is the input of every operation's state machine.
+type StartInput struct {
+	ClusterID   string `json:"clusterId"`
+	OperationID string `json:"operationId"`
+}

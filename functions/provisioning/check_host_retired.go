@@ -1,0 +1,44 @@
+package provisioning
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/serve"
+)
+
+// CheckHostRetired asks whether a node's host has ended for certain, so that its volume and its address are free.
+type CheckHostRetired struct {
+	Nodes    nodeRecords
+	Platform hostStates
+	Progress Progress
+	Now      func() time.Time
+}
+
+// Run waits for the end up to serve.LongPoll; a host that lives on past the operation's deadline ends the operation.
+func (s CheckHostRetired) Run(ctx context.Context, in CheckNodeInput) (CheckOutput, error) {
+	n, err := s.Nodes.Node(ctx, in.ClusterID, in.NodeID)
+	if err != nil {
+		return CheckOutput{}, err
+	}
+	if n.Host == nil {
+		return CheckOutput{Done: true}, nil
+	}
+	changed, stop := s.Platform.WatchHosts()
+	defer stop()
+	var out CheckOutput
+	err = serve.Until(ctx, changed, func(ctx context.Context) (bool, error) {
+		host, err := s.Platform.Host(ctx, n.Host.ID)
+		if err != nil {
+			return false, fmt.Errorf("look at host %s: %w", n.Host.ID, err)
+		}
+		out = CheckOutput{Done: host.State == cluster.HostTerminated, Reason: fmt.Sprintf("host %s is %s", n.Host.ID, host.State)}
+		return out.Done, nil
+	})
+	if err != nil || out.Done {
+		return out, err
+	}
+	return out, s.Progress.checkDeadline(ctx, in.ClusterID, in.OperationID, s.Now(), fmt.Sprintf("%s: %s", n, out.Reason))
+}

@@ -1,0 +1,82 @@
+package provisioning
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/fault"
+	"github.com/millrace/millrace/shared/health"
+	"github.com/millrace/millrace/shared/nodespec"
+	"github.com/millrace/millrace/shared/serve"
+)
+
+// CheckNodesJoined asks whether every node runs what its spec says and every broker knows every other.
+type CheckNodesJoined struct {
+	Nodes    nodeList
+	Beats    beats
+	Progress Progress
+	Now      func() time.Time
+}
+
+// Run waits for the nodes up to serve.LongPoll. A node that can't start, and nodes that do not come before the operation's
+// deadline, end the operation with the reason that their agents give.
+func (s CheckNodesJoined) Run(ctx context.Context, in CheckClusterInput) (CheckOutput, error) {
+	nodes, err := s.Nodes.Nodes(ctx, in.ClusterID)
+	if err != nil {
+		return CheckOutput{}, fmt.Errorf("load nodes: %w", err)
+	}
+	changed, stop := s.Beats.WatchBeats()
+	defer stop()
+	var verdict health.Joined
+	err = serve.Until(ctx, changed, func(ctx context.Context) (bool, error) {
+		seen, err := s.look(ctx, nodes)
+		if err != nil {
+			return false, err
+		}
+		verdict = health.JudgeJoin(seen)
+		if verdict.Failed != "" {
+			return false, fault.New(fault.Internal, "%s", verdict.Failed)
+		}
+		return verdict.Done, s.Progress.report(ctx, in.ClusterID, in.OperationID,
+			cluster.StepStartKafka, percent(verdict.Ready, verdict.Total), verdict.Waiting)
+	})
+	out := CheckOutput{Done: verdict.Done, Reason: verdict.Waiting}
+	switch {
+	case err != nil:
+		return out, err
+	case !out.Done:
+		return out, s.Progress.checkDeadline(ctx, in.ClusterID, in.OperationID, s.Now(), out.Reason)
+	}
+	slog.InfoContext(ctx, "all nodes joined", "cluster", in.ClusterID, "nodes", verdict.Total)
+	return out, nil
+}
+
+// look gathers what the agents say of their nodes. A heartbeat about an older spec says nothing about this one.
+func (s CheckNodesJoined) look(ctx context.Context, nodes []cluster.Node) ([]health.Seen, error) {
+	seen := make([]health.Seen, len(nodes))
+	for i, n := range nodes {
+		seen[i].Node = n
+		beat, ok, err := s.Beats.Beat(ctx, n.Host.ID)
+		if err != nil {
+			return nil, fmt.Errorf("heartbeat of %s: %w", n, err)
+		}
+		if !ok {
+			continue
+		}
+		current := beat.Generation == n.SpecGeneration
+		seen[i] = health.Seen{
+			Node:         n,
+			Known:        true,
+			Running:      current && beat.State == nodespec.Running,
+			Failing:      current && beat.State == nodespec.Failing,
+			FailedStarts: beat.FailedStarts,
+			Stopped:      current && beat.State == nodespec.Stopped,
+			Reason:       beat.Reason,
+			Brokers:      beat.Brokers,
+		}
+	}
+	return seen, nil
+}

@@ -1,0 +1,25 @@
+package provisioning
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/millrace/millrace/shared/cluster"
+)
+
+// PlanTeardown lists what a cluster that is deleted still has.
+type PlanTeardown struct {
+	Nodes    nodeList
+	Progress Progress
+}
+
+// Run gives the nodes that are recorded, however far their creation got.
+func (s PlanTeardown) Run(ctx context.Context, in PlanClusterInput) (NodesOutput, error) {
+	nodes, err := s.Nodes.Nodes(ctx, in.ClusterID)
+	if err != nil {
+		return NodesOutput{}, fmt.Errorf("load nodes: %w", err)
+	}
+	err = s.Progress.report(ctx, in.ClusterID, in.OperationID, cluster.StepRetireHosts, 0,
+		fmt.Sprintf("%d hosts to end", len(nodes)))
+	return NodesOutput{nodeIDs(nodes)}, err
+}

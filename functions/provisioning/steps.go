@@ -1,0 +1,71 @@
+package provisioning
+
+import (
+	"context"
+	"time"
+
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/records"
+	"github.com/millrace/millrace/shared/serve"
+)
+
+// Platform is everything that the steps of this area ask of the world outside, gathered for the one place that wires
+// them. Each step names the part that it needs, and says there what it means.
+type Platform struct {
+	Addresses interface {
+		EnsureAddress(ctx context.Context, request cluster.AddressRequest) (cluster.Address, error)
+		ReleaseAddress(ctx context.Context, token cluster.Token) error
+	}
+	Volumes interface {
+		EnsureVolume(ctx context.Context, request cluster.VolumeRequest) (cluster.Volume, error)
+		AttachVolume(ctx context.Context, volumeID, hostID string) error
+		DeleteVolume(ctx context.Context, token cluster.Token) error
+	}
+	Hosts interface {
+		LaunchHost(ctx context.Context, request cluster.HostRequest) (cluster.Host, error)
+		FindHost(ctx context.Context, token cluster.Token) (cluster.Host, error)
+		Host(ctx context.Context, id string) (cluster.Host, error)
+		WatchHosts() (changed <-chan struct{}, stop func())
+		RetireHost(ctx context.Context, id string) error
+		ForgetHost(ctx context.Context, id string) error
+	}
+	Secrets interface {
+		PutSecret(ctx context.Context, name, value string) (kept string, err error)
+		Secret(ctx context.Context, name string) (string, error)
+		DeleteSecrets(ctx context.Context, prefix string) error
+	}
+	Zones interface {
+		Zones(ctx context.Context, subnets []string) ([]string, error)
+	}
+	Sizing Sizing
+}
+
+// Deps is what the steps of this area need.
+type Deps struct {
+	Records  records.Records
+	Platform Platform
+	Now      func() time.Time
+}
+
+// Steps are the steps of this area, by the name that state machines call them.
+func Steps(d Deps) serve.Steps {
+	r, p, progress := d.Records, d.Platform, Progress{d.Records}
+	return serve.Steps{
+		"PlanCluster":        serve.New(PlanCluster{r, p.Zones, p.Secrets, progress, d.Now}.Run),
+		"EnsureAddress":      serve.New(EnsureAddress{r, r, p.Addresses}.Run),
+		"EnsureVolume":       serve.New(EnsureVolume{r, r, p.Volumes}.Run),
+		"LaunchHost":         serve.New(LaunchHost{r, r, p.Hosts}.Run),
+		"CheckHostRunning":   serve.New(CheckHostRunning{r, p.Hosts, progress, d.Now}.Run),
+		"AttachVolume":       serve.New(AttachVolume{r, p.Volumes}.Run),
+		"CheckHostsReported": serve.New(CheckHostsReported{r, r, progress, d.Now}.Run),
+		"WriteNodeSpecs":     serve.New(WriteNodeSpecs{r, p.Secrets, progress, p.Sizing, d.Now}.Run),
+		"CheckNodesJoined":   serve.New(CheckNodesJoined{r, r, progress, d.Now}.Run),
+
+		"PlanTeardown":     serve.New(PlanTeardown{r, progress}.Run),
+		"RetireHost":       serve.New(RetireHost{r, p.Hosts}.Run),
+		"CheckHostRetired": serve.New(CheckHostRetired{r, p.Hosts, progress, d.Now}.Run),
+		"RemoveVolume":     serve.New(RemoveVolume{r, r, p.Volumes}.Run),
+		"ReleaseAddress":   serve.New(ReleaseAddress{p.Addresses}.Run),
+		"ForgetNodes":      serve.New(ForgetNodes{r, r, p.Hosts, p.Secrets, progress}.Run),
+	}
+}

@@ -1,0 +1,112 @@
+package local
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/fault"
+)
+
+// Addresses are loopback addresses. Each is a file of the address's name that holds the token of its owner.
+type Addresses struct {
+	Layout Layout
+}
+
+func (a Addresses) file(ip string) string { return filepath.Join(a.Layout.addresses(), ip) }
+
+// EnsureAddress takes a free loopback address, or gives the one that the token has taken before.
+func (a Addresses) EnsureAddress(_ context.Context, request cluster.AddressRequest) (cluster.Address, error) {
+	taken, err := a.find(request.Token)
+	if err != nil {
+		return cluster.Address{}, err
+	}
+	if taken != "" {
+		return address(taken), nil
+	}
+	for try := range 1000 {
+		ip := candidate(request.Token, try)
+		if inUse(ip) {
+			continue
+		}
+		err := a.take(ip, request.Token)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return cluster.Address{}, fmt.Errorf("take address %s: %w", ip, err)
+		}
+		return address(ip), nil
+	}
+	return cluster.Address{}, fault.New(fault.Unavailable, "no loopback address is free")
+}
+
+// take writes the owner's token under the address's name, whole or not at all.
+func (a Addresses) take(ip string, token cluster.Token) error {
+	temporary := filepath.Join(a.Layout.Dir, "address-"+token.String())
+	if err := os.WriteFile(temporary, []byte(token.String()), 0o600); err != nil {
+		return err
+	}
+	defer os.Remove(temporary)
+	return os.Link(temporary, a.file(ip)) // fails when the name is taken
+}
+
+func address(ip string) cluster.Address { return cluster.Address{ID: ip, IP: ip, Name: ip} }
+
+func (a Addresses) find(token cluster.Token) (ip string, err error) {
+	entries, err := os.ReadDir(a.Layout.addresses())
+	if err != nil {
+		return "", err
+	}
+	for _, e := range entries {
+		owner, err := os.ReadFile(a.file(e.Name()))
+		if err == nil && strings.TrimSpace(string(owner)) == token.String() {
+			return e.Name(), nil
+		}
+	}
+	return "", nil
+}
+
+// ReleaseAddress gives back the address that a token has taken. One that is free, or never was taken, is success.
+func (a Addresses) ReleaseAddress(_ context.Context, token cluster.Token) error {
+	ip, err := a.find(token)
+	if err != nil || ip == "" {
+		return err
+	}
+	return os.Remove(a.file(ip))
+}
+
+// candidate proposes an address for a node. All nodes of a cluster get neighbouring addresses of one block, which follows
+// from the cluster's id, so that several control planes on one machine keep out of each other's way.
+func candidate(token cluster.Token, try int) string {
+	block := sha256.Sum256(fmt.Appendf(nil, "%s %d", token.ClusterID, try))
+	const firstController = 1000
+	node := int(token.NodeID)
+	if node > firstController {
+		node = 200 + node - firstController
+	}
+	return fmt.Sprintf("127.%d.%d.%d", 16+int(block[0])%224, block[1], 1+(node-1)%253)
+}
+
+// portsOfNode are those that a node may listen on: nobody else may be there.
+var portsOfNode = []int{9092, 9093, 9094, 9095, 9096, 9097, 9098, 11001, 11002}
+
+// inUse tells whether anybody on this machine listens at an address.
+func inUse(ip string) bool {
+	for _, port := range portsOfNode {
+		l, err := net.Listen("tcp", net.JoinHostPort(ip, strconv.Itoa(port)))
+		if err != nil {
+			return true
+		}
+		l.Close()
+	}
+	return false
+}

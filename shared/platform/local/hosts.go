@@ -1,0 +1,296 @@
+package local
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/millrace/millrace/shared/brokeragent"
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/fault"
+)
+
+// Hosts are groups of processes on this machine: an agent and the Kafka process it keeps, each group with a directory of
+// its own. They outlive the control plane.
+type Hosts struct {
+	Layout Layout
+	// Agent is the path of the broker-agent program.
+	Agent string
+	// Software is the directory in which all hosts keep Kafka's jars: the image of the hosts, as it were.
+	Software string
+
+	starting sync.Mutex // one start of an agent at a time: look and start are one step
+}
+
+// hostID follows from the token, so that a launch that is asked for again is the same host.
+func hostID(token cluster.Token) string {
+	sum := sha256.Sum256([]byte(token.String()))
+	return "h-" + hex.EncodeToString(sum[:8])
+}
+
+// LaunchHost starts a host, or gives the one that the token has started before, in whatever state it is.
+func (h *Hosts) LaunchHost(ctx context.Context, request cluster.HostRequest) (cluster.Host, error) {
+	id := hostID(request.Token)
+	host, err := h.Host(ctx, id)
+	if err == nil && host.State == cluster.HostTerminated && h.exists(id) {
+		return host, nil
+	}
+	if err != nil {
+		return host, err
+	}
+	if err := h.install(id, request); err != nil {
+		return host, fmt.Errorf("prepare host %s: %w", id, err)
+	}
+	if err := h.start(id); err != nil {
+		return host, fmt.Errorf("start host %s: %w", id, err)
+	}
+	return cluster.Host{ID: id, State: cluster.HostRunning}, nil
+}
+
+func (h *Hosts) exists(id string) bool {
+	_, err := os.Stat(h.Layout.hostFile(id))
+	return err == nil
+}
+
+// install writes what the agent finds when it starts. The file that says who the host is comes last.
+func (h *Hosts) install(id string, request cluster.HostRequest) error {
+	if h.exists(id) {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(h.Layout.agentLog(id)), 0o700); err != nil {
+		return err
+	}
+	if err := writeFile(h.Layout.hostToken(id), []byte(rand.Text())); err != nil {
+		return err
+	}
+	launch, err := json.MarshalIndent(request, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := writeFile(h.Layout.hostLaunch(id), launch); err != nil {
+		return err
+	}
+	return brokeragent.Host{
+		HostID:       id,
+		Volume:       h.Layout.hostVolume(id),
+		EndpointFile: h.Layout.mailbox(),
+		TokenFile:    h.Layout.hostToken(id),
+		Kafka:        h.Software,
+	}.Write(h.Layout.host(id))
+}
+
+// start starts the agent of a host, unless one is at work.
+func (h *Hosts) start(id string) error {
+	h.starting.Lock()
+	defer h.starting.Unlock()
+	alive, err := h.agentLives(id)
+	if err != nil || alive {
+		return err
+	}
+	log, err := os.OpenFile(h.Layout.agentLog(id), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	agent := exec.Command(h.Agent, "run", "--host-dir", h.Layout.host(id))
+	agent.Dir = h.Layout.host(id)
+	agent.Env = agentEnvironment()
+	agent.Stdout, agent.Stderr = log, log
+	// A session of its own: neither Ctrl-C nor the end of the control plane reaches the host.
+	agent.SysProcAttr = &unix.SysProcAttr{Setsid: true}
+	if err := agent.Start(); err != nil {
+		return err
+	}
+	go func() { _ = agent.Wait() }() // collects the process when it ends; how it ended is in its log
+	return nil
+}
+
+// agentEnvironment is what Java and Maven need of this process's environment, and nothing else: no credentials.
+func agentEnvironment() []string {
+	var kept []string
+	for _, name := range []string{"PATH", "HOME", "JAVA_HOME", "MAVEN_OPTS", "LANG", "TMPDIR", "XDG_CACHE_HOME"} {
+		if value, ok := os.LookupEnv(name); ok {
+			kept = append(kept, name+"="+value)
+		}
+	}
+	return kept
+}
+
+// agentLives tells whether the host has a living agent, which is more than a living Kafka.
+func (h *Hosts) agentLives(id string) (bool, error) {
+	dir := h.Layout.host(id)
+	pids, err := processesOf(dir)
+	if err != nil {
+		return false, err
+	}
+	for _, pid := range pids {
+		commandLine, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if err == nil && strings.HasSuffix(string(commandLine), "run\x00--host-dir\x00"+dir+"\x00") {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// Host tells how far a host is; an unknown host is terminated.
+func (h *Hosts) Host(_ context.Context, id string) (cluster.Host, error) {
+	host := cluster.Host{ID: id, State: cluster.HostTerminated}
+	pids, err := processesOf(h.Layout.host(id))
+	if err != nil {
+		return host, fmt.Errorf("look for the processes of host %s: %w", id, err)
+	}
+	_, err = os.Stat(h.Layout.hostEnded(id))
+	switch {
+	case len(pids) > 0:
+		host.State = cluster.HostRunning // also while its last process ends: nothing of it is free before
+	case err == nil || !h.exists(id):
+		host.State = cluster.HostTerminated
+	default:
+		host.State = cluster.HostStopped
+	}
+	return host, nil
+}
+
+// FindHost gives the host that a token has started, or a NotFound error when it never did.
+func (h *Hosts) FindHost(ctx context.Context, token cluster.Token) (cluster.Host, error) {
+	id := hostID(token)
+	if !h.exists(id) {
+		return cluster.Host{}, fault.New(fault.NotFound, "token %s has started no host", token)
+	}
+	return h.Host(ctx, id)
+}
+
+// RetireHost ends a host: every process of it, at once. It stays ended, also across a restart of the control plane.
+func (h *Hosts) RetireHost(_ context.Context, id string) error {
+	if _, err := os.Stat(h.Layout.host(id)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err := writeFile(h.Layout.hostEnded(id), nil); err != nil { // first, so that nobody starts it again
+		return fmt.Errorf("mark host %s as ended: %w", id, err)
+	}
+	return kill(h.Layout.host(id))
+}
+
+// kill ends every process that names dir. A process may start another while it is being ended, so it looks again.
+func kill(dir string) error {
+	for range 20 {
+		if err := signalAll(dir, unix.SIGKILL); err != nil {
+			return fmt.Errorf("end the processes of %s: %w", dir, err)
+		}
+		if gone, err := waitUntilGone(dir, 250*time.Millisecond); gone || err != nil {
+			return err
+		}
+	}
+	return fault.New(fault.Unavailable, "the processes of %s do not end", dir)
+}
+
+// ForgetHost removes the directory of a host that has ended.
+func (h *Hosts) ForgetHost(ctx context.Context, id string) error {
+	host, err := h.Host(ctx, id)
+	if err != nil {
+		return err
+	}
+	if host.State != cluster.HostTerminated {
+		return fault.New(fault.Conflict, "host %s is %s", id, host.State)
+	}
+	return os.RemoveAll(h.Layout.host(id))
+}
+
+// Token gives the token by which a host's mailbox knows it; NotFound for a host that is not known or has ended.
+func (h *Hosts) Token(_ context.Context, id string) (string, error) {
+	if id != filepath.Base(id) || !strings.HasPrefix(id, "h-") {
+		return "", fault.New(fault.NotFound, "there is no host %q", id)
+	}
+	if _, err := os.Stat(h.Layout.hostEnded(id)); err == nil {
+		return "", fault.New(fault.NotFound, "host %s has ended", id)
+	}
+	token, err := os.ReadFile(h.Layout.hostToken(id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fault.New(fault.NotFound, "there is no host %s", id)
+	}
+	return string(token), err
+}
+
+// WatchHosts signals ten times a second: processes end without telling anybody.
+func (h *Hosts) WatchHosts() (<-chan struct{}, func()) {
+	changed := make(chan struct{}, 1)
+	done := make(chan struct{})
+	go func() {
+		ticker := time.NewTicker(100 * time.Millisecond)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				select {
+				case changed <- struct{}{}:
+				default:
+				}
+			case <-done:
+				return
+			}
+		}
+	}()
+	return changed, sync.OnceFunc(func() { close(done) })
+}
+
+// ids lists the hosts that have a directory and have not ended.
+func (h *Hosts) ids() ([]string, error) {
+	entries, err := os.ReadDir(h.Layout.hosts())
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, e := range entries {
+		_, err := os.Stat(h.Layout.hostEnded(e.Name()))
+		if err != nil && h.exists(e.Name()) {
+			ids = append(ids, e.Name())
+		}
+	}
+	return ids, nil
+}
+
+// Keep does for hosts what an init system does on a machine: it starts the agents of hosts that have none, now and then,
+// until the context ends.
+func (h *Hosts) Keep(ctx context.Context) {
+	ticker := time.NewTicker(2 * time.Second)
+	defer ticker.Stop()
+	for {
+		if err := h.PowerOn(); err != nil {
+			slog.ErrorContext(ctx, "hosts could not be started", "error", err)
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// PowerOn starts every host that has no living agent and has not ended.
+func (h *Hosts) PowerOn() error {
+	ids, err := h.ids()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, id := range ids {
+		if err := h.start(id); err != nil {
+			errs = append(errs, fmt.Errorf("start host %s: %w", id, err))
+		}
+	}
+	return errors.Join(errs...)
+}

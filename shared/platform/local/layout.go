@@ -1,0 +1,72 @@
+package local
+
+import (
+	"os"
+	"path/filepath"
+)
+
+// Layout is the data directory and the one place that knows what lies where in it.
+type Layout struct {
+	Dir string
+}
+
+// Directories and files of a data directory.
+func (l Layout) lock() string            { return filepath.Join(l.Dir, "lock") }
+func (l Layout) database() string        { return filepath.Join(l.Dir, "control-plane.db") }
+func (l Layout) running() string         { return filepath.Join(l.Dir, "control-plane.json") }
+func (l Layout) credentials() string     { return filepath.Join(l.Dir, "credentials.json") }
+func (l Layout) mailbox() string         { return filepath.Join(l.Dir, "mailbox-endpoint") }
+func (l Layout) hosts() string           { return filepath.Join(l.Dir, "hosts") }
+func (l Layout) host(id string) string   { return filepath.Join(l.hosts(), id) }
+func (l Layout) volumes() string         { return filepath.Join(l.Dir, "volumes") }
+func (l Layout) volume(id string) string { return filepath.Join(l.volumes(), id) }
+func (l Layout) addresses() string       { return filepath.Join(l.Dir, "addresses") }
+func (l Layout) secrets() string         { return filepath.Join(l.Dir, "secrets") }
+func (l Layout) secret(name string) string {
+	return filepath.Join(l.secrets(), filepath.FromSlash(name))
+}
+func (l Layout) hostFile(id string) string   { return filepath.Join(l.host(id), "host.json") }
+func (l Layout) hostLaunch(id string) string { return filepath.Join(l.host(id), "launch.json") } // what it was launched for
+func (l Layout) hostToken(id string) string  { return filepath.Join(l.host(id), "token") }
+func (l Layout) hostEnded(id string) string  { return filepath.Join(l.host(id), "terminated") }
+func (l Layout) hostVolume(id string) string {
+	return filepath.Join(l.host(id), "volume") // a link to the volume, once it is attached
+}
+func (l Layout) agentLog(id string) string { return filepath.Join(l.host(id), "logs", "agent.log") }
+
+// LogFile is where a control plane in the background writes.
+func (l Layout) LogFile() string { return filepath.Join(l.Dir, "control-plane.log") }
+
+// Create makes the directories. Nobody but this user may look inside.
+func (l Layout) Create() error {
+	for _, dir := range []string{l.Dir, l.hosts(), l.volumes(), l.addresses(), l.secrets()} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+	}
+	return os.Chmod(l.Dir, 0o700)
+}
+
+// writeFile replaces a file as a whole, readable by this user only; a crash leaves the old or the new content.
+func writeFile(path string, content []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	temporary, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temporary.Name())
+	if _, err := temporary.Write(content); err != nil {
+		temporary.Close()
+		return err
+	}
+	if err := temporary.Sync(); err != nil {
+		temporary.Close()
+		return err
+	}
+	if err := temporary.Close(); err != nil {
+		return err
+	}
+	return os.Rename(temporary.Name(), path)
+}

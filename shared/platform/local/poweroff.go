@@ -1,0 +1,70 @@
+package local
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/millrace/millrace/shared/cluster"
+)
+
+// Time that hosts get to stop Kafka in an orderly way. Whatever is left then is ended: Kafka keeps what it has
+// acknowledged through that too, it only takes longer to start.
+const (
+	brokersStopWithin     = 1500 * time.Millisecond
+	controllersStopWithin = 500 * time.Millisecond
+)
+
+// PowerOff stops every host: brokers first, because they take leave of the controllers, then the rest. Hosts that are
+// stopped can be started again.
+func (h *Hosts) PowerOff() error {
+	ids, err := h.ids()
+	if err != nil {
+		return err
+	}
+	var brokers, others []string
+	for _, id := range ids {
+		if h.roleOf(id) == cluster.Broker {
+			brokers = append(brokers, h.Layout.host(id))
+		} else {
+			others = append(others, h.Layout.host(id))
+		}
+	}
+	return errors.Join(
+		stop(brokers, brokersStopWithin),
+		stop(others, controllersStopWithin),
+	)
+}
+
+func (h *Hosts) roleOf(id string) cluster.Role {
+	var launch cluster.HostRequest
+	content, err := os.ReadFile(h.Layout.hostLaunch(id))
+	if err != nil || json.Unmarshal(content, &launch) != nil {
+		return ""
+	}
+	return launch.Role
+}
+
+// stop asks the processes of all directories to end, and ends those that have not after the time given.
+func stop(dirs []string, within time.Duration) error {
+	errs := make([]error, len(dirs))
+	var wg sync.WaitGroup
+	for i, dir := range dirs {
+		wg.Go(func() {
+			if errs[i] = signalAll(dir, unix.SIGTERM); errs[i] != nil {
+				return
+			}
+			if gone, err := waitUntilGone(dir, within); gone || err != nil {
+				errs[i] = err
+				return
+			}
+			errs[i] = kill(dir)
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}

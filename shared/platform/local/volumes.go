@@ -1,0 +1,97 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/fault"
+)
+
+// Volumes are directories. One is attached to a host by a link in the host's directory.
+type Volumes struct {
+	Layout Layout
+	Hosts  *Hosts
+}
+
+func volumeID(token cluster.Token) string { return "vol-" + token.String() }
+
+// EnsureVolume makes a volume, or gives the one that the token has made before.
+func (v Volumes) EnsureVolume(_ context.Context, request cluster.VolumeRequest) (cluster.Volume, error) {
+	id := volumeID(request.Token)
+	if err := os.MkdirAll(v.Layout.volume(id), 0o700); err != nil {
+		return cluster.Volume{}, fmt.Errorf("make volume %s: %w", id, err)
+	}
+	return cluster.Volume{ID: id, SizeGiB: request.SizeGiB}, nil
+}
+
+// AttachVolume attaches a volume to a host. A volume that is attached there already stays so; one that another host with
+// living processes has is a Conflict.
+func (v Volumes) AttachVolume(ctx context.Context, id, hostID string) error {
+	holder, err := v.holder(ctx, id)
+	switch {
+	case err != nil:
+		return err
+	case holder == hostID:
+		return nil
+	case holder != "":
+		return fault.New(fault.Conflict, "volume %s is attached to host %s", id, holder)
+	}
+	err = os.Symlink(v.Layout.volume(id), v.Layout.hostVolume(hostID))
+	if errors.Is(err, fs.ErrExist) {
+		return fault.New(fault.Conflict, "host %s has another volume", hostID)
+	}
+	if err != nil {
+		return fmt.Errorf("attach volume %s: %w", id, err)
+	}
+	return nil
+}
+
+// holder gives the host that has a volume; empty when none has, or when the one that had has ended.
+func (v Volumes) holder(ctx context.Context, id string) (string, error) {
+	links, err := filepath.Glob(v.Layout.hostVolume("*"))
+	if err != nil {
+		return "", err
+	}
+	for _, link := range links {
+		target, err := os.Readlink(link)
+		if err != nil || target != v.Layout.volume(id) {
+			continue
+		}
+		hostID := filepath.Base(filepath.Dir(link))
+		host, err := v.Hosts.Host(ctx, hostID)
+		if err != nil {
+			return "", err
+		}
+		if host.State != cluster.HostTerminated {
+			return hostID, nil
+		}
+	}
+	return "", nil
+}
+
+// DeleteVolume deletes the volume that a token has made. One that is gone, or never was, is success; one that a host still
+// has is a Conflict.
+func (v Volumes) DeleteVolume(ctx context.Context, token cluster.Token) error {
+	id := volumeID(token)
+	holder, err := v.holder(ctx, id)
+	if err != nil {
+		return err
+	}
+	if holder != "" {
+		return fault.New(fault.Conflict, "volume %s is attached to host %s", id, holder)
+	}
+	// Renamed first, so that a crash leaves no volume with half of its data.
+	doomed := v.Layout.volume("deleted-" + id)
+	if err := os.Rename(v.Layout.volume(id), doomed); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("delete volume %s: %w", id, err)
+	}
+	if err := os.RemoveAll(doomed); err != nil {
+		return fmt.Errorf("delete volume %s: %w", id, err)
+	}
+	return nil
+}

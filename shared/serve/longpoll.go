@@ -1,0 +1,30 @@
+package serve
+
+import (
+	"context"
+	"time"
+)
+
+// LongPoll is how long a checking step waits inside the function before it answers "not yet", so that a machine loops
+// seldom and yet goes on at once.
+const LongPoll = 20 * time.Second
+
+// Until calls check until it is done or LongPoll has passed, whenever changed signals. A check that is not done in time is
+// not an error: the step answers with what the last check found.
+func Until(ctx context.Context, changed <-chan struct{}, check func(context.Context) (done bool, err error)) error {
+	deadline := time.NewTimer(LongPoll)
+	defer deadline.Stop()
+	for {
+		done, err := check(ctx)
+		if done || err != nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-deadline.C:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

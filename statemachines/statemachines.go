@@ -1,0 +1,44 @@
+// Package statemachines holds one state machine for each kind of operation, in Amazon States Language. Tests, the local
+// engine and the deployment read the same bytes.
+package statemachines
+
+import (
+	"embed"
+	"fmt"
+	"strings"
+)
+
+//go:embed *.asl.json
+var files embed.FS
+
+const ending = ".asl.json"
+
+// Names lists the machines, in alphabetical order.
+func Names() []string {
+	entries, err := files.ReadDir(".")
+	if err != nil {
+		panic(err) // an embedded directory can always be read
+	}
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = strings.TrimSuffix(e.Name(), ending)
+	}
+	return names
+}
+
+// Definition gives a machine's text, with its ${Placeholders}.
+func Definition(name string) ([]byte, error) {
+	text, err := files.ReadFile(name + ending)
+	if err != nil {
+		return nil, fmt.Errorf("there is no state machine %q", name)
+	}
+	return text, nil
+}
+
+// Functions names the function behind every placeholder of the machines. A function is named for its folder.
+func Functions() map[string]string {
+	return map[string]string{
+		"Operations":   "operations",
+		"Provisioning": "provisioning",
+	}
+}
