@@ -45,12 +45,9 @@ const (
 // CustomAdvertisedListeners is the one key that is no property of Kafka: it asks for addresses of the user's own.
 const CustomAdvertisedListeners = "custom.advertised.listeners"
 
-// selectors are the classes that Kafka itself brings for replica.selector.class. A broker that is told any other does not
+// rackAware is the one class that Kafka itself brings for replica.selector.class. A broker that is told any other does not
 // start, because hosts hold nothing but Kafka.
-var selectors = []string{
-	"org.apache.kafka.common.replica.RackAwareReplicaSelector",
-	"org.apache.kafka.common.replica.LeaderSelector",
-}
+const rackAware = "org.apache.kafka.common.replica.RackAwareReplicaSelector"
 
 // keys is in alphabetical order. Where MSK names no lower bound, it is the least value with which a broker still starts
 // and works, tried with Kafka 3.9.1 to 4.3.1: no retention time may be 0, and there has to be a replica fetcher.
@@ -93,7 +90,7 @@ var keys = []Key{
 	{Name: "replica.fetch.max.bytes", Kind: Integer, Max: maxInt, Default: "1048576"},
 	{Name: "replica.fetch.response.max.bytes", Kind: Integer, Max: maxInt, Default: "10485760"},
 	{Name: "replica.lag.time.max.ms", Kind: Integer, Min: 10000, Max: 30000, Default: "30000", OwnDefault: true},
-	{Name: "replica.selector.class", Kind: Choice, Values: selectors},
+	{Name: "replica.selector.class", Kind: Choice, Values: []string{rackAware}},
 	{Name: "replica.socket.receive.buffer.bytes", Kind: Integer, Min: -1, Max: maxInt, Default: "65536"},
 	{Name: "socket.receive.buffer.bytes", Kind: Integer, Min: -1, Max: maxInt, Default: "102400", OwnDefault: true},
 	{Name: "socket.request.max.bytes", Kind: Integer, Min: 1, Max: maxInt, Default: "104857600", OwnDefault: true},
