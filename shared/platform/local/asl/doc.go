@@ -8,9 +8,10 @@
 //   - load*.go turn a definition into a Machine and refuse what is not understood;
 //   - path.go, intrinsic*.go, template.go and dataflow.go move data; choice.go compares it;
 //   - frame.go is the position of an execution: a tree of frames, one per running sequence of states;
-//   - execution.go advances that tree in turns. A turn applies what has happened, journals the new position in one
-//     write, and only then lets its effects (invocations, timers) happen. So a process killed at any point goes on
-//     from its last journalled position and at worst invokes a task again;
+//   - execution.go advances that tree in turns. A turn applies what has happened, goes on through
+//     the states that need nothing from outside, journals the new position in one write, and only then lets its
+//     effects (invocations, timers) happen. So a process killed at any point goes on from its last journalled position
+//     and at worst invokes a task again;
 //   - state_*.go say what each kind of state does;
 //   - engine.go is the API, journal*.go the durable position, clock*.go real and virtual time.
 package asl

@@ -155,6 +155,9 @@ func (e *Engine) machineARN(machine string) string {
 	return fmt.Sprintf("arn:aws:states:%s:%s:stateMachine:%s", e.config.Region, e.config.Account, machine)
 }
 
+// ARN is that of the execution of a machine under a name, whether there is one or not.
+func (e *Engine) ARN(machine, name string) string { return e.executionARN(machine, name) }
+
 func (e *Engine) executionARN(machine, name string) string {
 	return fmt.Sprintf("arn:aws:states:%s:%s:execution:%s:%s", e.config.Region, e.config.Account, machine, name)
 }

@@ -28,7 +28,7 @@ type execution struct {
 	input     any // of the execution
 	root      *frame
 	tickets   uint64
-	ready     []*frame // to be stepped in the next turn
+	ready     []*frame // to be stepped
 	armed     []*frame // that started to wait in this turn
 	recorded  int      // events of earlier turns
 	events    []Event  // of this turn
@@ -71,7 +71,9 @@ func (x *execution) takeTurns() {
 	}
 }
 
-// takeTurn is false once there is nothing to do.
+// takeTurn applies what has happened and goes on from there until everything waits for something outside: states
+// without effects (Pass, Choice) need no write of their own, because going through them again after a crash changes
+// nothing. It is false once there is nothing to do.
 func (x *execution) takeTurn() bool {
 	x.mu.Lock()
 	inbox := x.inbox
@@ -86,12 +88,8 @@ func (x *execution) takeTurn() bool {
 	for _, m := range inbox {
 		x.receive(m)
 	}
-	step := x.ready
-	x.ready = nil
-	for _, f := range step {
-		if !x.ended() {
-			x.step(f)
-		}
+	for steps := 0; len(x.ready) > 0 && steps < turnSteps; steps++ {
+		x.stepAll()
 	}
 	if len(x.events) == 0 && len(x.armed) == 0 {
 		return true // late answers only
@@ -100,6 +98,20 @@ func (x *execution) takeTurn() bool {
 		x.end(Failed, nil, fail(errRuntime, "The execution reached the maximum number of history events (%d).", historyLimit))
 	}
 	return x.commit()
+}
+
+// turnSteps bounds the states without effects that one turn goes through, so that a loop of them is journalled too.
+const turnSteps = 100
+
+// stepAll moves every frame that is ready by one state, in order, as Step Functions interleaves branches.
+func (x *execution) stepAll() {
+	frames := x.ready
+	x.ready = nil
+	for _, f := range frames {
+		if !x.ended() {
+			x.step(f)
+		}
+	}
 }
 
 // commit journals the turn and then lets its effects happen.

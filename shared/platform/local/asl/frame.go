@@ -53,8 +53,8 @@ type phase string
 
 const (
 	queued    phase = "queued"    // an iteration whose turn has not come
-	ready     phase = "ready"     // to be stepped in the next turn
-	failed    phase = "failed"    // ready to be failed in the next turn
+	ready     phase = "ready"     // to be stepped
+	failed    phase = "failed"    // to be stepped, into its failure
 	waiting   phase = "waiting"   // for a moment, in a Wait state
 	backoff   phase = "backoff"   // for a moment, before a retry
 	running   phase = "running"   // a task was asked for

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// begin starts the state that a frame has entered, or tries it again. What can be done at once waits for the next turn
-// (ready), so that every state entered is journalled before it acts.
+// begin starts the state that a frame has entered, or tries it again. What can be done at once is left to the next step
+// (ready): so branches take turns, and a state that leads back to itself does not recurse.
 func (x *execution) begin(f *frame) {
 	var err error
 	switch f.state().kind {
