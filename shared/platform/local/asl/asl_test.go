@@ -2,7 +2,10 @@ package asl
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
+	"os"
+	"runtime"
 	"testing"
 	"time"
 )
@@ -93,4 +96,19 @@ func runOnce(t *testing.T, m *Machine, input string, f functions) Execution {
 	t.Helper()
 	b := newBench(t, Config{Machines: map[string]*Machine{m.Name: m}, Invoker: f})
 	return b.end(b.start(m.Name, "run", input))
+}
+
+// TestMain fails when anything still runs once all engines are closed.
+func TestMain(m *testing.M) {
+	before := runtime.NumGoroutine()
+	code := m.Run()
+	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			stacks := make([]byte, 1<<20)
+			fmt.Fprintf(os.Stderr, "goroutines left behind:\n%s", stacks[:runtime.Stack(stacks, true)])
+			code = 1
+			break
+		}
+	}
+	os.Exit(code)
 }

@@ -222,7 +222,7 @@ func TestStopEndsAnExecutionAndTheChildItWaitsFor(t *testing.T) {
 		"child": `{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":100,"End":true}}}`,
 	})})
 	parent := b.start("parent", "p", `{}`)
-	child := b.executionARN("child", "c")
+	child := b.ARN("child", "c")
 	b.clock.Run(func() bool { _, err := b.Describe(child); return err == nil })
 	if err := b.Stop(parent, "Enough", "of this"); err != nil {
 		t.Fatal(err)
@@ -335,5 +335,55 @@ func TestTimestampsAndPatternsInChoices(t *testing.T) {
 				t.Errorf("got %s %s", end.Output, end.Cause)
 			}
 		})
+	}
+}
+
+func TestTransitionsAreShownRightBeforeAndRightAfterTheyAreJournalled(t *testing.T) {
+	journal := NewMemoryJournal()
+	m := load(t, `{"StartAt":"A","States":{"A":{"Type":"Wait","Seconds":1,"Next":"B"},"B":{"Type":"Fail"}}}`)
+	var seen []string
+	b := newBench(t, Config{Machines: map[string]*Machine{"m": m}, Journal: journal, OnTransition: func(tr Transition) {
+		events, err := journal.Events(tr.Execution)
+		if err != nil || (len(events) >= tr.Number) != tr.Journaled {
+			t.Errorf("%+v while %d events are journalled", tr, len(events))
+		}
+		seen = append(seen, fmt.Sprint(tr.Phase, " ", tr.State, " ", tr.Journaled))
+	}})
+	b.end(b.start("m", "run", `{}`))
+	want := []string{
+		"entered A false", "entered A true", "exited A false", "entered B false", "exited A true", "entered B true",
+	}
+	if !slices.Equal(seen, want) {
+		t.Errorf("got %q, want %q", seen, want)
+	}
+}
+
+func TestCloseLeavesExecutionsRunning(t *testing.T) {
+	started := make(chan struct{})
+	m := load(t, `{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:lambda:us-east-1:0:function:f",
+		"Catch":[{"ErrorEquals":["States.ALL"],"Next":"C"}],"End":true},"C":{"Type":"Succeed"}}}`)
+	e, err := New(Config{Machines: map[string]*Machine{"m": m}, Journal: NewMemoryJournal(), Invoker: functions{
+		"f": func(ctx context.Context, _ []byte) ([]byte, error) {
+			close(started)
+			<-ctx.Done()
+			return nil, ctx.Err()
+		},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	arn, err := e.Start(context.Background(), "m", "run", []byte(`{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-started
+	if err := e.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if x := describe(t, e, arn); x.Status != Running {
+		t.Errorf("got %+v", x)
+	}
+	if _, err := e.Start(context.Background(), "m", "other", []byte(`{}`)); !errors.Is(err, ErrClosed) {
+		t.Errorf("a start after Close: got %v", err)
 	}
 }

@@ -86,7 +86,7 @@ func doStartAndWait(ctx context.Context, x *execution, w work, done func(any, *f
 func stopChild(x *execution, w work) {
 	x.engine.background(func() {
 		// It may not have been started, or have ended by now: both are as good.
-		_ = x.engine.Stop(x.engine.executionARN(x.childMachine(w), w.Name), "", "given up by "+x.info.ARN)
+		_ = x.engine.Stop(x.engine.ARN(x.childMachine(w), w.Name), "", "given up by "+x.info.ARN)
 	})
 }
 
