@@ -3,7 +3,6 @@ package records
 import (
 	"context"
 	"fmt"
-	"path"
 
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
@@ -131,7 +130,7 @@ func (r Records) ForgetConfiguration(ctx context.Context, id string, allowed fun
 // attach makes the write that goes with attaching a configuration to a cluster: it changes nothing but the item's
 // revision, so that of attaching and forgetting at the same moment only one succeeds.
 func (r Records) attach(ctx context.Context, ref cluster.ConfigurationRef) (Write, error) {
-	c, revision, err := r.configuration(ctx, path.Base(ref.ARN))
+	c, revision, err := r.configuration(ctx, ref.ID())
 	if err != nil {
 		return Write{}, err
 	}
