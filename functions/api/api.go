@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"reflect"
 	"time"
 
 	"github.com/millrace/millrace/shared/mskapi"
@@ -94,16 +95,23 @@ func (a *API) operations() map[string]handler {
 	}
 }
 
-// handler answers one operation; the input is the SDK's for that operation, and so is the output.
-type handler func(ctx context.Context, input any) (output any, err error)
+// handler answers one operation. It knows the types it takes and gives, so that a test can hold the table to the model.
+type handler struct {
+	answer  func(ctx context.Context, input any) (output any, err error)
+	in, out reflect.Type
+}
 
 // handle makes a handler of a function that takes and gives the SDK's own types.
 func handle[In, Out any](f func(context.Context, *In) (*Out, error)) handler {
-	return func(ctx context.Context, input any) (any, error) {
-		in, ok := input.(*In)
-		if !ok {
-			return nil, fmt.Errorf("decoded a %T for a handler of %T", input, in)
-		}
-		return f(ctx, in)
+	return handler{
+		answer: func(ctx context.Context, input any) (any, error) {
+			in, ok := input.(*In)
+			if !ok {
+				return nil, fmt.Errorf("decoded a %T for a handler of %T", input, in)
+			}
+			return f(ctx, in)
+		},
+		in:  reflect.TypeFor[*In](),
+		out: reflect.TypeFor[*Out](),
 	}
 }

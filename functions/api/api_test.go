@@ -39,6 +39,7 @@ const (
 type frontDesk struct {
 	*kafka.Client
 	url       string
+	deps      api.Deps
 	records   records.Records
 	workflows *fakeWorkflows
 	zones     fakeZones
@@ -56,7 +57,7 @@ func openFrontDesk(t *testing.T) *frontDesk {
 		t.Fatal(err)
 	}
 	desk := &frontDesk{records: records.Records{Table: table}, workflows: &fakeWorkflows{}, zones: fakeZones{}}
-	listener := httptest.NewServer(api.New(api.Deps{
+	desk.deps = api.Deps{
 		Records:       desk.records,
 		Workflows:     desk.workflows,
 		Zones:         desk.zones,
@@ -68,16 +69,22 @@ func openFrontDesk(t *testing.T) *frontDesk {
 		Controllers:   1,
 		SecurityGroup: "sg-default",
 		VolumeKey:     volumeKey,
-	}))
+	}
+	desk.listen(t)
+	return desk
+}
+
+// listen puts an API with the desk's dependencies behind a listener of its own, and points the client at it.
+func (d *frontDesk) listen(t *testing.T) {
+	listener := httptest.NewServer(api.New(d.deps))
 	t.Cleanup(listener.Close)
-	desk.url = listener.URL
-	desk.Client = kafka.New(kafka.Options{
+	d.url = listener.URL
+	d.Client = kafka.New(kafka.Options{
 		Region:           region,
 		BaseEndpoint:     aws.String(listener.URL),
 		Credentials:      credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
 		RetryMaxAttempts: 1,
 	})
-	return desk
 }
 
 // fakeWorkflows remembers what was started, and can be broken.
@@ -209,12 +216,30 @@ func refused(t *testing.T, err error, code, tellingPart string) {
 	}
 }
 
+// logText is what was logged. Listeners write to it while tests read.
+type logText struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logText) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
 // captureLog collects what is logged during a test.
-func captureLog(t *testing.T) *bytes.Buffer {
+func captureLog(t *testing.T) *logText {
 	t.Helper()
-	var text bytes.Buffer
+	text := &logText{}
 	before := slog.Default()
-	slog.SetDefault(slog.New(slog.NewTextHandler(&text, nil)))
+	slog.SetDefault(slog.New(slog.NewTextHandler(text, nil)))
 	t.Cleanup(func() { slog.SetDefault(before) })
-	return &text
+	return text
 }

@@ -53,7 +53,7 @@ func (a *API) serve(ctx context.Context, c *call, r mskapi.Request) (mskapi.Resp
 		return mskapi.Response{}, err
 	}
 	c.operation = op
-	answer, built := a.handlers[op.Name]
+	handler, built := a.handlers[op.Name]
 	if !built {
 		return mskapi.Response{}, mskapi.BadRequest("", "Millrace does not support the operation %s yet.", op.Name)
 	}
@@ -61,7 +61,7 @@ func (a *API) serve(ctx context.Context, c *call, r mskapi.Request) (mskapi.Resp
 	if err != nil {
 		return mskapi.Response{}, err
 	}
-	output, err := answer(ctx, input)
+	output, err := handler.answer(ctx, input)
 	if err != nil {
 		return mskapi.Response{}, err
 	}
