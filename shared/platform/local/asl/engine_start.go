@@ -59,6 +59,9 @@ func (x *execution) again(ctx context.Context, input json.RawMessage) (string, e
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
+	if _, err := x.engine.find(x.info.ARN); err != nil {
+		return "", err // it could not be journalled
+	}
 	if string(x.info.Input) != string(input) {
 		return "", fmt.Errorf("%w: %s", ErrExecutionAlreadyExists, x.info.ARN)
 	}
@@ -72,19 +75,11 @@ func (x *execution) begins(m *Machine, input any) error {
 	x.root = &frame{Phase: queued, sequence: m.sequence}
 	x.record(Event{Type: "ExecutionStarted", Input: x.info.Input, Definition: m.definition})
 	x.enter(x.root, m.startAt, input)
-	events, armed := x.events, x.armed
-	x.events, x.armed = nil, nil
-	x.tell(events, false)
-	if err := x.save(events); err != nil {
-		x.halt()
+	if err := x.commit(); err != nil {
 		x.engine.forget(x.info.ARN)
 		return fmt.Errorf("journal the start of %s: %w", x.info.ARN, err)
 	}
-	x.tell(events, true)
 	x.watch()
-	for _, f := range armed {
-		x.arm(f)
-	}
 	return nil
 }
 

@@ -96,7 +96,10 @@ func (x *execution) takeTurn() bool {
 	if x.recorded+len(x.events) >= historyLimit && !x.ended() {
 		x.end(Failed, nil, fail(errRuntime, "The execution reached the maximum number of history events (%d).", historyLimit))
 	}
-	return x.commit()
+	if err := x.commit(); err != nil {
+		slog.Error("execution halted: its position could not be journalled", "execution", x.info.ARN, "error", err)
+	}
+	return true
 }
 
 // turnSteps bounds the states without effects that one turn goes through, so that a loop of them is journalled too.
@@ -113,15 +116,14 @@ func (x *execution) stepAll() {
 	}
 }
 
-// commit journals the turn and then lets its effects happen.
-func (x *execution) commit() bool {
+// commit journals the turn and then lets its effects happen. When that fails, the execution stays where it was.
+func (x *execution) commit() error {
 	events, armed := x.events, x.armed
 	x.events, x.armed = nil, nil
 	x.tell(events, false)
 	if err := x.save(events); err != nil {
-		slog.Error("execution halted: its position could not be journalled", "execution", x.info.ARN, "error", err)
 		x.halt()
-		return true
+		return err
 	}
 	x.tell(events, true)
 	for _, f := range armed {
@@ -130,7 +132,7 @@ func (x *execution) commit() bool {
 	if x.ended() {
 		x.engine.finished(x)
 	}
-	return true
+	return nil
 }
 
 // save journals the position with the events that led to it.
