@@ -2,15 +2,13 @@ package api
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"strings"
 
-	"github.com/aws/aws-lambda-go/events"
-
+	"github.com/millrace/millrace/events"
 	"github.com/millrace/millrace/shared/mskapi"
 )
 
@@ -22,11 +20,16 @@ import (
 //  4. Encode the answer, or the error, and say in one line how it went.
 //
 // A panic is answered as an internal error: one bad request must not end the process that serves all others.
-func (a *API) Serve(ctx context.Context, r mskapi.Request) (response mskapi.Response) {
+func (a *API) Serve(ctx context.Context, r mskapi.Request) mskapi.Response {
+	return a.serve(ctx, r, nil)
+}
+
+// serve answers a request, or says why it could not be read whole.
+func (a *API) serve(ctx context.Context, r mskapi.Request, unreadable error) (response mskapi.Response) {
 	c := &call{requestID: r.RequestID}
 	ctx = context.WithValue(ctx, callKey{}, c)
 	started := a.Now()
-	var err error
+	err := unreadable
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
@@ -36,11 +39,13 @@ func (a *API) Serve(ctx context.Context, r mskapi.Request) (response mskapi.Resp
 		}
 		a.log(ctx, r, c, response.Status, a.Now().Sub(started).Milliseconds(), err)
 	}()
-	response, err = a.serve(ctx, c, r)
+	if err == nil {
+		response, err = a.answer(ctx, c, r)
+	}
 	return response
 }
 
-func (a *API) serve(ctx context.Context, c *call, r mskapi.Request) (mskapi.Response, error) {
+func (a *API) answer(ctx context.Context, c *call, r mskapi.Request) (mskapi.Response, error) {
 	var err error
 	if c.caller, err = a.verifier.Verify(ctx, r); err != nil {
 		return mskapi.Response{}, err
@@ -53,7 +58,7 @@ func (a *API) serve(ctx context.Context, c *call, r mskapi.Request) (mskapi.Resp
 		return mskapi.Response{}, err
 	}
 	c.operation = op
-	handler, built := a.handlers[op.Name]
+	h, built := a.handlers[op.Name]
 	if !built {
 		return mskapi.Response{}, mskapi.BadRequest("", "Millrace does not support the operation %s yet.", op.Name)
 	}
@@ -61,7 +66,7 @@ func (a *API) serve(ctx context.Context, c *call, r mskapi.Request) (mskapi.Resp
 	if err != nil {
 		return mskapi.Response{}, err
 	}
-	output, err := handler.answer(ctx, input)
+	output, err := h.answer(ctx, input)
 	if err != nil {
 		return mskapi.Response{}, err
 	}
@@ -108,24 +113,13 @@ func paginate[T any](
 // ServeHTTP is the front door of a local listener.
 func (a *API) ServeHTTP(w http.ResponseWriter, h *http.Request) {
 	r, err := mskapi.FromHTTP(h)
-	response := a.serveRead(h.Context(), r, err)
-	if err := response.WriteTo(w); err != nil && !errors.Is(err, http.ErrBodyNotAllowed) {
-		slog.DebugContext(h.Context(), "caller has gone", "request", r.RequestID, "error", err)
+	if err := a.serve(h.Context(), r, err).WriteTo(w); err != nil {
+		slog.DebugContext(h.Context(), "the caller has gone", "request", r.RequestID, "error", err)
 	}
 }
 
-// ServeGateway is the front door behind an API Gateway REST API.
-func (a *API) ServeGateway(
-	ctx context.Context, e events.APIGatewayProxyRequest,
-) (events.APIGatewayProxyResponse, error) {
+// ServeGateway is the front door behind API Gateway. It never fails: what goes wrong is an answer.
+func (a *API) ServeGateway(ctx context.Context, e events.APIRequest) (events.APIResponse, error) {
 	r, err := mskapi.FromGateway(e)
-	return a.serveRead(ctx, r, err).ToGateway(), nil
-}
-
-// serveRead answers a request that may not have been readable.
-func (a *API) serveRead(ctx context.Context, r mskapi.Request, err error) mskapi.Response {
-	if err != nil {
-		return mskapi.EncodeError(r.RequestID, mskapi.FromError(mskapi.Operation{}, r.RequestID, err))
-	}
-	return a.Serve(ctx, r)
+	return a.serve(ctx, r, err).ToGateway(), nil
 }
