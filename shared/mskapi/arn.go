@@ -116,15 +116,6 @@ func NewID(random io.Reader) (string, error) {
 	return fmt.Sprintf("%s-%d", id, 1+id[15]%26), nil
 }
 
-// NewOperationID makes the last part of a cluster-operation ARN, a UUID.
-func NewOperationID(random io.Reader) (string, error) {
-	id, err := uuid.NewRandomFromReader(random)
-	if err != nil {
-		return "", fmt.Errorf("make an operation id: %w", err)
-	}
-	return id.String(), nil
-}
-
 const versionAlphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 // NewClusterVersion makes a currentVersion: K and 13 upper-case letters or digits. Versions have no order.
