@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+)
+
+// millrace is the command line of this project, used as anybody would.
+type millrace struct{ binary string }
+
+func (m millrace) start(ctx context.Context) error {
+	if _, err := output(ctx, nil, m.binary, "env"); err == nil {
+		say("  one runs already")
+		return nil
+	}
+	_, err := output(ctx, nil, m.binary, "up", "--detach")
+	return err
+}
+
+// environment gives what `eval "$(millrace env)"` would set.
+func (m millrace) environment(ctx context.Context) ([]string, error) {
+	text, err := output(ctx, nil, m.binary, "env")
+	if err != nil {
+		return nil, err
+	}
+	var variables []string
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	for lines.Scan() {
+		if assignment, ok := strings.CutPrefix(lines.Text(), "export "); ok {
+			name, value, _ := strings.Cut(assignment, "=")
+			variables = append(variables, name+"="+strings.Trim(value, `'"`))
+		}
+	}
+	return variables, nil
+}
+
+// clusterStatus is what `millrace clusters list --output json` tells, as far as the demo needs it.
+type clusterStatus struct {
+	Name    string `json:"name"`
+	ARN     string `json:"arn"`
+	State   string `json:"state"`
+	Failure *struct {
+		Message string `json:"message"`
+	} `json:"failure"`
+	Operation *struct {
+		Percent int `json:"percent"`
+		Steps   []struct {
+			Name   string `json:"name"`
+			Status string `json:"status"`
+			Detail string `json:"detail"`
+		} `json:"steps"`
+	} `json:"operation"`
+}
+
+func (c clusterStatus) why() string {
+	if c.Failure == nil {
+		return "no reason is recorded"
+	}
+	return c.Failure.Message
+}
+
+// progress says in a line how far the operation is and what it waits for.
+func (c clusterStatus) progress() string {
+	if c.Operation == nil {
+		return "0 %"
+	}
+	for _, s := range c.Operation.Steps {
+		if s.Status == "IN_PROGRESS" {
+			return fmt.Sprintf("%3d %%  %s  %s", c.Operation.Percent, s.Name, s.Detail)
+		}
+	}
+	return fmt.Sprintf("%3d %%", c.Operation.Percent)
+}
+
+func (m millrace) clusters(ctx context.Context) ([]clusterStatus, error) {
+	text, err := output(ctx, nil, m.binary, "clusters", "list", "--output", "json")
+	if err != nil {
+		return nil, err
+	}
+	var list struct {
+		Clusters []clusterStatus `json:"clusters"`
+	}
+	if err := json.Unmarshal(text, &list); err != nil {
+		return nil, fmt.Errorf("read the list of clusters: %w", err)
+	}
+	return list.Clusters, nil
+}
+
+func (m millrace) authority(ctx context.Context) ([]byte, error) {
+	return output(ctx, nil, m.binary, "ca", clusterName)
+}
+
+func (m millrace) sayWhatNext(environment []string, arn string) {
+	endpoint := ""
+	for _, v := range environment {
+		if value, ok := strings.CutPrefix(v, "AWS_ENDPOINT_URL_KAFKA="); ok {
+			endpoint = value
+		}
+	}
+	say("\nThe cluster goes on running. What to try next:")
+	say("  aws CLI:    eval \"$(%s env)\" && %s kafka describe-cluster-v2 --cluster-arn %s", m.binary, awsBinary(), arn)
+	say("  Terraform:  provider \"aws\" { skip_credentials_validation = true  skip_requesting_account_id = true  "+
+		"skip_metadata_api_check = true  endpoints { kafka = %q } }", endpoint)
+	say("  stop:       %s down    (%s up brings everything back; %s reset removes it)", m.binary, m.binary, m.binary)
+}
+
+// output runs a command and gives what it printed; an error carries what it complained of.
+func output(ctx context.Context, environment []string, name string, args ...string) ([]byte, error) {
+	command := exec.CommandContext(ctx, name, args...)
+	command.Env = append(os.Environ(), environment...)
+	var complaint bytes.Buffer
+	command.Stderr = &complaint
+	text, err := command.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, complaint.String())
+	}
+	return text, nil
+}
