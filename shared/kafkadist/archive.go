@@ -48,22 +48,32 @@ func (s Store) buildArchive(ctx context.Context, i Installation) error {
 		return err
 	}
 	archive := filepath.Join(work, "start.jsa")
-	settings := ProcessSettings{Properties: node.properties, JVM: nodespec.JVM{HeapMiB: 256, Lean: true}}
+	settings := ProcessSettings{
+		Properties: node.properties,
+		LogFile:    filepath.Join(work, "kafka.log"),
+		JVM:        nodespec.JVM{HeapMiB: 256, Lean: true},
+	}
 	cmd := i.command(settings, []string{"-XX:ArchiveClassesAtExit=" + archive})
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
-	if err := runWhile(ctx, cmd, node.use); err != nil {
-		return fmt.Errorf("%w; its log ends:\n%s", err, lastLines(output.String(), 15))
+	err = runWhile(ctx, cmd, node.use)
+	if err == nil && !exists(archive) {
+		err = errors.New("the JVM wrote none")
 	}
-	if !exists(archive) {
-		return fmt.Errorf("the JVM wrote none; its log ends:\n%s", lastLines(output.String(), 15))
+	if err != nil {
+		logged, _ := os.ReadFile(settings.LogFile)
+		return fmt.Errorf("%w; Kafka's last words:\n%s%s", err, lastLines(string(logged), 15), output.String())
 	}
-
-	old, _ := filepath.Glob(filepath.Join(i.dir, "start-*.jsa"))
-	for _, path := range old {
-		os.Remove(path) // a running node keeps the one it has opened
-	}
+	removeArchives(i.dir)
 	return os.Rename(archive, i.Archive)
+}
+
+// removeArchives removes those of earlier builds of Java or other jars. A running node keeps the one it has opened.
+func removeArchives(dir string) {
+	old, _ := filepath.Glob(filepath.Join(dir, "start-*.jsa"))
+	for _, path := range old {
+		os.Remove(path)
+	}
 }
 
 // runWhile starts a process, does something with it, and returns when the process has ended: by SIGTERM after the work

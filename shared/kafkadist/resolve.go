@@ -38,6 +38,7 @@ func (s Store) resolve(ctx context.Context, release string, wanted []jar) error 
 			return err
 		}
 	}
+	removeArchives(filepath.Join(s.Dir, release)) // they hold the times of the jars they were made from
 	return replaceDir(jars, filepath.Join(s.Dir, release, "jars"), filepath.Join(work, "replaced"))
 }
 
