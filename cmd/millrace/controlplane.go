@@ -167,12 +167,8 @@ func frontDoor(c controlPlaneConfig, p *local.Platform, workflows local.Workflow
 
 // listen opens the front door, on this machine only: nothing of a local control plane is meant for a network.
 func listen(ctx context.Context, address string) (net.Listener, error) {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
+	if err := checkLoopback(address); err != nil {
 		return nil, fmt.Errorf("--listen %s: %w", address, err)
-	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return nil, fmt.Errorf("--listen %s: only a loopback address is possible, such as 127.0.0.1:4600", address)
 	}
 	var config net.ListenConfig
 	return config.Listen(ctx, "tcp", address)

@@ -49,9 +49,12 @@ func (a Addresses) EnsureAddress(_ context.Context, request cluster.AddressReque
 	return cluster.Address{}, fault.New(fault.Unavailable, "no loopback address is free")
 }
 
+// temporaryAddressPrefix starts the names of address files that are being written, in the data directory itself.
+const temporaryAddressPrefix = "address-"
+
 // take writes the owner's token under the address's name, whole or not at all.
 func (a Addresses) take(ip string, token cluster.Token) error {
-	temporary := filepath.Join(a.Layout.Dir, "address-"+token.String())
+	temporary := filepath.Join(a.Layout.Dir, temporaryAddressPrefix+token.String())
 	if err := os.WriteFile(temporary, []byte(token.String()), 0o600); err != nil {
 		return err
 	}

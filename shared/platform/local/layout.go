@@ -47,12 +47,15 @@ func (l Layout) Create() error {
 	return os.Chmod(l.Dir, 0o700)
 }
 
+// temporaryPrefix starts the names of files that are being written.
+const temporaryPrefix = ".new-"
+
 // writeFile replaces a file as a whole, readable by this user only; a crash leaves the old or the new content.
 func writeFile(path string, content []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	temporary, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	temporary, err := os.CreateTemp(filepath.Dir(path), temporaryPrefix+"*")
 	if err != nil {
 		return err
 	}

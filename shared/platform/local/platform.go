@@ -51,6 +51,11 @@ func Open(c Config) (*Platform, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A crashed control plane has left its announcement, which our lock would make true.
+	if err := c.Layout.Depart(); err != nil {
+		unlock()
+		return nil, err
+	}
 	p, err := open(c)
 	if err != nil {
 		unlock()
@@ -102,6 +107,13 @@ func (l Layout) Lock() (unlock func(), err error) {
 		return nil, fmt.Errorf("lock data directory: %w", err)
 	}
 	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	for range 10 { // somebody who asks in isFree has it for a moment
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	}
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		f.Close()
 		return nil, fault.New(fault.Conflict, "another control plane has %s", l.Dir)
@@ -154,8 +166,8 @@ func (l Layout) Running() (Running, error) {
 	return r, nil
 }
 
-// isFree tells whether nobody has the data directory, without taking it from anybody who starts at this moment: a shared
-// lock is refused only while the exclusive one is held.
+// isFree tells whether nobody has the data directory. Any number may ask at once: a shared lock is refused only while the
+// exclusive one is held.
 func (l Layout) isFree() (bool, error) {
 	f, err := os.Open(l.lock())
 	if errors.Is(err, fs.ErrNotExist) {

@@ -37,6 +37,7 @@ func (h *Hosts) PowerOff() error {
 	return errors.Join(
 		stop(brokers, brokersStopWithin),
 		stop(others, controllersStopWithin),
+		kill(h.Layout.hosts()), // of hosts that were being retired when the control plane crashed
 	)
 }
 

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes. Everything that is not how the command was written is a failure.
+const (
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// app is one run of the program: where it reads and writes, and the flags that every command takes.
+type app struct {
+	in       io.Reader
+	out, err io.Writer
+
+	data   string // as given; empty for the default
+	output string
+	// begun is true once the command line was understood: errors before that are the user's way of writing it.
+	begun bool
+}
+
+// usageError is a mistake in the command line that only the command itself can see.
+type usageError struct{ error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// run does what the command line says and gives the exit code.
+func (a *app) run(ctx context.Context, args []string) int {
+	root := a.root()
+	root.SetArgs(args)
+	command, err := root.ExecuteContextC(ctx)
+	var usage usageError
+	switch {
+	case err == nil:
+		return 0
+	case a.begun && !errors.As(err, &usage):
+		fmt.Fprintln(a.err, "millrace:", err)
+		return exitFailure
+	default:
+		fmt.Fprintf(a.err, "millrace: %v; see: %s --help\n", err, command.CommandPath())
+		return exitUsage
+	}
+}
+
+// root is the whole command line.
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "millrace",
+		Short: "Managed Apache Kafka behind the API of Amazon MSK, on this machine",
+		Long: `Millrace runs managed Apache Kafka on this machine, behind the API of Amazon MSK.
+
+"millrace up" starts the control plane. Clusters are made with whatever speaks the API of
+MSK: the aws command line, the SDKs, Terraform. Their brokers are real.`,
+		Example: `  millrace up --detach
+  eval "$(millrace env)"
+  aws kafka list-clusters-v2
+  millrace status --watch
+  millrace down`,
+		SilenceErrors: true, // run prints them
+		SilenceUsage:  true,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			if !slices.Contains([]string{outputTable, outputJSON}, a.output) {
+				return usagef("--output is %s or %s, not %q", outputTable, outputJSON, a.output)
+			}
+			a.begun = true
+			return nil
+		},
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.data, "data", "",
+		"data directory; several live side by side (default $MILLRACE_DATA, or millrace in the user's data directory)")
+	flags.StringVarP(&a.output, "output", "o", outputTable, "how to print results: table or json")
+	root.AddCommand(
+		a.upCommand(), a.downCommand(), a.statusCommand(), a.envCommand(), a.resetCommand(),
+		a.caCommand(), a.clustersCommand(), a.kafkaCommand(), a.versionCommand(),
+	)
+	return root
+}
+
+// group is a command that only holds others. Without this, cobra takes an unknown one among them for a wish for help.
+func group(c *cobra.Command, commands ...*cobra.Command) *cobra.Command {
+	c.Args = cobra.NoArgs
+	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	c.AddCommand(commands...)
+	return c
+}
+
+// hint is a command for the user to type next, on the same data directory.
+func (a *app) hint(command string) string {
+	words := []string{"millrace", command}
+	if a.data != "" {
+		words = append(words, "--data", shellQuote(a.data))
+	}
+	return strings.Join(words, " ")
+}
