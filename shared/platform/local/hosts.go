@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -106,7 +107,7 @@ func (h *Hosts) start(id string) error {
 		return err
 	}
 	defer log.Close()
-	agent := exec.Command(h.Agent, "run", "--host-dir", h.Layout.host(id))
+	agent := exec.Command(h.Agent, "run", brokeragent.HostDirFlag, h.Layout.host(id))
 	agent.Dir = h.Layout.host(id)
 	agent.Env = agentEnvironment()
 	agent.Stdout, agent.Stderr = log, log
@@ -138,8 +139,7 @@ func (h *Hosts) agentLives(id string) (bool, error) {
 		return false, err
 	}
 	for _, pid := range pids {
-		commandLine, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-		if err == nil && strings.HasSuffix(string(commandLine), "run\x00--host-dir\x00"+dir+"\x00") {
+		if slices.Contains(commandLine(pid), brokeragent.HostDirFlag) {
 			return true, nil
 		}
 	}

@@ -1,7 +1,6 @@
 package local
 
 import (
-	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -10,11 +9,13 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/millrace/millrace/shared/brokeragent"
 )
 
-// The processes of a host are those whose command line names the host's directory: the agent's does, and so does Kafka's.
-// That is the whole record of what runs. It can't be lost in a crash between a start and the writing down of a number, and
-// it can't name a stranger that got the number of a process that has ended.
+// The processes of a host are those that say so in their command lines: the agent's names the host's directory, and so
+// does Kafka's. That is the whole record of what runs. It can't be lost in a crash between a start and the writing down of
+// a number, and it can't name a stranger that got the number of a process that has ended.
 
 // processesOf finds this user's processes that name a directory.
 func processesOf(dir string) ([]int, error) {
@@ -35,27 +36,24 @@ func processesOf(dir string) ([]int, error) {
 	return pids, nil
 }
 
-// names tells whether a process of this user has an argument that is a path in dir, alone or after an equals sign.
+// names tells whether a process of this user belongs to the host of a directory, or to any host below it.
 func names(pid int, dir string) bool {
 	proc := filepath.Join("/proc", strconv.Itoa(pid))
 	var stat unix.Stat_t
 	if err := unix.Stat(proc, &stat); err != nil || int(stat.Uid) != os.Getuid() {
 		return false
 	}
-	commandLine, err := os.ReadFile(filepath.Join(proc, "cmdline"))
+	hostDir, ok := brokeragent.HostDirOf(commandLine(pid))
+	return ok && (hostDir == dir || strings.HasPrefix(hostDir, dir+"/"))
+}
+
+// commandLine is empty for a process that has ended, also while its parent has not collected it.
+func commandLine(pid int) []string {
+	content, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
 	if err != nil {
-		return false
+		return nil
 	}
-	for argument := range bytes.SplitSeq(commandLine, []byte{0}) {
-		text := string(argument)
-		if _, value, ok := strings.Cut(text, "="); ok {
-			text = value
-		}
-		if text == dir || strings.HasPrefix(text, dir+"/") {
-			return true
-		}
-	}
-	return false
+	return strings.Split(strings.TrimSuffix(string(content), "\x00"), "\x00")
 }
 
 // signal sends a signal to a process that still names dir. The pidfd pins the process, so that the number can't become
