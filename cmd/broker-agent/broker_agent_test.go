@@ -224,11 +224,12 @@ func TestAgent_SaysWhichPropertyIsWrong(t *testing.T) {
 
 func TestAgent_SaysThatTheDiskIsFull(t *testing.T) {
 	c := newCluster(t)
-	if err := syscall.Mount("tmpfs", c.Broker.volume, "tmpfs", 0, "size=256k"); err != nil {
+	// Room for the few files of a new broker's volume, and none for what Kafka adds.
+	if err := syscall.Mount("tmpfs", c.Broker.volume, "tmpfs", 0, "size=12k"); err != nil {
 		t.Skipf("needs to mount a small file system: %v", err)
 	}
-	t.Cleanup(func() { // after the host's own clean-up would be too early for the agent, so it goes first here
-		c.Broker.cleanUp()
+	t.Cleanup(func() {
+		c.Broker.cleanUp() // before its own turn: a volume in use can't be unmounted
 		if err := syscall.Unmount(c.Broker.volume, 0); err != nil {
 			t.Error(err)
 		}
@@ -238,7 +239,7 @@ func TestAgent_SaysThatTheDiskIsFull(t *testing.T) {
 		h.Assign()
 	}
 	beat := c.Broker.AwaitState(nodespec.Failing)
-	if !strings.Contains(beat.Reason, "No space left on device") {
+	if !strings.Contains(beat.Reason, "o space left on device") {
 		t.Errorf("reason = %q", beat.Reason)
 	}
 	t.Log(beat.Reason)

@@ -212,6 +212,7 @@ func (h *host) cleanUp() {
 	}
 	for kafka, found, err := brokeragent.KafkaOf(h.dir); found && err == nil; kafka, found, err = brokeragent.KafkaOf(h.dir) {
 		_ = syscall.Kill(kafka.PID, syscall.SIGKILL)
+		time.Sleep(10 * time.Millisecond)
 	}
 	if h.t.Failed() {
 		for _, path := range []string{h.logFile, filepath.Join(h.dir, "logs/kafka.log"), filepath.Join(h.dir, "logs/kafka.out")} {

@@ -15,9 +15,7 @@ const (
 )
 
 // evidence is where one Kafka process's words begin in the files that it shares with those before it.
-type evidence struct {
-	files []filePosition
-}
+type evidence struct{ log, output filePosition }
 
 type filePosition struct {
 	path   string
@@ -26,17 +24,19 @@ type filePosition struct {
 
 // evidenceOf is all that the logs hold.
 func evidenceOf(h home) evidence {
-	return evidence{[]filePosition{{path: h.kafkaLog()}, {path: h.output()}}}
+	return evidence{log: filePosition{path: h.kafkaLog()}, output: filePosition{path: h.output()}}
 }
 
 // fromHere is the evidence of whatever will be written from now on.
 func (e evidence) fromHere() evidence {
-	for i, file := range e.files {
-		if info, err := os.Stat(file.path); err == nil {
-			e.files[i].offset = info.Size()
-		}
+	return evidence{log: e.log.atEnd(), output: e.output.atEnd()}
+}
+
+func (p filePosition) atEnd() filePosition {
+	if info, err := os.Stat(p.path); err == nil {
+		p.offset = info.Size()
 	}
-	return e
+	return p
 }
 
 // explain says how Kafka ended, with the line of its logs that tells why where there is one.
@@ -48,10 +48,8 @@ func explain(exit string, e evidence) string {
 	if strings.HasPrefix(exit, "signal: killed") {
 		return ended // by somebody else; its last words are about something else
 	}
-	for _, file := range e.files {
-		if line := tellingLine(file.read()); line != "" {
-			return ended + ": " + line
-		}
+	if line := tellingLine(e.log.read(), e.output.read()); line != "" {
+		return ended + ": " + line
 	}
 	return ended
 }

@@ -64,6 +64,9 @@ func (n *node) run(ctx context.Context) {
 		end()
 	}
 	n.stop()
+	if n.lock != nil {
+		n.lock.Close()
+	}
 	n.report.say(nodespec.Stopped, "the agent was told to end")
 }
 
