@@ -83,13 +83,11 @@ func (m millrace) clusters(ctx context.Context) ([]clusterStatus, error) {
 	if err != nil {
 		return nil, err
 	}
-	var list struct {
-		Clusters []clusterStatus `json:"clusters"`
-	}
-	if err := json.Unmarshal(text, &list); err != nil {
+	var clusters []clusterStatus
+	if err := json.Unmarshal(text, &clusters); err != nil {
 		return nil, fmt.Errorf("read the list of clusters: %w", err)
 	}
-	return list.Clusters, nil
+	return clusters, nil
 }
 
 func (m millrace) authority(ctx context.Context) ([]byte, error) {

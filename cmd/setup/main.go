@@ -77,7 +77,7 @@ func ensurePackages(ctx context.Context) error {
 	}
 	install := append([]string{"apt-get", "install", "--yes", "--no-install-recommends"}, packages...)
 	if os.Getuid() != 0 || exec.CommandContext(ctx, "apt-get", "--version").Run() != nil {
-		return fmt.Errorf("%s missing; run:\n\n  sudo %s\n", strings.Join(missing, ", "), strings.Join(install, " "))
+		return fmt.Errorf("%s missing; run: sudo %s", strings.Join(missing, ", "), strings.Join(install, " "))
 	}
 	say("installing %s", strings.Join(packages, ", "))
 	if err := quietly(ctx, "apt-get", "update"); err != nil {

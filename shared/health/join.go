@@ -67,8 +67,20 @@ func JudgeJoin(nodes []Seen) Joined {
 		waiting = append(waiting, fmt.Sprintf("%s: %s", n.Node, why))
 	}
 	verdict.Done = verdict.Ready == verdict.Total
-	verdict.Waiting = strings.Join(waiting, "; ")
+	verdict.Waiting = sum(waiting)
 	return verdict
+}
+
+// sum names the first of several waits: one line has to do, and most of the others wait for the same.
+func sum(waiting []string) string {
+	switch len(waiting) {
+	case 0:
+		return ""
+	case 1:
+		return waiting[0]
+	default:
+		return fmt.Sprintf("%s (and %d more nodes)", waiting[0], len(waiting)-1)
+	}
 }
 
 func cannotStart(n Seen) string {

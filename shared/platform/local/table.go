@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/records"
@@ -144,7 +145,7 @@ func apply(bucket *bbolt.Bucket, w records.Write) error {
 
 // closed tells callers of a store that is being closed that their call may succeed later: after the next start.
 func closed(err error) error {
-	if errors.Is(err, bbolt.ErrDatabaseNotOpen) {
+	if errors.Is(err, bbolterrors.ErrDatabaseNotOpen) {
 		return fault.New(fault.Unavailable, "the store is closed: %w", err)
 	}
 	return err
