@@ -1,0 +1,63 @@
+package statemachines_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/platform/local/asl"
+)
+
+// The way of a create in which all goes well.
+var createPath = []string{
+	"BeginOperation", "PlanCluster", "ProvisionNodes", "CheckHostsReported", "HaveHostsReported",
+	"WriteNodeSpecs", "CheckNodesJoined", "HaveNodesJoined", "EndOperation", "HasSucceeded", "Succeeded",
+}
+
+func TestCreateCluster_EndsActive(t *testing.T) {
+	inBubble(t, func(w *world) {
+		op := w.create(small(3))
+		if x := w.wait(op); x.Status != asl.Succeeded {
+			t.Fatalf("%+v", x)
+		}
+		w.wantPath(op, createPath)
+		w.wantActive(op)
+		for _, node := range []int32{1, 2, 3, 1001, 1002, 1003} {
+			got := w.stepsOf(node)
+			first, rest := got[:2], got[2:]
+			slices.Sort(first) // these two go side by side
+			want := []string{"EnsureAddress", "EnsureVolume", "LaunchHost", "CheckHostRunning", "AttachVolume"}
+			if !slices.Equal(append(first, rest...), want) {
+				t.Errorf("node %d: %v", node, got)
+			}
+		}
+	})
+}
+
+// A transition costs, and a create that needs many is slow.
+func TestCreateCluster_TakesAtMost80Transitions(t *testing.T) {
+	for controllers, limit := range map[int]int{1: 60, 3: 80} {
+		inBubble(t, func(w *world) {
+			op := w.create(small(controllers))
+			w.wait(op)
+			w.wantActive(op)
+			n := len(w.entered[op.ExecutionName()])
+			t.Logf("3 brokers and %d controllers: %d transitions", controllers, n)
+			if n > limit {
+				t.Errorf("3 brokers and %d controllers took %d transitions, more than %d", controllers, n, limit)
+			}
+		})
+	}
+}
+
+func TestCreateCluster_KeepsOneClusterFromRunningTwice(t *testing.T) {
+	inBubble(t, func(w *world) {
+		op := w.create(small(1))
+		w.start(op) // the API and the sweep may both start it
+		w.wait(op)
+		w.wantActive(op)
+		if got := w.platform.launched[cluster.Token{ClusterID: clusterID, NodeID: 1}]; got != 1 {
+			t.Errorf("%d hosts for broker 1", got)
+		}
+	})
+}

@@ -1,0 +1,493 @@
+package statemachines_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/millrace/millrace/functions/operations"
+	"github.com/millrace/millrace/functions/provisioning"
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/nodespec"
+	"github.com/millrace/millrace/shared/platform/local"
+	"github.com/millrace/millrace/shared/platform/local/asl"
+	"github.com/millrace/millrace/shared/records"
+)
+
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))
+	os.Exit(m.Run())
+}
+
+// world is a control plane in a bubble of its own time: the real machines, engine, steps and records, over a platform in
+// memory with agents that say what agents say.
+type world struct {
+	t         *testing.T
+	db        *bbolt.DB
+	records   records.Records
+	platform  *platform
+	engine    *asl.Engine
+	workflows local.Workflows
+	functions local.Functions
+
+	// agent is what runs on every host.
+	agent func(ctx context.Context, hostID string, nodeID int32)
+	// write, when it is set, is asked before every write to the table; its error is what the writer gets.
+	write func(writes []records.Write) error
+
+	mu       sync.Mutex
+	troubles map[string]*trouble // by step
+	steps    []invocation
+	entered  map[string][]string // the states of each execution, by its name
+	versions int
+}
+
+// invocation is one call of a step.
+type invocation struct {
+	step string
+	node int32
+}
+
+// inBubble runs a test in a world of its own, whose hours pass in no time.
+func inBubble(t *testing.T, test func(w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.end()
+		test(w)
+	})
+}
+
+func newWorld(t *testing.T) *world {
+	db, err := bbolt.Open(filepath.Join(t.TempDir(), "records.db"), 0o600, &bbolt.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := local.NewTable(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{
+		t: t, db: db, platform: newPlatform(), functions: local.Functions{},
+		troubles: map[string]*trouble{}, entered: map[string][]string{},
+	}
+	w.records = records.Records{Table: watchedTable{table, w}}
+	w.agent = w.healthyAgent
+	w.platform.boot = func(ctx context.Context, hostID string, nodeID int32) { w.agent(ctx, hostID, nodeID) }
+	w.engine, err = asl.New(asl.Config{
+		Machines: load(t), Invoker: w, Journal: asl.NewMemoryJournal(),
+		Rand:         mathrand.NewPCG(1, 2),
+		OnTransition: w.note,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.workflows = local.Workflows{Engine: w.engine}
+	w.functions["operations"] = operations.Steps(operations.Deps{
+		Records: w.records, Workflows: w.workflows, Now: time.Now,
+		NewVersion: func() (string, error) { w.versions++; return fmt.Sprintf("K%d", w.versions), nil },
+	})
+	w.functions["provisioning"] = provisioning.Steps(provisioning.Deps{
+		Records: w.records, Now: time.Now,
+		Platform: provisioning.Platform{
+			Addresses: w.platform, Volumes: w.platform, Hosts: w.platform, Secrets: w.platform, Zones: w.platform,
+			Sizing: provisioning.Sizing{HeapMiB: func(string, cluster.Role) int { return 256 }},
+		},
+	})
+	return w
+}
+
+func (w *world) end() {
+	w.platform.shutDown()
+	if err := w.engine.Close(context.Background()); err != nil {
+		w.t.Error(err)
+	}
+	if err := w.db.Close(); err != nil {
+		w.t.Error(err)
+	}
+}
+
+// watchedTable lets a test come in between before a write.
+type watchedTable struct {
+	records.Table
+	w *world
+}
+
+func (t watchedTable) Write(ctx context.Context, writes ...records.Write) error {
+	if t.w.write != nil {
+		if err := t.w.write(writes); err != nil {
+			return err
+		}
+	}
+	return t.Table.Write(ctx, writes...)
+}
+
+// Invoke calls a function as Lambda does, unless the test has made trouble for the step.
+func (w *world) Invoke(ctx context.Context, function string, payload []byte) ([]byte, error) {
+	var call struct {
+		Step   string `json:"step"`
+		NodeID int32  `json:"nodeId"`
+	}
+	if err := json.Unmarshal(payload, &call); err != nil {
+		return nil, err
+	}
+	w.mu.Lock()
+	w.steps = append(w.steps, invocation{call.Step, call.NodeID})
+	t := w.troubles[call.Step]
+	struck := t.strike()
+	w.mu.Unlock()
+	if !struck {
+		return w.functions.Invoke(ctx, function, payload)
+	}
+	if t.lost {
+		if _, err := w.functions.Invoke(ctx, function, payload); err != nil {
+			return nil, err
+		}
+	}
+	return nil, t.err
+}
+
+// note remembers the path of every execution.
+func (w *world) note(t asl.Transition) {
+	if t.Phase == "entered" && t.Journaled {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		name := t.Execution[strings.LastIndexByte(t.Execution, ':')+1:]
+		w.entered[name] = append(w.entered[name], t.State)
+	}
+}
+
+// signingRequest is what every agent here says hello with: keys take long to make.
+var signingRequest = sync.OnceValue(func() string {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
+	if err != nil {
+		panic(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))
+})
+
+// healthyAgent says hello, waits for its spec, and runs it.
+func (w *world) healthyAgent(ctx context.Context, hostID string, nodeID int32) {
+	if spec, ok := w.hello(ctx, hostID); ok && pause(ctx, 4*time.Second) {
+		w.beat(ctx, hostID, nodespec.Heartbeat{Generation: spec.Generation, State: nodespec.Running, Brokers: w.brokers()})
+	}
+}
+
+// hello sends the first heartbeat and waits for a spec.
+func (w *world) hello(ctx context.Context, hostID string) (nodespec.Spec, bool) {
+	changed, stop := w.records.WatchSpec(hostID)
+	defer stop()
+	w.beat(ctx, hostID, nodespec.Heartbeat{State: nodespec.Waiting})
+	for {
+		spec, err := w.records.Spec(ctx, hostID)
+		if err == nil {
+			return spec, true
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return spec, false
+		}
+	}
+}
+
+func (w *world) beat(ctx context.Context, hostID string, beat nodespec.Heartbeat) {
+	beat.HostID, beat.At, beat.SigningRequest = hostID, time.Now(), signingRequest()
+	if err := w.records.PutBeat(ctx, hostID, beat); err != nil && ctx.Err() == nil {
+		w.t.Errorf("heartbeat of %s: %v", hostID, err)
+	}
+}
+
+// brokers are the ids of every broker of the one cluster of this world.
+func (w *world) brokers() []int32 {
+	var ids []int32
+	nodes, err := w.records.Nodes(context.Background(), clusterID)
+	if err != nil {
+		w.t.Error(err)
+	}
+	for _, n := range nodes {
+		if n.Role == cluster.Broker {
+			ids = append(ids, n.ID)
+		}
+	}
+	return ids
+}
+
+const clusterID = "0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0f9-7"
+
+// create records a cluster as the API does, and starts its machine. The cluster is as given, with an id.
+func (w *world) create(spec cluster.Spec) cluster.Operation {
+	w.t.Helper()
+	op := w.recordCreate(spec)
+	w.start(op)
+	return op
+}
+
+func (w *world) recordCreate(spec cluster.Spec) cluster.Operation {
+	w.t.Helper()
+	op := cluster.Operation{
+		ID: "create", ClusterID: clusterID, Type: cluster.CreateCluster, State: cluster.Pending, Attempt: 1, CreatedAt: time.Now(),
+	}
+	c := cluster.Cluster{
+		ID: clusterID, Name: "orders", KafkaID: "MkU3OEVBNTcwNTJENDM2Qg", CreatedAt: time.Now(), Version: "K0", Spec: spec,
+		Active: &cluster.ActiveOperation{ID: op.ID, Type: op.Type},
+	}
+	if err := w.records.CreateCluster(w.t.Context(), c, op); err != nil {
+		w.t.Fatal(err)
+	}
+	return op
+}
+
+// small is a cluster of three brokers with so many controllers.
+func small(controllers int) cluster.Spec {
+	return cluster.Spec{
+		KafkaVersion: "4.1.x.kraft", Brokers: 3, Controllers: controllers, InstanceType: "kafka.m7g.large",
+		Subnets: []string{"subnet-a", "subnet-b", "subnet-c"}, VolumeGiB: 100,
+		ClientBroker: cluster.TLS, InCluster: true,
+	}
+}
+
+// delete records a deletion as the API does, and starts its machine.
+func (w *world) delete(id string) cluster.Operation {
+	w.t.Helper()
+	op := cluster.Operation{
+		ID: id, ClusterID: clusterID, Type: cluster.DeleteCluster, State: cluster.Pending, Attempt: 1, CreatedAt: time.Now(),
+	}
+	_, err := w.records.StartOperation(w.t.Context(), clusterID, op, func(c *cluster.Cluster) error {
+		if s := c.State(); s != cluster.Active && s != cluster.Failed {
+			return fmt.Errorf("a cluster that is %s can't be deleted", s)
+		}
+		c.Active = &cluster.ActiveOperation{ID: op.ID, Type: op.Type}
+		return nil
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.start(op)
+	return op
+}
+
+// resume starts a create that failed again, as the API does.
+func (w *world) resume(op cluster.Operation) cluster.Operation {
+	w.t.Helper()
+	_, op, err := w.records.ChangeOperation(w.t.Context(), clusterID, op.ID,
+		func(c *cluster.Cluster, op *cluster.Operation) error {
+			if c.State() != cluster.Failed || op.State != cluster.OperationFailed {
+				return fmt.Errorf("a cluster that is %s can't be resumed", c.State())
+			}
+			op.Attempt++
+			op.State, op.Execution = cluster.Pending, ""
+			op.Deadline, op.EndedAt = time.Time{}, time.Time{}
+			op.Steps, op.Failure = nil, nil
+			c.Active, c.Failure = &cluster.ActiveOperation{ID: op.ID, Type: op.Type}, nil
+			return nil
+		})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.start(op)
+	return op
+}
+
+func (w *world) start(op cluster.Operation) {
+	w.t.Helper()
+	err := w.workflows.Start(w.t.Context(), op.Type.Machine(), op.ExecutionName(), operations.StartInput{
+		ClusterID: op.ClusterID, OperationID: op.ID,
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// sweep sweeps once.
+func (w *world) sweep() operations.SweepOperationsOutput {
+	w.t.Helper()
+	answer, err := w.functions.Invoke(w.t.Context(), "operations", []byte(`{"step":"SweepOperations"}`))
+	if err != nil {
+		w.t.Fatalf("sweep: %v", err)
+	}
+	var out operations.SweepOperationsOutput
+	if err := json.Unmarshal(answer, &out); err != nil {
+		w.t.Fatal(err)
+	}
+	return out
+}
+
+// trouble makes a step fail so many times; -1 is always.
+func (w *world) trouble(step string, t *trouble) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.troubles[step] = t
+}
+
+// wait lets time pass until the execution of an operation has ended.
+func (w *world) wait(op cluster.Operation) asl.Execution {
+	w.t.Helper()
+	for range 3 * 60 * 60 {
+		x, err := w.engine.Describe(w.engine.ARN(op.Type.Machine(), op.ExecutionName()))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if x.Status != asl.Running {
+			return x
+		}
+		time.Sleep(time.Second)
+	}
+	w.t.Fatalf("%s has not ended within three hours; it went %v", op.ExecutionName(), w.path(op))
+	return asl.Execution{}
+}
+
+// path is the way that an operation's execution took through the states of the machine itself; a state that was entered
+// several times in a row, as checks are, counts once.
+func (w *world) path(op cluster.Operation) []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	top := read(w.t, op.Type.Machine()).States
+	var path []string
+	for _, name := range w.entered[op.ExecutionName()] {
+		if _, ok := top[name]; ok && !slices.Contains(path, name) {
+			path = append(path, name)
+		}
+	}
+	return path
+}
+
+// stepsOf are the steps that were called for a node, in order; a step that was called again at once counts once.
+func (w *world) stepsOf(node int32) []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var steps []string
+	for _, i := range w.steps {
+		if i.node == node {
+			steps = append(steps, i.step)
+		}
+	}
+	return slices.Compact(steps)
+}
+
+func (w *world) cluster() cluster.Cluster {
+	w.t.Helper()
+	c, err := w.records.Cluster(w.t.Context(), clusterID)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return c
+}
+
+func (w *world) operation(op cluster.Operation) cluster.Operation {
+	w.t.Helper()
+	op, err := w.records.Operation(w.t.Context(), op.ClusterID, op.ID)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return op
+}
+
+// wantPath checks the way an execution took.
+func (w *world) wantPath(op cluster.Operation, want []string) {
+	w.t.Helper()
+	if got := w.path(op); !slices.Equal(got, want) {
+		w.t.Errorf("%s went\n  %v, want\n  %v", op.ExecutionName(), got, want)
+	}
+}
+
+// wantActive checks that a create has ended well: ACTIVE, complete, and one of everything for each node.
+func (w *world) wantActive(op cluster.Operation) {
+	w.t.Helper()
+	c, op := w.cluster(), w.operation(op)
+	if c.State() != cluster.Active || c.Version == "K0" || op.State != cluster.Complete || op.Percent() != 100 || op.Failure != nil {
+		w.t.Errorf("the cluster is %s (%+v), version %s; the operation %+v", c.State(), c.Failure, c.Version, op)
+	}
+	w.wantOneOfEverything(c.Spec.Brokers + c.Spec.Controllers)
+}
+
+func (w *world) wantOneOfEverything(nodes int) {
+	w.t.Helper()
+	p := w.platform
+	if alive := p.alive(); len(alive) != nodes || len(p.hosts) != nodes || len(p.addresses) != nodes || len(p.volumes) != nodes {
+		w.t.Errorf("%d nodes have the hosts %v and there is %v", nodes, alive, p.left())
+	}
+	recorded, err := w.records.Nodes(w.t.Context(), clusterID)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, n := range recorded {
+		if n.Host == nil || n.Volume == nil || n.Address == nil || p.hosts[n.Host.ID] == nil {
+			w.t.Errorf("%s is recorded as %+v", n, n)
+			continue
+		}
+		v := p.volumes[cluster.Token{ClusterID: clusterID, NodeID: n.ID}]
+		if v.ID != n.Volume.ID || v.host != n.Host.ID {
+			w.t.Errorf("the volume of %s is attached to %q, not to %s", n, v.host, n.Host.ID)
+		}
+	}
+}
+
+// wantFailed checks that an operation has failed in words that people can read, and says at which step.
+func (w *world) wantFailed(op cluster.Operation, reason string) {
+	w.t.Helper()
+	c, op := w.cluster(), w.operation(op)
+	if c.State() != cluster.Failed || c.Failure == nil || !strings.Contains(c.Failure.Message, reason) {
+		w.t.Errorf("the cluster is %s (%+v), want FAILED for %q", c.State(), c.Failure, reason)
+	}
+	if op.State != cluster.OperationFailed || op.Failure == nil || !strings.Contains(op.Failure.Message, reason) || op.EndedAt.IsZero() {
+		w.t.Errorf("the operation is %+v, want UPDATE_FAILED for %q", op, reason)
+	}
+	var failed []string
+	for _, s := range op.Steps {
+		switch {
+		case s.Status == cluster.StepFailed:
+			failed = append(failed, s.Name)
+			if !strings.Contains(s.Detail, reason) {
+				w.t.Errorf("step %s failed for %q, want %q", s.Name, s.Detail, reason)
+			}
+		case s.Status == cluster.StepInProgress, s.Status == cluster.StepCompleted && len(failed) > 0:
+			w.t.Errorf("step %s of an operation that failed at %v is %s", s.Name, failed, s.Status)
+		}
+	}
+	if len(failed) != 1 {
+		w.t.Errorf("the steps %+v do not say at which one it failed", op.Steps)
+	}
+	if unfinished, err := w.records.UnfinishedOperations(w.t.Context()); err != nil || len(unfinished) != 0 {
+		w.t.Errorf("still to be finished: %+v (%v)", unfinished, err)
+	}
+}
+
+// wantNothingLeft checks that a cluster is gone with everything that was ever made for it.
+func (w *world) wantNothingLeft() {
+	w.t.Helper()
+	if left := w.platform.left(); len(left) > 0 {
+		w.t.Errorf("the platform still has %v", left)
+	}
+	err := w.db.View(func(tx *bbolt.Tx) error {
+		return tx.Bucket([]byte("items")).ForEach(func(k, _ []byte) error {
+			w.t.Errorf("the table still has %s", strings.ReplaceAll(string(k), "\x00", "/"))
+			return nil
+		})
+	})
+	if err != nil {
+		w.t.Error(err)
+	}
+}
