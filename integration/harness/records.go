@@ -1,0 +1,293 @@
+package harness
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/IBM/sarama"
+)
+
+// Client is how a Kafka client reaches a cluster.
+type Client struct {
+	t         testing.TB
+	bootstrap []string
+	tls       *tls.Config // nil in plain text
+}
+
+// TLSClient reaches a cluster over TLS, and trusts what `millrace ca` prints and nothing else.
+func (m *Millrace) TLSClient(t testing.TB, arn string) Client {
+	t.Helper()
+	bootstrap, _ := m.Bootstrap(t, arn)
+	if bootstrap == "" {
+		t.Fatalf("cluster %s has no bootstrap string for TLS", arn)
+	}
+	trusted := x509.NewCertPool()
+	if certificate := m.Command("ca", arn); !trusted.AppendCertsFromPEM([]byte(certificate)) {
+		t.Fatalf("millrace ca printed no certificate: %q", certificate)
+	}
+	return Client{t, strings.Split(bootstrap, ","), &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12}}
+}
+
+// PlaintextClient reaches a cluster without encryption.
+func (m *Millrace) PlaintextClient(t testing.TB, arn string) Client {
+	t.Helper()
+	_, bootstrap := m.Bootstrap(t, arn)
+	if bootstrap == "" {
+		t.Fatalf("cluster %s has no bootstrap string for plain text", arn)
+	}
+	return Client{t, strings.Split(bootstrap, ","), nil}
+}
+
+// config is a careful client's: every record is acknowledged by all replicas in sync, once and in order.
+func (c Client) config() *sarama.Config {
+	s := sarama.NewConfig()
+	s.Version = sarama.V2_8_0_0
+	s.Net.TLS.Enable, s.Net.TLS.Config = c.tls != nil, c.tls
+	s.Net.MaxOpenRequests = 1
+	s.Producer.RequiredAcks = sarama.WaitForAll
+	s.Producer.Idempotent = true
+	s.Producer.Return.Successes = true
+	s.Producer.Retry.Max = 30
+	s.Consumer.Offsets.Initial = sarama.OffsetOldest
+	s.Metadata.Retry.Max = 20
+	return s
+}
+
+// CreateTopic makes a topic with a replica on every broker, up to three.
+func (c Client) CreateTopic(topic string, partitions int32) {
+	c.t.Helper()
+	admin, err := sarama.NewClusterAdmin(c.bootstrap, c.config())
+	if err != nil {
+		c.t.Fatalf("connect to %v: %v", c.bootstrap, err)
+	}
+	defer admin.Close()
+	brokers, _, err := admin.DescribeCluster()
+	if err != nil {
+		c.t.Fatalf("describe cluster: %v", err)
+	}
+	err = admin.CreateTopic(topic, &sarama.TopicDetail{
+		NumPartitions: partitions, ReplicationFactor: int16(min(3, len(brokers))),
+	}, false)
+	if err != nil {
+		c.t.Fatalf("create topic %s: %v", topic, err)
+	}
+}
+
+// BrokerProperties reads the properties that a broker runs with.
+func (c Client) BrokerProperties(broker string) map[string]string {
+	c.t.Helper()
+	admin, err := sarama.NewClusterAdmin(c.bootstrap, c.config())
+	if err != nil {
+		c.t.Fatalf("connect to %v: %v", c.bootstrap, err)
+	}
+	defer admin.Close()
+	entries, err := admin.DescribeConfig(sarama.ConfigResource{Type: sarama.BrokerResource, Name: broker})
+	if err != nil {
+		c.t.Fatalf("describe broker %s: %v", broker, err)
+	}
+	properties := map[string]string{}
+	for _, e := range entries {
+		properties[e.Name] = e.Value
+	}
+	return properties
+}
+
+// Produce sends records with the values <prefix>-0, <prefix>-1, … and waits until all replicas in sync have each.
+func (c Client) Produce(topic, prefix string, n int) {
+	c.t.Helper()
+	producer, err := sarama.NewSyncProducer(c.bootstrap, c.config())
+	if err != nil {
+		c.t.Fatalf("connect to %v: %v", c.bootstrap, err)
+	}
+	defer producer.Close()
+	records := make([]*sarama.ProducerMessage, n)
+	for i := range records {
+		records[i] = &sarama.ProducerMessage{Topic: topic, Value: sarama.StringEncoder(fmt.Sprintf("%s-%d", prefix, i))}
+	}
+	if err := producer.SendMessages(records); err != nil {
+		c.t.Fatalf("produce: %v", err)
+	}
+}
+
+// Consume reads a topic from its beginning until it has seen n records, and gives their values, sorted.
+func (c Client) Consume(topic string, n int) []string {
+	c.t.Helper()
+	consumer, err := sarama.NewConsumer(c.bootstrap, c.config())
+	if err != nil {
+		c.t.Fatalf("connect to %v: %v", c.bootstrap, err)
+	}
+	defer consumer.Close()
+	partitions, err := consumer.Partitions(topic)
+	if err != nil {
+		c.t.Fatalf("partitions of %s: %v", topic, err)
+	}
+	records := make(chan string)
+	done := make(chan struct{})
+	var readers sync.WaitGroup
+	defer readers.Wait()
+	defer close(done)
+	for _, partition := range partitions {
+		reader, err := consumer.ConsumePartition(topic, partition, sarama.OffsetOldest)
+		if err != nil {
+			c.t.Fatalf("consume %s-%d: %v", topic, partition, err)
+		}
+		readers.Go(func() {
+			defer reader.Close()
+			for {
+				select {
+				case r := <-reader.Messages():
+					select {
+					case records <- string(r.Value):
+					case <-done:
+						return
+					}
+				case <-done:
+					return
+				}
+			}
+		})
+	}
+	var values []string
+	deadline := time.After(time.Minute)
+	for len(values) < n {
+		select {
+		case v := <-records:
+			values = append(values, v)
+		case <-deadline:
+			c.t.Fatalf("only %d of %d records of %s came", len(values), n, topic)
+		}
+	}
+	slices.Sort(values)
+	return values
+}
+
+// Values are what Produce sends, sorted.
+func Values(prefix string, n int) []string {
+	values := make([]string, n)
+	for i := range values {
+		values[i] = fmt.Sprintf("%s-%d", prefix, i)
+	}
+	slices.Sort(values)
+	return values
+}
+
+// Stream is a producer that sends one record after the other until it is stopped.
+type Stream struct {
+	t        testing.TB
+	stopping chan struct{}
+	stopped  chan struct{}
+
+	mu           sync.Mutex
+	acknowledged int
+	failures     []error
+}
+
+// StartProducing begins to send records with the values <prefix>-0, <prefix>-1, … A producer that gives up on a record
+// has failed to send it: the retries within its limits are its own business.
+func (c Client) StartProducing(topic, prefix string) *Stream {
+	c.t.Helper()
+	producer, err := sarama.NewSyncProducer(c.bootstrap, c.config())
+	if err != nil {
+		c.t.Fatalf("connect to %v: %v", c.bootstrap, err)
+	}
+	s := &Stream{t: c.t, stopping: make(chan struct{}), stopped: make(chan struct{})}
+	go func() {
+		defer close(s.stopped)
+		defer producer.Close()
+		for i := 0; ; i++ {
+			select {
+			case <-s.stopping:
+				return
+			case <-time.After(time.Millisecond): // hundreds a second are enough, and leave the machine to the brokers
+			}
+			value := fmt.Sprintf("%s-%d", prefix, i)
+			_, _, err := producer.SendMessage(&sarama.ProducerMessage{Topic: topic, Value: sarama.StringEncoder(value)})
+			s.mu.Lock()
+			if err != nil {
+				s.failures = append(s.failures, err)
+			} else {
+				s.acknowledged++
+			}
+			s.mu.Unlock()
+		}
+	}()
+	c.t.Cleanup(func() { s.Stop() })
+	return s
+}
+
+// WaitForMore waits until another n records were acknowledged.
+func (s *Stream) WaitForMore(n int) {
+	s.t.Helper()
+	count := func() int {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.acknowledged
+	}
+	wanted := count() + n
+	Until(s.t, fmt.Sprintf("%d more records are acknowledged", n), 30*time.Second, func() (bool, string) {
+		return count() >= wanted, fmt.Sprintf("%d are missing; failures: %v", wanted-count(), s.failed())
+	})
+}
+
+// failed are the failures so far.
+func (s *Stream) failed() []error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.failures)
+}
+
+// Stop ends the producer and tells how it fared.
+func (s *Stream) Stop() (acknowledged int, failures []error) {
+	select {
+	case <-s.stopping:
+	default:
+		close(s.stopping)
+	}
+	<-s.stopped
+	return s.acknowledged, s.failures
+}
+
+// WaitUntilReachable waits until every partition of the cluster has a leader that answers, and all its replicas in sync.
+func (c Client) WaitUntilReachable() {
+	c.t.Helper()
+	s := c.config()
+	s.Metadata.Retry.Max = 0
+	Until(c.t, "the cluster can be reached, with all replicas in sync", 90*time.Second, func() (bool, string) {
+		return c.inSync(s)
+	})
+}
+
+func (c Client) inSync(s *sarama.Config) (bool, string) {
+	client, err := sarama.NewClient(c.bootstrap, s)
+	if err != nil {
+		return false, err.Error()
+	}
+	defer client.Close()
+	topics, err := client.Topics()
+	if err != nil {
+		return false, err.Error()
+	}
+	for _, topic := range topics {
+		partitions, err := client.Partitions(topic)
+		if err != nil {
+			return false, err.Error()
+		}
+		for _, p := range partitions {
+			replicas, err := client.Replicas(topic, p)
+			if err != nil {
+				return false, err.Error()
+			}
+			inSync, err := client.InSyncReplicas(topic, p)
+			if err != nil || len(inSync) < len(replicas) {
+				return false, fmt.Sprintf("%s-%d: %v of %v are in sync (%v)", topic, p, inSync, replicas, err)
+			}
+		}
+	}
+	return true, ""
+}
