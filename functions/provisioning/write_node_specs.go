@@ -22,7 +22,9 @@ type WriteNodeSpecs struct {
 		Nodes(ctx context.Context, clusterID string) ([]cluster.Node, error)
 		ChangeNode(ctx context.Context, clusterID string, id int32, change func(*cluster.Node) error) (cluster.Node, error)
 		Revision(ctx context.Context, configurationID string, number int64) (cluster.Revision, error)
+		Operation(ctx context.Context, clusterID, id string) (cluster.Operation, error)
 		Beat(ctx context.Context, hostID string) (beat nodespec.Heartbeat, ok bool, err error)
+		Spec(ctx context.Context, hostID string) (nodespec.Spec, error)
 		PutSpec(ctx context.Context, hostID string, spec nodespec.Spec) error
 	}
 	Secrets interface {
@@ -41,8 +43,8 @@ type Sizing struct {
 	HeapMiB func(instanceType string, role cluster.Role) int
 }
 
-// Run works in two passes, so that a crash leaves nothing that a second run would not mend: it settles each node's
-// generation, then writes the specs. A spec that is there already is left alone.
+// Run writes a spec of a new generation for each attempt at the operation: whatever an agent gave up on in the attempt
+// before, it tries again at once. A spec of this attempt that is there already is left alone.
 func (s WriteNodeSpecs) Run(ctx context.Context, in CheckClusterInput) (Empty, error) {
 	c, err := s.Records.Cluster(ctx, in.ClusterID)
 	if err != nil {
@@ -63,15 +65,17 @@ func (s WriteNodeSpecs) Run(ctx context.Context, in CheckClusterInput) (Empty, e
 	if err != nil {
 		return Empty{}, err
 	}
+	op, err := s.Records.Operation(ctx, in.ClusterID, in.OperationID)
+	if err != nil {
+		return Empty{}, fmt.Errorf("load operation: %w", err)
+	}
 	for _, n := range nodes {
-		if n.SpecGeneration == 0 {
-			n, err = s.Records.ChangeNode(ctx, c.ID, n.ID, func(n *cluster.Node) error {
-				n.SpecGeneration = 1
-				return nil
-			})
-			if err != nil {
-				return Empty{}, err
-			}
+		n, err := s.Records.ChangeNode(ctx, c.ID, n.ID, func(n *cluster.Node) error {
+			n.SpecGeneration = int64(op.Attempt)
+			return nil
+		})
+		if err != nil {
+			return Empty{}, err
 		}
 		spec, err := s.spec(ctx, c, n, shape, signer)
 		if err != nil {
@@ -141,17 +145,7 @@ func (s WriteNodeSpecs) signer(ctx context.Context, c cluster.Cluster) (authorit
 func (s WriteNodeSpecs) spec(
 	ctx context.Context, c cluster.Cluster, n cluster.Node, shape brokerconfig.Cluster, signer authority.Authority,
 ) (nodespec.Spec, error) {
-	beat, ok, err := s.Records.Beat(ctx, n.Host.ID)
-	if err != nil {
-		return nodespec.Spec{}, err
-	}
-	if !ok {
-		return nodespec.Spec{}, fault.New(fault.Unavailable, "host %s has not reported", n.Host.ID)
-	}
-	certificate, err := signer.Sign(beat.SigningRequest, authority.Subject{
-		CommonName: brokerconfig.InternalUser,
-		Names:      []string{n.Address.Name, n.Address.IP},
-	}, s.Now())
+	certificate, err := s.certificate(ctx, n, signer)
 	if err != nil {
 		return nodespec.Spec{}, err
 	}
@@ -174,4 +168,27 @@ func (s WriteNodeSpecs) spec(
 		Certificate: certificate,
 		Authority:   c.Authority,
 	}, nil
+}
+
+// certificate gives the chain that the host's last spec has, so that a Kafka that runs well is not restarted for a new
+// one, or else signs the request that the host has made.
+func (s WriteNodeSpecs) certificate(ctx context.Context, n cluster.Node, signer authority.Authority) (string, error) {
+	last, err := s.Records.Spec(ctx, n.Host.ID)
+	if err == nil && last.Certificate != "" {
+		return last.Certificate, nil
+	}
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return "", err
+	}
+	beat, ok, err := s.Records.Beat(ctx, n.Host.ID)
+	if err != nil {
+		return "", err
+	}
+	if !ok {
+		return "", fault.New(fault.Unavailable, "host %s has not reported", n.Host.ID)
+	}
+	return signer.Sign(beat.SigningRequest, authority.Subject{
+		CommonName: brokerconfig.InternalUser,
+		Names:      []string{n.Address.Name, n.Address.IP},
+	}, s.Now())
 }
