@@ -348,3 +348,23 @@ func TestAgent_FormatsANewVolumeOnce(t *testing.T) {
 		}
 	})
 }
+
+func TestAgent_KeepsTheOldKafkaUntilTheNextReleaseIsThere(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.mailbox.put(spec(1))
+		r.after(time.Minute)
+		old := r.machine.kafka()
+		r.machine.change(func(m *fakeMachine) { m.noSoftware = errors.New("no route to Maven Central") })
+		upgrade := spec(2)
+		upgrade.Release = "4.2.1"
+		r.mailbox.put(upgrade)
+		r.after(time.Minute)
+		if !old.alive() {
+			t.Error("the old Kafka was stopped for a release that is not there")
+		}
+		r.machine.change(func(m *fakeMachine) { m.noSoftware = nil })
+		if beat := r.after(time.Minute).wantState(nodespec.Running, ""); beat.Process.Release != "4.2.1" {
+			t.Errorf("release %s runs", beat.Process.Release)
+		}
+	})
+}

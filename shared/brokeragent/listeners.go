@@ -113,9 +113,8 @@ func hostOf(listener string) string {
 }
 
 var (
-	jaasUser     = regexp.MustCompile(`\busername="((?:[^"\\]|\\.)*)"`)
-	jaasPassword = regexp.MustCompile(`\bpassword="((?:[^"\\]|\\.)*)"`)
-	jaasEscape   = regexp.MustCompile(`\\(.)`)
+	jaasUser     = regexp.MustCompile(`\busername="([^"]*)"`)
+	jaasPassword = regexp.MustCompile(`\bpassword="([^"]*)"`)
 )
 
 // credentialOf finds the user with which this node itself logs in at a listener; nil when it has none there.
@@ -125,11 +124,7 @@ func credentialOf(p map[string]string, listener string) *credential {
 		jaas := p[prefix+strings.ToLower(mechanism)+".sasl.jaas.config"]
 		user, password := jaasUser.FindStringSubmatch(jaas), jaasPassword.FindStringSubmatch(jaas)
 		if user != nil && password != nil {
-			return &credential{
-				mechanism: mechanism,
-				user:      jaasEscape.ReplaceAllString(user[1], "$1"),
-				password:  jaasEscape.ReplaceAllString(password[1], "$1"),
-			}
+			return &credential{mechanism: mechanism, user: user[1], password: password[1]}
 		}
 	}
 	return nil

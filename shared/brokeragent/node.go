@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"strings"
 	"syscall"
 	"time"
@@ -92,7 +93,7 @@ func (n *node) follow(ctx context.Context, spec nodespec.Spec) {
 // keep makes one attempt at the node, and returns when it has ended.
 //
 //  1. The volume appears; its lock is ours, or Kafka runs already and has it.
-//  2. A Kafka that was started with other files is stopped.
+//  2. A Kafka that was started with other files is stopped, once its successor's software is there.
 //  3. The volume is this node's, or empty and called new.
 //  4. Files, software, start.
 //  5. Watch, until Kafka ends or ctx does.
@@ -116,6 +117,10 @@ func (n *node) keep(ctx context.Context, spec nodespec.Spec) error {
 	wanted := renderFiles(spec, n.home, n.keys, volume)
 	m := mark{hostDir: n.home.dir, release: spec.Release, digest: wanted.digest(spec)}
 	if n.process != nil && n.process.mark() != m {
+		// Software first: to fetch it may take minutes, and the old Kafka can serve meanwhile.
+		if _, err := n.command(ctx, spec); err != nil {
+			return err
+		}
 		n.report.say(nodespec.Preparing, fmt.Sprintf("stopping Kafka, to start it again as generation %d says", spec.Generation))
 		n.stop()
 		if err := n.holdVolume(ctx, volume); err != nil {
@@ -257,13 +262,9 @@ func (n *node) start(ctx context.Context, spec nodespec.Spec, volume string, wan
 	if err := wanted.write(n.home); err != nil {
 		return err
 	}
-	say := func(format string, args ...any) {
-		n.report.say(nodespec.Preparing, fmt.Sprintf(format, args...))
-	}
-	settings := ProcessSettings{Properties: n.home.properties(), LogFile: n.home.kafkaLog(), JVM: spec.JVM}
-	command, err := n.software.Command(ctx, spec.Release, settings, say)
+	command, err := n.command(ctx, spec)
 	if err != nil {
-		return fmt.Errorf("prepare Kafka %s: %w", spec.Release, err)
+		return err
 	}
 	output, err := openOutput(n.home.output())
 	if err != nil {
@@ -283,6 +284,19 @@ func (n *node) start(ctx context.Context, spec nodespec.Spec, volume string, wan
 		n.report.update(func(b *nodespec.Heartbeat) { b.Restarts++ })
 	}
 	return nil
+}
+
+// command makes sure of the software and gives the process to start.
+func (n *node) command(ctx context.Context, spec nodespec.Spec) (*exec.Cmd, error) {
+	say := func(format string, args ...any) {
+		n.report.say(nodespec.Preparing, fmt.Sprintf(format, args...))
+	}
+	settings := ProcessSettings{Properties: n.home.properties(), LogFile: n.home.kafkaLog(), JVM: spec.JVM}
+	command, err := n.software.Command(ctx, spec.Release, settings, say)
+	if err != nil {
+		return nil, fmt.Errorf("prepare Kafka %s: %w", spec.Release, err)
+	}
+	return command, nil
 }
 
 // recover says why an attempt ended, and waits until it is time for the next one.
