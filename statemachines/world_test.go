@@ -52,6 +52,8 @@ type world struct {
 	agent func(ctx context.Context, hostID string, nodeID int32)
 	// write, when it is set, is asked before every write to the table; its error is what the writer gets.
 	write func(writes []records.Write) error
+	// beforeStart, when it is set, is told of every operation that is about to be started.
+	beforeStart func(op cluster.Operation)
 
 	mu       sync.Mutex
 	troubles map[string]*trouble // by step
@@ -188,21 +190,31 @@ var signingRequest = sync.OnceValue(func() string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))
 })
 
-// healthyAgent says hello, waits for its spec, and runs it.
-func (w *world) healthyAgent(ctx context.Context, hostID string, nodeID int32) {
-	if spec, ok := w.hello(ctx, hostID); ok && pause(ctx, 4*time.Second) {
-		w.beat(ctx, hostID, nodespec.Heartbeat{Generation: spec.Generation, State: nodespec.Running, Brokers: w.brokers()})
+// healthyAgent says hello, and runs every spec that it is given.
+func (w *world) healthyAgent(ctx context.Context, hostID string, _ int32) {
+	w.hello(ctx, hostID)
+	for generation := int64(0); ; {
+		spec, ok := w.nextSpec(ctx, hostID, generation)
+		if !ok || !pause(ctx, 4*time.Second) {
+			return
+		}
+		generation = spec.Generation
+		w.beat(ctx, hostID, nodespec.Heartbeat{Generation: generation, State: nodespec.Running, Brokers: w.brokers()})
 	}
 }
 
-// hello sends the first heartbeat and waits for a spec.
-func (w *world) hello(ctx context.Context, hostID string) (nodespec.Spec, bool) {
+// hello sends the first heartbeat of a host.
+func (w *world) hello(ctx context.Context, hostID string) {
+	w.beat(ctx, hostID, nodespec.Heartbeat{State: nodespec.Waiting})
+}
+
+// nextSpec waits for a spec of a higher generation; false when the host ends first.
+func (w *world) nextSpec(ctx context.Context, hostID string, above int64) (nodespec.Spec, bool) {
 	changed, stop := w.records.WatchSpec(hostID)
 	defer stop()
-	w.beat(ctx, hostID, nodespec.Heartbeat{State: nodespec.Waiting})
 	for {
 		spec, err := w.records.Spec(ctx, hostID)
-		if err == nil {
+		if err == nil && spec.Generation > above {
 			return spec, true
 		}
 		select {
@@ -313,6 +325,9 @@ func (w *world) resume(op cluster.Operation) cluster.Operation {
 
 func (w *world) start(op cluster.Operation) {
 	w.t.Helper()
+	if w.beforeStart != nil {
+		w.beforeStart(op)
+	}
 	err := w.workflows.Start(w.t.Context(), op.Type.Machine(), op.ExecutionName(), operations.StartInput{
 		ClusterID: op.ClusterID, OperationID: op.ID,
 	})

@@ -60,10 +60,10 @@ func (s BeginOperation) Run(ctx context.Context, in BeginOperationInput) (BeginO
 			return fault.New(fault.Conflict, "operation %s is over", op.ID)
 		case c.Active == nil || c.Active.ID != op.ID:
 			return fault.New(fault.Conflict, "another operation holds cluster %s", c.Name)
-		case op.Execution != previous:
-			return fault.New(fault.Conflict, "execution %s took operation %s in between", op.Execution, op.ID)
 		case op.Execution == in.Execution:
 			return nil // begun already, by this execution
+		case op.Execution != previous:
+			return fault.New(fault.Conflict, "execution %s took operation %s in between", op.Execution, op.ID)
 		}
 		op.State = cluster.InProgress
 		op.Execution = in.Execution

@@ -2,8 +2,10 @@ package operations
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/millrace/millrace/shared/cluster"
@@ -42,18 +44,21 @@ type EndOperationOutput struct {
 	Succeeded bool `json:"succeeded"`
 }
 
-// Run may be called again, and by an execution that holds nothing: then it changes nothing.
+// Run may be called again. A failure that is told by an execution that does not hold the operation changes nothing; a
+// success that is told by one is a Conflict, because nothing of what it says was recorded.
 func (s EndOperation) Run(ctx context.Context, in EndOperationInput) (EndOperationOutput, error) {
 	out := EndOperationOutput{Succeeded: in.Failure == nil}
 	c, op, err := s.Records.ChangeOperation(ctx, in.ClusterID, in.OperationID, func(c *cluster.Cluster, op *cluster.Operation) error {
-		if op.Ended() || (op.Execution != "" && op.Execution != in.Execution) {
-			return nil // ended already, or another execution's to end
-		}
-		if in.Failure != nil {
+		switch {
+		case op.Ended() || !isHeldBy(*op, in.Execution):
+			return errNotHeld
+		case in.Failure != nil:
+			if len(op.Steps) == 0 {
+				op.Steps = op.Type.Plan() // it failed before it began
+			}
 			op.Fail(c, in.Failure.explain(), s.Now())
 			return nil
-		}
-		if op.Type == cluster.DeleteCluster {
+		case op.Type == cluster.DeleteCluster:
 			return nil // the records go below, all of them
 		}
 		version, err := s.NewVersion()
@@ -64,6 +69,8 @@ func (s EndOperation) Run(ctx context.Context, in EndOperationInput) (EndOperati
 		return nil
 	})
 	switch {
+	case errors.Is(err, errNotHeld):
+		return out, s.heldNoLonger(op, in)
 	case fault.Is(err, fault.NotFound) && in.Failure == nil:
 		return out, nil // a deleted cluster, forgotten by an earlier try
 	case err != nil:
@@ -81,6 +88,25 @@ func (s EndOperation) Run(ctx context.Context, in EndOperationInput) (EndOperati
 		log.InfoContext(ctx, "operation ended well")
 	}
 	return out, nil
+}
+
+var errNotHeld = errors.New("the operation is over or another execution's")
+
+// isHeldBy tells whether an execution may end an operation: the one that has begun it or, while none has, the one that
+// was started for this attempt. A straggler of an attempt before may not.
+func isHeldBy(op cluster.Operation, execution string) bool {
+	if op.Execution == "" {
+		return strings.HasSuffix(execution, ":"+op.ExecutionName())
+	}
+	return op.Execution == execution
+}
+
+// heldNoLonger answers an execution that has nothing to end: the one that has ended it already in these words, or a stranger.
+func (s EndOperation) heldNoLonger(op cluster.Operation, in EndOperationInput) error {
+	if in.Failure != nil || (op.State == cluster.Complete && op.Execution == in.Execution) {
+		return nil
+	}
+	return fault.New(fault.Conflict, "operation %s is not held by execution %s, which says that all is done", op.ID, in.Execution)
 }
 
 // explain makes a cause that people can read of what a state machine caught. A step's error arrives in Lambda's wrapping.
