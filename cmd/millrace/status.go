@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -116,7 +117,7 @@ func writeProgress(w io.Writer, clusters []client.Cluster) error {
 		operation, done, waits := progress(c)
 		rows = append(rows, []string{c.Name, string(c.State), c.KafkaVersion, operation, done, waits})
 	}
-	return table(w, []string{"CLUSTER", "STATE", "KAFKA", "OPERATION", "DONE", "WAITS FOR"}, rows)
+	return table(w, []string{"CLUSTER", "STATE", "KAFKA", "OPERATION", "DONE", "DETAIL"}, rows)
 }
 
 // progress says how far the operation of a cluster is and what it waits for, or why the cluster has failed.
@@ -131,10 +132,19 @@ func progress(c client.Cluster) (operation, done, waits string) {
 	if step, ok := op.CurrentStep(); ok {
 		waits = step.Name
 		if step.Detail != "" {
-			waits += ": " + step.Detail
+			waits += ": " + firstOf(step.Detail)
 		}
 	}
 	return string(op.Type), percent(op.Percent), waits
+}
+
+// firstOf gives the first of the causes that a step names; the nodes' own lines have the others.
+func firstOf(detail string) string {
+	causes := strings.Split(detail, "; ")
+	if len(causes) == 1 {
+		return detail
+	}
+	return fmt.Sprintf("%s; and %d more", causes[0], len(causes)-1)
 }
 
 // watchStatus shows the status whenever it changes, in place on a terminal and one after the other elsewhere.
