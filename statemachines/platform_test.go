@@ -29,6 +29,8 @@ type platform struct {
 	boot func(ctx context.Context, hostID string, nodeID int32)
 	// stillborn says which launches give a host that ends at once.
 	stillborn func(token cluster.Token) bool
+	// neverBoots and neverEnds keep hosts as they are.
+	neverBoots, neverEnds bool
 }
 
 type volume struct {
@@ -193,7 +195,7 @@ func (p *platform) LaunchHost(_ context.Context, r cluster.HostRequest) (cluster
 		}
 		go func() {
 			defer close(h.silent)
-			if pause(ctx, bootsWithin) && p.turn(h, cluster.HostRunning) {
+			if pause(ctx, bootsWithin) && !p.neverBoots && p.turn(h, cluster.HostRunning) {
 				p.boot(ctx, id, r.Token.NodeID)
 			}
 		}()
@@ -261,7 +263,7 @@ func (p *platform) WatchHosts() (<-chan struct{}, func()) {
 // RetireHost begins to end a host. It takes a while, as a cloud does.
 func (p *platform) RetireHost(_ context.Context, id string) error {
 	_, err := call(p, "RetireHost", func() (nothing, error) {
-		if h := p.hosts[id]; h != nil && h.State != cluster.HostTerminated {
+		if h := p.hosts[id]; h != nil && h.State != cluster.HostTerminated && !p.neverEnds {
 			go func() {
 				h.off()
 				<-h.silent
@@ -366,4 +368,5 @@ func (p *platform) shutDown() {
 	for _, id := range p.alive() {
 		p.kill(id)
 	}
+	time.Sleep(2 * endsWithin) // hosts that were about to end do
 }

@@ -11,13 +11,19 @@ import (
 // LaunchHost starts a host for a node, at the node's address.
 //
 // The attempt is recorded before the call that it numbers: the platform answers a token that was used with the host of
-// that first time, dead or alive, so a new attempt is made only when the last one's host is known to be gone.
+// that first time, dead or alive, so a new attempt is made only when the last one's host is known to be gone. What is kept
+// of that one (its spec, its heartbeat) goes before: afterwards nothing leads to it any more.
 type LaunchHost struct {
 	Nodes    nodeRecords
 	Clusters clusterRecords
 	Platform interface {
 		// LaunchHost starts a host, or gives the one that the token has started before, in whatever state it is.
 		LaunchHost(ctx context.Context, request cluster.HostRequest) (cluster.Host, error)
+		// ForgetHost drops whatever the platform still keeps of a host that has ended.
+		ForgetHost(ctx context.Context, id string) error
+	}
+	Mailbox interface {
+		ForgetHost(ctx context.Context, hostID string) error
 	}
 }
 
@@ -41,6 +47,9 @@ func (s LaunchHost) Run(ctx context.Context, in NodeInput) (Empty, error) {
 		return Empty{}, err
 	}
 	if host.State == cluster.HostTerminated {
+		if err := s.forget(ctx, host.ID); err != nil {
+			return Empty{}, err
+		}
 		if n, err = s.nextAttempt(ctx, n); err != nil {
 			return Empty{}, err
 		}
@@ -57,6 +66,16 @@ func (s LaunchHost) Run(ctx context.Context, in NodeInput) (Empty, error) {
 	})
 	slog.InfoContext(ctx, "launched host", "cluster", c.ID, "node", n.ID, "host", host.ID, "attempt", n.Launches)
 	return Empty{}, err
+}
+
+func (s LaunchHost) forget(ctx context.Context, hostID string) error {
+	if err := s.Mailbox.ForgetHost(ctx, hostID); err != nil {
+		return fmt.Errorf("forget the mailbox of host %s: %w", hostID, err)
+	}
+	if err := s.Platform.ForgetHost(ctx, hostID); err != nil {
+		return fmt.Errorf("forget host %s: %w", hostID, err)
+	}
+	return nil
 }
 
 func (s LaunchHost) nextAttempt(ctx context.Context, n cluster.Node) (cluster.Node, error) {

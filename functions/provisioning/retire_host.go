@@ -11,7 +11,8 @@ import (
 
 // RetireHost ends a node's host, at once and without asking Kafka: volume and address stay.
 //
-// A host whose launch was recorded but whose id was not (a crash in between) is found by asking for the same launch again.
+// It is the host of the node's last launch. Its id may not be on record (a crash came in between), or the record may still
+// name the host before, so it is looked for by the launch's token.
 type RetireHost struct {
 	Nodes    nodeRecords
 	Platform interface {
@@ -35,7 +36,7 @@ func (s RetireHost) Run(ctx context.Context, in NodeInput) (Empty, error) {
 	if err := s.Platform.RetireHost(ctx, id); err != nil {
 		return Empty{}, fmt.Errorf("retire host %s of %s: %w", id, n, err)
 	}
-	if n.Host == nil {
+	if n.Host == nil || n.Host.ID != id {
 		_, err = s.Nodes.ChangeNode(ctx, n.ClusterID, n.ID, func(n *cluster.Node) error {
 			n.Host = &cluster.Host{ID: id}
 			return nil
@@ -47,18 +48,17 @@ func (s RetireHost) Run(ctx context.Context, in NodeInput) (Empty, error) {
 
 // hostOf gives the id of a node's host; empty when it has none.
 func (s RetireHost) hostOf(ctx context.Context, n cluster.Node) (string, error) {
+	if n.Launches > 0 {
+		host, err := s.Platform.FindHost(ctx, cluster.Token{ClusterID: n.ClusterID, NodeID: n.ID, Attempt: n.Launches})
+		if err == nil {
+			return host.ID, nil
+		}
+		if !fault.Is(err, fault.NotFound) {
+			return "", fmt.Errorf("find the host of %s: %w", n, err)
+		}
+	}
 	if n.Host != nil {
 		return n.Host.ID, nil
 	}
-	if n.Launches == 0 {
-		return "", nil
-	}
-	host, err := s.Platform.FindHost(ctx, cluster.Token{ClusterID: n.ClusterID, NodeID: n.ID, Attempt: n.Launches})
-	if fault.Is(err, fault.NotFound) {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("find the host of %s: %w", n, err)
-	}
-	return host.ID, nil
+	return "", nil
 }

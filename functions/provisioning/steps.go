@@ -54,7 +54,7 @@ func Steps(d Deps) serve.Steps {
 		"PlanCluster":        serve.New(PlanCluster{r, p.Zones, p.Secrets, progress, d.Now}.Run),
 		"EnsureAddress":      serve.New(EnsureAddress{r, r, p.Addresses}.Run),
 		"EnsureVolume":       serve.New(EnsureVolume{r, r, p.Volumes}.Run),
-		"LaunchHost":         serve.New(LaunchHost{r, r, p.Hosts}.Run),
+		"LaunchHost":         serve.New(LaunchHost{r, r, p.Hosts, r}.Run),
 		"CheckHostRunning":   serve.New(CheckHostRunning{r, p.Hosts, progress, d.Now}.Run),
 		"AttachVolume":       serve.New(AttachVolume{r, p.Volumes}.Run),
 		"CheckHostsReported": serve.New(CheckHostsReported{r, r, progress, d.Now}.Run),
