@@ -30,7 +30,9 @@ func (p Progress) report(ctx context.Context, clusterID, operationID, step strin
 		}
 	}
 	_, _, err = p.Records.ChangeOperation(ctx, clusterID, operationID, func(_ *cluster.Cluster, op *cluster.Operation) error {
-		op.Advance(step, percent, detail)
+		if !op.Ended() { // a call that took too long must not bring a step of an ended operation back to life
+			op.Advance(step, percent, detail)
+		}
 		return nil
 	})
 	if err != nil {

@@ -85,6 +85,9 @@ func (s WriteNodeSpecs) Run(ctx context.Context, in CheckClusterInput) (Empty, e
 			return Empty{}, fmt.Errorf("write spec of %s: %w", n, err)
 		}
 	}
+	if err := s.Progress.report(ctx, in.ClusterID, in.OperationID, cluster.StepCertify, 100, ""); err != nil {
+		return Empty{}, err
+	}
 	slog.InfoContext(ctx, "wrote node specs", "cluster", c.ID, "nodes", len(nodes), "release", shape.Release)
 	return Empty{}, nil
 }

@@ -1,0 +1,243 @@
+package statemachines_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/fault"
+	"github.com/millrace/millrace/shared/nodespec"
+	"github.com/millrace/millrace/shared/platform/local/asl"
+	"github.com/millrace/millrace/shared/records"
+)
+
+// What the platform makes although its answer is lost is found again: nothing is made twice, nothing is left.
+func TestPlatform_MayLoseItsAnswer(t *testing.T) {
+	for _, call := range []string{
+		"Zones", "PutSecret", "EnsureAddress", "EnsureVolume", "LaunchHost", "Host", "AttachVolume", "Secret",
+		"RetireHost", "DeleteVolume", "ReleaseAddress", "ForgetHost", "DeleteSecrets",
+	} {
+		t.Run(call, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				trouble := &trouble{times: 3, lost: true, err: fault.New(fault.Unavailable, "%s", excuse)}
+				w.platform.troubles[call] = trouble
+				op := w.create(small(1))
+				w.wait(op)
+				w.wantActive(op)
+				if x := w.wait(w.delete("delete")); x.Status != asl.Succeeded {
+					t.Errorf("%s: %s", x.Error, x.Cause)
+				}
+				w.wantNothingLeft()
+				if trouble.times != 0 {
+					t.Errorf("the trouble was met %d times, not 3", 3-trouble.times)
+				}
+			})
+		})
+	}
+}
+
+// loseRecordsOfHosts makes a crash out of every write of a host that broker 1 has got.
+func (w *world) loseRecordsOfHosts(host string) {
+	w.write = func(writes []records.Write) error {
+		for _, write := range writes {
+			if strings.HasPrefix(write.Key.Partition, "nodes#") && strings.Contains(string(write.Body), host) {
+				return fault.New(fault.Internal, "%s", excuse)
+			}
+		}
+		return nil
+	}
+}
+
+func TestCreateCluster_FindsAHostThatWasLaunchedRightBeforeACrash(t *testing.T) {
+	host := "i-" + cluster.Token{ClusterID: clusterID, NodeID: 1, Attempt: 1}.String()
+	t.Run("when it is resumed", func(t *testing.T) {
+		inBubble(t, func(w *world) {
+			w.loseRecordsOfHosts(host)
+			op := w.create(small(1))
+			w.wait(op)
+			w.wantFailed(op, excuse)
+			w.write = nil
+			op = w.resume(op)
+			w.wait(op)
+			w.wantActive(op)
+		})
+	})
+	t.Run("when it is deleted", func(t *testing.T) {
+		inBubble(t, func(w *world) {
+			w.loseRecordsOfHosts(host)
+			w.wait(w.create(small(1)))
+			w.write = nil
+			w.wait(w.delete("delete"))
+			w.wantNothingLeft()
+		})
+	})
+}
+
+// The first host of broker 1 died; the second was launched right before a crash, so that only the first is on record.
+func TestDeleteCluster_FindsASecondHostThatIsNotOnRecord(t *testing.T) {
+	inBubble(t, func(w *world) {
+		token := cluster.Token{ClusterID: clusterID, NodeID: 1, Attempt: 1}
+		w.agent = func(context.Context, string, int32) {}
+		op := w.create(small(1))
+		time.Sleep(2 * bootsWithin)
+		w.platform.kill("i-" + token.String())
+		w.wait(op)
+		w.wantFailed(op, "its host has not reported yet")
+
+		token.Attempt = 2
+		w.loseRecordsOfHosts("i-" + token.String())
+		w.wait(w.resume(op))
+		w.wantFailed(op, excuse)
+		w.write = nil
+		if w.platform.hosts["i-"+token.String()] == nil {
+			t.Fatal("no second host was launched")
+		}
+
+		w.wait(w.delete("delete"))
+		w.wantNothingLeft()
+	})
+}
+
+func TestCreateCluster_LaunchesAnotherHostForOneThatEndedAtOnce(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.platform.stillborn = func(token cluster.Token) bool { return token.NodeID == 2 && token.Attempt == 1 }
+		op := w.create(small(1))
+		w.wait(op)
+		w.wantActive(op)
+		w.wait(w.delete("delete"))
+		w.wantNothingLeft()
+	})
+}
+
+func TestCreateCluster_SaysThatAHostEndedWhileItStarted(t *testing.T) {
+	inBubble(t, func(w *world) {
+		op := w.create(small(1))
+		time.Sleep(bootsWithin / 2)
+		w.platform.kill("i-" + cluster.Token{ClusterID: clusterID, NodeID: 3, Attempt: 1}.String())
+		w.wait(op)
+		w.wantFailed(op, "of broker 3 ended while it started")
+
+		op = w.resume(op)
+		w.wait(op)
+		w.wantActive(op)
+		w.wait(w.delete("delete"))
+		w.wantNothingLeft()
+	})
+}
+
+// Whatever does not come in time ends the operation, with the name of what it waited for.
+func TestDeadline_NamesWhatWasWaitedFor(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		spoil func(w *world)
+		want  string
+		step  string
+	}{
+		{
+			"an agent never says hello",
+			func(w *world) { w.agent = w.onlyFor(2, func(context.Context, string) {}) },
+			"gave up after 30m0s; last waited for: broker 2: its host has not reported yet", cluster.StepProvision,
+		},
+		{
+			"Kafka never runs",
+			func(w *world) { w.agent = w.onlyFor(1001, w.hello) },
+			"gave up after 30m0s; last waited for: controller 1001: Kafka is starting", cluster.StepStartKafka,
+		},
+		{
+			"a broker stays alone",
+			func(w *world) {
+				w.agent = w.onlyFor(3, func(ctx context.Context, hostID string) {
+					w.hello(ctx, hostID)
+					if spec, ok := w.nextSpec(ctx, hostID, 0); ok {
+						w.beat(ctx, hostID, nodespec.Heartbeat{
+							Generation: spec.Generation, State: nodespec.Running, Brokers: []int32{3},
+						})
+					}
+				})
+			},
+			"gave up after 30m0s; last waited for: broker 3: does not list broker 1, 2 yet", cluster.StepStartKafka,
+		},
+		{
+			"a host stays pending",
+			func(w *world) { w.platform.neverBoots = true },
+			"is pending", cluster.StepProvision,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				tt.spoil(w)
+				began := time.Now()
+				op := w.create(small(1))
+				w.wait(op)
+				w.wantFailed(op, tt.want)
+				w.wantFailedStep(op, tt.step)
+				if took := time.Since(began); took > 2*op.Type.Budget() {
+					t.Errorf("took %s", took)
+				}
+			})
+		})
+	}
+}
+
+// onlyFor gives one node an agent of its own kind; the others are healthy.
+func (w *world) onlyFor(node int32, agent func(ctx context.Context, hostID string)) func(context.Context, string, int32) {
+	return func(ctx context.Context, hostID string, id int32) {
+		if id == node {
+			agent(ctx, hostID)
+			return
+		}
+		w.healthyAgent(ctx, hostID, id)
+	}
+}
+
+func TestDeleteCluster_GivesUpOnAHostThatNeverEnds(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.wait(w.create(small(1)))
+		w.platform.neverEnds = true
+		op := w.delete("delete")
+		w.wait(op)
+		w.wantFailed(op, "gave up after 15m0s; last waited for: ")
+		w.wantFailedStep(op, cluster.StepRetireHosts)
+		if len(w.platform.volumes) != 4 {
+			t.Errorf("volumes of living hosts were deleted; left are %v", w.platform.left())
+		}
+
+		w.platform.neverEnds = false
+		w.wait(w.delete("delete-again"))
+		w.wantNothingLeft()
+	})
+}
+
+func TestCreateCluster_SaysWhichBrokerDoesNotStartAndWhy(t *testing.T) {
+	inBubble(t, func(w *world) {
+		reason := "Address already in use: 10.0.0.2:9092"
+		w.agent = w.onlyFor(2, func(ctx context.Context, hostID string) {
+			w.hello(ctx, hostID)
+			if spec, ok := w.nextSpec(ctx, hostID, 0); ok {
+				w.beat(ctx, hostID, nodespec.Heartbeat{
+					Generation: spec.Generation, State: nodespec.Failing, FailedStarts: 3, Reason: reason,
+				})
+			}
+		})
+		began := time.Now()
+		op := w.create(small(1))
+		w.wait(op)
+		w.wantFailed(op, "broker 2 does not start (3 attempts): "+reason)
+		w.wantFailedStep(op, cluster.StepStartKafka)
+		if took := time.Since(began); took > time.Minute {
+			t.Errorf("it took %s to say so", took)
+		}
+	})
+}
+
+// wantFailedStep checks at which step an operator sees that an operation has failed.
+func (w *world) wantFailedStep(op cluster.Operation, step string) {
+	w.t.Helper()
+	for _, s := range w.operation(op).Steps {
+		if s.Status == cluster.StepFailed && s.Name != step {
+			w.t.Errorf("failed at %s, want %s", s.Name, step)
+		}
+	}
+}
