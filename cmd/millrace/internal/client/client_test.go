@@ -1,0 +1,229 @@
+package client_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/kafka"
+	"github.com/aws/aws-sdk-go-v2/service/kafka/types"
+	"go.etcd.io/bbolt"
+
+	"github.com/millrace/millrace/cmd/millrace/internal/client"
+	"github.com/millrace/millrace/functions/api"
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/nodespec"
+	"github.com/millrace/millrace/shared/platform/local"
+	"github.com/millrace/millrace/shared/records"
+)
+
+const region = "eu-west-1"
+
+var key = local.Credentials{AccessKeyID: "KEY", SecretAccessKey: "secret"}
+
+// frontDoor is the real API over a real table, which remembers what it answered last.
+type frontDoor struct {
+	client.Client
+	records  records.Records
+	answered bytes.Buffer
+}
+
+func open(t *testing.T) *frontDoor {
+	t.Helper()
+	db, err := bbolt.Open(filepath.Join(t.TempDir(), "records.db"), 0o600, &bbolt.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	table, err := local.NewTable(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &frontDoor{records: records.Records{Table: table}}
+	desk := api.New(api.Deps{
+		Records: d.records, Workflows: nothingStarts{}, Zones: local.Zones{Region: region}, Keys: key,
+		Now: time.Now, Random: rand.Reader,
+		Region: region, Account: local.Account, Controllers: 1, SecurityGroup: "sg-local", VolumeKey: "key",
+	})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := httptest.NewRecorder()
+		desk.ServeHTTP(answer, r)
+		d.answered.Reset()
+		d.answered.Write(answer.Body.Bytes())
+		for name, values := range answer.Header() {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(answer.Code)
+		if _, err := w.Write(answer.Body.Bytes()); err != nil {
+			t.Error(err)
+		}
+	}))
+	t.Cleanup(server.Close)
+	d.Client = client.Client{
+		Endpoint: server.URL, Region: region, AccessKeyID: key.AccessKeyID, SecretAccessKey: key.SecretAccessKey,
+	}
+	return d
+}
+
+// nothingStarts leaves every operation as it was recorded.
+type nothingStarts struct{}
+
+func (nothingStarts) Start(context.Context, string, string, any) error { return nil }
+
+// create makes a cluster by the SDK, and then gives it what only its operation and its hosts would.
+func (d *frontDoor) create(t *testing.T) (arn string) {
+	t.Helper()
+	msk := kafka.New(kafka.Options{
+		Region: region, BaseEndpoint: aws.String(d.Endpoint),
+		Credentials: credentials.NewStaticCredentialsProvider(key.AccessKeyID, key.SecretAccessKey, ""),
+	})
+	out, err := msk.CreateClusterV2(t.Context(), &kafka.CreateClusterV2Input{
+		ClusterName: aws.String("demo"),
+		Provisioned: &types.ProvisionedRequest{
+			BrokerNodeGroupInfo: &types.BrokerNodeGroupInfo{
+				ClientSubnets: []string{"subnet-a", "subnet-b", "subnet-c"},
+				InstanceType:  aws.String("kafka.m7g.large"),
+			},
+			KafkaVersion:        aws.String("4.3.x.kraft"),
+			NumberOfBrokerNodes: aws.Int32(3),
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return aws.ToString(out.ClusterArn)
+}
+
+func TestClient_ReadsEverythingThatTheAPISays(t *testing.T) {
+	d := open(t)
+	arn := d.create(t)
+	d.fill(t)
+
+	c, err := d.Cluster(t.Context(), arn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A member that the API has gained is one that people do not get to see.
+	strict := json.NewDecoder(&d.answered)
+	strict.DisallowUnknownFields()
+	var again client.Cluster
+	if err := strict.Decode(&again); err != nil {
+		t.Errorf("the API says more than the client knows: %v", err)
+	}
+	if !reflect.DeepEqual(c, again) {
+		t.Errorf("read %+v, want %+v", c, again)
+	}
+
+	// And one that it has lost is empty in a cluster that has everything.
+	for path, value := range map[string]any{
+		"name": c.Name, "arn": c.ARN, "state": c.State, "failure": c.Failure, "version": c.Version,
+		"kafkaVersion": c.KafkaVersion, "createdAt": c.CreatedAt, "nodes": c.Nodes, "operation": c.Operation,
+	} {
+		if reflect.ValueOf(value).IsZero() {
+			t.Errorf("%s is empty", path)
+		}
+	}
+	for name, structure := range map[string]any{
+		"failure": *c.Failure, "node": c.Nodes[0], "operation": *c.Operation, "step": c.Operation.Steps[0],
+	} {
+		v := reflect.ValueOf(structure)
+		for i := range v.NumField() {
+			if v.Field(i).IsZero() {
+				t.Errorf("%s.%s is empty", name, v.Type().Field(i).Name)
+			}
+		}
+	}
+	step, ok := c.Operation.CurrentStep()
+	if !ok || step.Detail != "broker 1: the disk is full" {
+		t.Errorf("the current step is %+v, want the one that failed", step)
+	}
+}
+
+// fill makes the create of the only cluster fail after one broker has reported, so that no member of a view is empty.
+func (d *frontDoor) fill(t *testing.T) {
+	t.Helper()
+	ctx := t.Context()
+	all, err := d.records.AllClusters(ctx)
+	if err != nil || len(all) != 1 {
+		t.Fatalf("%d clusters, %v; want one", len(all), err)
+	}
+	c := all[0]
+	node := cluster.Node{
+		ClusterID: c.ID, ID: 1, Role: cluster.Broker, Rack: "euw1-az1",
+		Address: &cluster.Address{ID: "a", IP: "127.0.0.2", Name: "127.0.0.2"},
+		Host:    &cluster.Host{ID: "h-1"},
+	}
+	if err := d.records.AddNodes(ctx, []cluster.Node{node}); err != nil {
+		t.Fatal(err)
+	}
+	beat := nodespec.Heartbeat{State: nodespec.Failing, Reason: "the disk is full", At: time.Now()}
+	if err := d.records.PutBeat(ctx, "h-1", beat); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = d.records.ChangeOperation(ctx, c.ID, c.Active.ID, func(c *cluster.Cluster, op *cluster.Operation) error {
+		op.Steps = op.Type.Plan()
+		op.Advance(cluster.StepPlan, 50, "")
+		op.Fail(c, cluster.Failure{Code: "Unavailable", Message: "broker 1: the disk is full"}, time.Now())
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestClient_ResumesAFailedCluster(t *testing.T) {
+	d := open(t)
+	arn := d.create(t)
+	d.fill(t)
+	c, err := d.Resume(t.Context(), arn)
+	if err != nil || c.State != cluster.Creating || c.Operation.Attempt != 2 {
+		t.Errorf("resumed: %+v, %v; want it CREATING in its second attempt", c, err)
+	}
+}
+
+func TestClient_ListsClusters(t *testing.T) {
+	d := open(t)
+	if none, err := d.Clusters(t.Context()); err != nil || none == nil || len(none) > 0 {
+		t.Errorf("without clusters the list is %v, %v; want an empty one", none, err)
+	}
+	d.create(t)
+	if one, err := d.Clusters(t.Context()); err != nil || len(one) != 1 || one[0].Name != "demo" {
+		t.Errorf("the list is %+v, %v", one, err)
+	}
+}
+
+func TestClient_SaysWhatTheControlPlaneRefuses(t *testing.T) {
+	d := open(t)
+	arn := d.create(t)
+	var refused *client.Error
+	if _, err := d.Authority(t.Context(), arn); !errors.As(err, &refused) || refused.Type != "NotFoundException" ||
+		!strings.Contains(refused.Message, "certificate authority") {
+		t.Errorf("a cluster without authority: %v", err)
+	}
+	stranger := d.Client
+	stranger.SecretAccessKey = "wrong"
+	if _, err := stranger.Clusters(t.Context()); !errors.As(err, &refused) || refused.Type != "ForbiddenException" {
+		t.Errorf("a wrong key: %v", err)
+	}
+}
+
+func TestClient_TellsAStrangerFromAControlPlane(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(server.Close)
+	_, err := client.Client{Endpoint: server.URL, Region: region, AccessKeyID: "k", SecretAccessKey: "s"}.Clusters(t.Context())
+	var refused *client.Error
+	if err == nil || errors.As(err, &refused) {
+		t.Errorf("got %v, want an error that is not the control plane's", err)
+	}
+}
