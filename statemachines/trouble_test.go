@@ -138,12 +138,12 @@ func TestDeadline_NamesWhatWasWaitedFor(t *testing.T) {
 		{
 			"an agent never says hello",
 			func(w *world) { w.agent = w.onlyFor(2, func(context.Context, string) {}) },
-			"gave up after 30m0s; last waited for: broker 2: its host has not reported yet", cluster.StepProvision,
+			"gave up after 10m0s; last waited for: broker 2: its host has not reported yet", cluster.StepProvision,
 		},
 		{
 			"Kafka never runs",
 			func(w *world) { w.agent = w.onlyFor(1001, w.hello) },
-			"gave up after 30m0s; last waited for: controller 1001: Kafka is starting", cluster.StepStartKafka,
+			"gave up after 10m0s; last waited for: controller 1001: Kafka is starting", cluster.StepStartKafka,
 		},
 		{
 			"a broker stays alone",
@@ -157,7 +157,7 @@ func TestDeadline_NamesWhatWasWaitedFor(t *testing.T) {
 					}
 				})
 			},
-			"gave up after 30m0s; last waited for: broker 3: does not list broker 1, 2 yet", cluster.StepStartKafka,
+			"gave up after 10m0s; last waited for: broker 3: does not list broker 1, 2 yet", cluster.StepStartKafka,
 		},
 		{
 			"a host stays pending",

@@ -25,15 +25,9 @@ func (t OperationType) Machine() string {
 	}
 }
 
-// Budget is how long one attempt may take before its checks give up.
-func (t OperationType) Budget() time.Duration {
-	switch t {
-	case DeleteCluster:
-		return 15 * time.Minute
-	default:
-		return 30 * time.Minute
-	}
-}
+// Budget is how long one attempt may take before its checks give up: several times what it takes on a bad day, the
+// download of Kafka included, and short enough that whoever waits is told.
+func (t OperationType) Budget() time.Duration { return 10 * time.Minute }
 
 // Steps of operations, in MSK's manner of naming them.
 const (
