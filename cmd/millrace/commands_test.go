@@ -110,7 +110,7 @@ func TestCommands_PrintJSON(t *testing.T) {
 	isJSON("status")
 	isJSON("version")
 	isJSON("kafka", "versions")
-	m.up()
+	isJSON("up", "--detach", "--listen", "127.0.0.1:0")
 	isJSON("status")
 	isJSON("env")
 	isJSON("clusters", "list")

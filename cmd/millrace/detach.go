@@ -48,8 +48,9 @@ func (a *app) detach(ctx context.Context, config controlPlaneConfig) error {
 		_ = background.Process.Signal(unix.SIGTERM) // it may have ended just now
 		return fmt.Errorf("%w; its log is %s", err, layout.LogFile())
 	}
-	a.greet(address, config)
-	fmt.Fprintf(a.out, "\nIts log is %s.\n", layout.LogFile())
+	ready := serving(config, address, background.Process.Pid)
+	ready.Log = layout.LogFile()
+	a.greet(ready)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -27,7 +28,7 @@ brokers that a control plane has left running. All data stays where it is: the n
 			if err != nil {
 				return err
 			}
-			done, unlock, err := a.powerDown(c, layout)
+			done, unlock, err := a.powerDown(c.Context(), layout)
 			if err != nil {
 				return err
 			}
@@ -66,7 +67,7 @@ func (s stopped) write(w io.Writer) error {
 //  1. Stop the control plane, which would start hosts again.
 //  2. Take the directory, so that no other one starts meanwhile.
 //  3. Stop the hosts.
-func (a *app) powerDown(c *cobra.Command, layout local.Layout) (done stopped, unlock func(), err error) {
+func (a *app) powerDown(ctx context.Context, layout local.Layout) (done stopped, unlock func(), err error) {
 	done = stopped{Data: layout.Dir}
 	ours, err := layout.Exists()
 	if err != nil || !ours {
@@ -76,7 +77,7 @@ func (a *app) powerDown(c *cobra.Command, layout local.Layout) (done stopped, un
 		return done, nil, err
 	}
 	hosts := &local.Hosts{Layout: layout}
-	if done.Hosts, err = hosts.Running(c.Context()); err != nil {
+	if done.Hosts, err = hosts.Running(ctx); err != nil {
 		unlock()
 		return done, nil, err
 	}

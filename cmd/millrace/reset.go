@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -23,7 +24,7 @@ asks before it does, and refuses a directory that is not Millrace's.`,
 		Example: `  millrace reset
   millrace reset --yes --data /srv/second`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.reset(c, yes) },
+		RunE: func(c *cobra.Command, _ []string) error { return a.reset(c.Context(), yes) },
 	}
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	return c
@@ -36,7 +37,7 @@ type removed struct {
 	Kept    []string `json:"kept"`    // names in the directory that are not Millrace's
 }
 
-func (a *app) reset(c *cobra.Command, yes bool) error {
+func (a *app) reset(ctx context.Context, yes bool) error {
 	layout, err := a.layout()
 	if err != nil {
 		return err
@@ -54,7 +55,7 @@ func (a *app) reset(c *cobra.Command, yes bool) error {
 			return err
 		}
 	}
-	done, unlock, err := a.powerDown(c, layout)
+	done, unlock, err := a.powerDown(ctx, layout)
 	if err != nil {
 		return err
 	}

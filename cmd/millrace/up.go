@@ -46,7 +46,7 @@ brokers running. With --detach it goes on in the background and logs to a file.`
 	f := c.Flags()
 	f.BoolVarP(&flags.detach, "detach", "d", false, "go on in the background")
 	f.StringVar(&flags.listen, "listen", "127.0.0.1:4600", "loopback address and port of the API; port 0 takes a free one")
-	f.StringVar(&flags.region, "region", "us-east-1", "region of all that is made here")
+	f.StringVar(&flags.region, "region", "", "region of all that is made here (default "+defaultRegion+", or what the data directory was made for)")
 	f.IntVar(&flags.controllers, "controllers", 1, "controllers of each new cluster: 1, or 3 to try out a quorum")
 	f.StringVar(&flags.agent, "agent", "", "path of the broker-agent program (default: beside this program)")
 	f.StringVar(&flags.software, "software", "", "directory of Kafka's software (default: in the user's cache)")
@@ -70,13 +70,15 @@ func (a *app) up(ctx context.Context, flags upFlags) error {
 		return a.detach(ctx, config)
 	}
 	slog.SetDefault(slog.New(slog.NewTextHandler(a.err, nil)))
-	err = runControlPlane(ctx, config, func(address string) { a.greet(address, config) })
+	err = runControlPlane(ctx, config, func(address string) { a.greet(serving(config, address, os.Getpid())) })
 	if err != nil {
 		return a.explainStart(config, err)
 	}
 	a.sayGoodbye(config)
 	return nil
 }
+
+const defaultRegion = "us-east-1"
 
 var regionPattern = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]+$`)
 
@@ -86,7 +88,7 @@ func (a *app) controlPlaneConfig(flags upFlags) (controlPlaneConfig, error) {
 	if err := checkLoopback(flags.listen); err != nil {
 		return config, usagef("--listen %s: %w", flags.listen, err)
 	}
-	if !regionPattern.MatchString(flags.region) {
+	if flags.region != "" && !regionPattern.MatchString(flags.region) {
 		return config, usagef("--region %s is not the name of a region, such as us-east-1", flags.region)
 	}
 	if flags.controllers != 1 && flags.controllers != 3 {
@@ -97,11 +99,25 @@ func (a *app) controlPlaneConfig(flags upFlags) (controlPlaneConfig, error) {
 		return config, err
 	}
 	config.Data = layout.Dir
+	if config.Region == "" {
+		if config.Region, err = regionOf(layout); err != nil {
+			return config, err
+		}
+	}
 	if config.Agent, err = findAgent(flags.agent); err != nil {
 		return config, err
 	}
 	config.Software, err = findSoftware(flags.software)
 	return config, err
+}
+
+// regionOf is the region for whoever names none.
+func regionOf(layout local.Layout) (string, error) {
+	region, err := layout.Region()
+	if err != nil || region == "" {
+		return defaultRegion, err
+	}
+	return region, nil
 }
 
 // takeableLayout makes the data directory and gives it by its real path. A directory that holds something else is
@@ -171,6 +187,8 @@ func (a *app) explainStart(config controlPlaneConfig, err error) error {
 	switch {
 	case errors.Is(err, unix.EADDRINUSE):
 		return fmt.Errorf("%s is taken by another program; choose another port with --listen, such as --listen 127.0.0.1:0 for a free one", config.Listen)
+	case fault.Is(err, fault.Invalid):
+		return fmt.Errorf("%w; leave --region away, or choose another directory with --data", err)
 	case fault.Is(err, fault.Conflict):
 		running, findErr := local.Layout{Dir: config.Data}.Running()
 		if findErr != nil {
@@ -183,19 +201,38 @@ func (a *app) explainStart(config controlPlaneConfig, err error) error {
 	}
 }
 
+// started is a control plane that is ready.
+type started struct {
+	Endpoint string `json:"endpoint"`
+	Region   string `json:"region"`
+	Data     string `json:"data"`
+	PID      int    `json:"pid"`
+	Log      string `json:"log,omitempty"` // of one in the background
+}
+
+func serving(config controlPlaneConfig, address string, pid int) started {
+	return started{Endpoint: "http://" + address, Region: config.Region, Data: config.Data, PID: pid}
+}
+
 // greet says that the control plane is ready, and what one does with it.
-func (a *app) greet(address string, config controlPlaneConfig) {
-	fmt.Fprintf(a.out, "Millrace serves the API of Amazon MSK at http://%s (region %s, data in %s).\n\n", address, config.Region, config.Data)
-	a.suggest(a.out, [][2]string{
-		{`eval "$(` + a.hint("env") + `)"`, "point the AWS clients of this shell at it"},
-		{"aws kafka list-clusters-v2", "use them"},
-		{a.hint("status") + " --watch", "see clusters, brokers and what they wait for"},
-		{a.hint("down"), "stop it, with all brokers"},
+func (a *app) greet(s started) {
+	_ = a.print(s, func(w io.Writer) error { // nobody who reads it is no reason to stop serving
+		fmt.Fprintf(w, "Millrace serves the API of Amazon MSK at %s (region %s, data in %s).\n\n", s.Endpoint, s.Region, s.Data)
+		suggest(w, [][2]string{
+			{`eval "$(` + a.hint("env") + `)"`, "point the AWS clients of this shell at it"},
+			{"aws kafka list-clusters-v2", "use them"},
+			{a.hint("status") + " --watch", "see clusters, brokers and what they wait for"},
+			{a.hint("down"), "stop it, with all brokers"},
+		})
+		if s.Log != "" {
+			fmt.Fprintf(w, "\nIts log is %s.\n", s.Log)
+		}
+		return nil
 	})
 }
 
 // suggest writes commands with what they are for, aligned.
-func (a *app) suggest(w io.Writer, commands [][2]string) {
+func suggest(w io.Writer, commands [][2]string) {
 	width := 0
 	for _, c := range commands {
 		width = max(width, len(c[0]))
@@ -216,7 +253,7 @@ func (a *app) sayGoodbye(config controlPlaneConfig) {
 		fmt.Fprintln(a.err, "The control plane has stopped. No broker was running.")
 	default:
 		fmt.Fprintf(a.err, "The control plane has stopped. Its brokers go on running on %s.\n", count(n, "host"))
-		a.suggest(a.err, [][2]string{
+		suggest(a.err, [][2]string{
 			{a.hint("up"), "take them up again"},
 			{a.hint("down"), "stop them"},
 		})

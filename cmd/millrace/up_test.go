@@ -64,6 +64,19 @@ func TestUp_RefusesADirectoryThatHoldsSomethingElse(t *testing.T) {
 	}
 }
 
+func TestUp_KeepsTheRegionOfItsData(t *testing.T) {
+	m := newMachine(t)
+	m.succeeds("up", "--detach", "--listen", "127.0.0.1:0", "--region", "eu-west-1")
+	m.succeeds("down")
+	if said := m.fails(exitFailure, "up", "--listen", "127.0.0.1:0", "--region", "us-west-2"); !strings.Contains(said, "eu-west-1") {
+		t.Errorf("with another region it says %q", said)
+	}
+	m.up()
+	if got := m.controlPlane().Region; got != "eu-west-1" {
+		t.Errorf("without a region it serves %s, want eu-west-1 as before", got)
+	}
+}
+
 func TestUp_ServesThisMachineOnly(t *testing.T) {
 	m := newMachine(t)
 	for _, address := range []string{"0.0.0.0:4600", ":4600", "192.0.2.1:4600", "example.com:4600", "4600"} {

@@ -14,6 +14,7 @@ type Layout struct {
 func (l Layout) lock() string            { return filepath.Join(l.Dir, "lock") }
 func (l Layout) database() string        { return filepath.Join(l.Dir, "control-plane.db") }
 func (l Layout) running() string         { return filepath.Join(l.Dir, "control-plane.json") }
+func (l Layout) region() string          { return filepath.Join(l.Dir, "region") }
 func (l Layout) credentials() string     { return filepath.Join(l.Dir, "credentials.json") }
 func (l Layout) mailbox() string         { return filepath.Join(l.Dir, "mailbox-endpoint") }
 func (l Layout) hosts() string           { return filepath.Join(l.Dir, "hosts") }

@@ -42,7 +42,7 @@ type Platform struct {
 }
 
 // Open takes a data directory and makes it when it is not there.
-// It returns Conflict when another control plane has it.
+// It returns Conflict when another control plane has it, and Invalid when it was made for another region.
 func Open(c Config) (*Platform, error) {
 	if err := c.Layout.Create(); err != nil {
 		return nil, fmt.Errorf("make data directory: %w", err)
@@ -66,6 +66,9 @@ func Open(c Config) (*Platform, error) {
 }
 
 func open(c Config) (*Platform, error) {
+	if err := c.Layout.ensureRegion(c.Region); err != nil {
+		return nil, err
+	}
 	credentials, err := c.Layout.EnsureCredentials()
 	if err != nil {
 		return nil, fmt.Errorf("credentials: %w", err)
