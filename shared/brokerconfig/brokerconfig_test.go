@@ -137,7 +137,7 @@ func TestProperties_NeverAskForMoreReplicasThanBrokers(t *testing.T) {
 // Controllers choose leaders and create topics, so what brokers are told about it has to reach them too.
 func TestProperties_OfTopicsAreTheSameOnControllers(t *testing.T) {
 	c := threeZones
-	c.Configuration = map[string]string{"unclean.leader.election.enable": "false", "num.partitions": "6"}
+	c.Configuration = map[string]string{"unclean.leader.election.enable": "true", "num.partitions": "6"}
 	b, q := properties(t, c, broker), properties(t, c, controller)
 	for _, key := range []string{
 		"min.insync.replicas", "default.replication.factor", "num.partitions", "unclean.leader.election.enable",
@@ -155,6 +155,14 @@ func TestProperties_PasswordOnlyWhereTheClusterIsNotEncrypted(t *testing.T) {
 	for _, n := range []brokerconfig.Node{broker, controller} {
 		if got := string(text(properties(t, c, n))); strings.Contains(got, "s3cret") {
 			t.Errorf("node %d was told the password without need:\n%s", n.ID, got)
+		}
+	}
+}
+
+func TestProperties_NeverElectAReplicaThatLacksAcknowledgedRecords(t *testing.T) {
+	for _, n := range []brokerconfig.Node{broker, controller} {
+		if got := properties(t, threeZones, n)["unclean.leader.election.enable"]; got != "false" {
+			t.Errorf("node %d: unclean.leader.election.enable is %q", n.ID, got)
 		}
 	}
 }

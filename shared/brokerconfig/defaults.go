@@ -27,6 +27,9 @@ func mskDefaults(c Cluster) map[string]string {
 			p[key.Name] = key.DefaultIn2Zones
 		}
 	}
+	// MSK elects a replica that lacks acknowledged records when no other is left. We wait for one that has them: no
+	// default of ours may lose a record. Whoever prefers to go on without can say so in a configuration.
+	p["unclean.leader.election.enable"] = "false"
 	for name, value := range p {
 		if countsReplicas(name) {
 			p[name] = atMost(value, c.Brokers)
