@@ -105,10 +105,15 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), nil
 }
 
+// command is a command of millrace's on this data directory.
+func (c *controlPlane) command(ctx context.Context, words ...string) *exec.Cmd {
+	return exec.CommandContext(ctx, c.bench.program, append(words, "--data", c.layout.Dir)...)
+}
+
 // down runs `millrace down` and gives the time it took. It is an error when a process is left behind.
 func (c *controlPlane) down(ctx context.Context) (time.Duration, error) {
 	began := time.Now()
-	output, err := exec.CommandContext(ctx, c.bench.program, "down", "--data", c.layout.Dir).CombinedOutput()
+	output, err := c.command(ctx, "down").CombinedOutput()
 	took := time.Since(began)
 	if err != nil {
 		return took, fmt.Errorf("millrace down: %w\n%s", err, output)

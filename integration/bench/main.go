@@ -46,6 +46,7 @@ type options struct {
 	only   []string
 	output string
 	bin    string
+	keep   bool
 }
 
 func (o options) wants(names ...string) bool {
@@ -89,7 +90,7 @@ func run(ctx context.Context, args []string) (err error) {
 			continue
 		}
 		if err := part.run(ctx); err != nil {
-			return err
+			return errors.Join(err, b.print(os.Stdout)) // what was measured before is worth having
 		}
 	}
 	return b.print(os.Stdout)
@@ -102,6 +103,7 @@ func parse(args []string) (options, error) {
 	only := flags.String("only", strings.Join(all, ","), "what to measure, separated by commas")
 	flags.StringVar(&o.output, "output", "table", "table or json")
 	flags.StringVar(&o.bin, "bin", "bin", "directory of the programs millrace and broker-agent")
+	flags.BoolVar(&o.keep, "keep", false, "leave the directory with all logs")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -169,6 +171,10 @@ func (b *bench) close() error {
 	var errs []error
 	for _, end := range slices.Backward(b.running) {
 		errs = append(errs, end())
+	}
+	if b.keep {
+		progress("kept %s", b.dir)
+		return errors.Join(errs...)
 	}
 	return errors.Join(append(errs, os.RemoveAll(b.dir))...)
 }

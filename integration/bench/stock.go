@@ -35,8 +35,8 @@ func (b *bench) runStock(ctx context.Context) (time.Duration, error) {
 	for id := 1; id <= brokerCount; id++ {
 		path := filepath.Join(dir, fmt.Sprintf("server-%d.properties", id))
 		paths = append(paths, path)
-		text := fmt.Sprintf("process.roles=broker,controller\nnode.id=%d\ncontroller.quorum.voters=%s\n"+
-			"listeners=PLAINTEXT://%[3]s%[1]d:9092,CONTROLLER://%[3]s%[1]d:9093\ncontroller.listener.names=CONTROLLER\nlog.dirs=%s\n",
+		text := fmt.Sprintf("process.roles=broker,controller\nnode.id=%[1]d\ncontroller.quorum.voters=%[2]s\n"+
+			"listeners=PLAINTEXT://%[3]s%[1]d:9092,CONTROLLER://%[3]s%[1]d:9093\ncontroller.listener.names=CONTROLLER\nlog.dirs=%[4]s\n",
 			id, strings.Join(voters, ","), block, filepath.Join(dir, fmt.Sprintf("volume-%d", id)))
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			return 0, err
