@@ -2,6 +2,7 @@ package statemachines_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -171,6 +172,7 @@ func TestDeadline_NamesWhatWasWaitedFor(t *testing.T) {
 				began := time.Now()
 				op := w.create(small(1))
 				w.wait(op)
+				w.wantFailed(op, fmt.Sprintf("gave up after %s; ", op.Type.Budget()))
 				w.wantFailed(op, tt.want)
 				w.wantFailedStep(op, tt.step)
 				if took := time.Since(began); took > 2*op.Type.Budget() {
@@ -198,7 +200,7 @@ func TestDeleteCluster_GivesUpOnAHostThatNeverEnds(t *testing.T) {
 		w.platform.neverEnds = true
 		op := w.delete("delete")
 		w.wait(op)
-		w.wantFailed(op, "gave up after 15m0s; last waited for: ")
+		w.wantFailed(op, fmt.Sprintf("gave up after %s; last waited for: ", op.Type.Budget()))
 		w.wantFailedStep(op, cluster.StepRetireHosts)
 		if len(w.platform.volumes) != 4 {
 			t.Errorf("volumes of living hosts were deleted; left are %v", w.platform.left())

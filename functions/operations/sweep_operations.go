@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/fault"
 )
 
 // SweepOperations goes over the operations that have not ended and makes sure that somebody works on each: a crash between
@@ -15,10 +16,13 @@ import (
 type SweepOperations struct {
 	Records interface {
 		UnfinishedOperations(ctx context.Context) ([]cluster.Operation, error)
+		Operation(ctx context.Context, clusterID, id string) (cluster.Operation, error)
 	}
 	Workflows interface {
 		// Start starts an execution, once for each name.
 		Start(ctx context.Context, machine, name string, input any) error
+		// Execution tells of an execution by its id; known is false when there is no trace of it.
+		Execution(ctx context.Context, id string) (e cluster.Execution, known bool, err error)
 		// ExecutionNamed tells of an execution; known is false when there is none of that name.
 		ExecutionNamed(ctx context.Context, machine, name string) (e cluster.Execution, known bool, err error)
 	}
@@ -51,17 +55,26 @@ func (s SweepOperations) Run(ctx context.Context, _ SweepOperationsInput) (Sweep
 }
 
 func (s SweepOperations) sweep(ctx context.Context, op cluster.Operation, out *SweepOperationsOutput) error {
-	machine, name := op.Type.Machine(), op.ExecutionName()
-	execution, known, err := s.Workflows.ExecutionNamed(ctx, machine, name)
+	execution, known, err := s.execution(ctx, op)
 	switch {
 	case err != nil:
 		return err
 	case !known:
 		slog.InfoContext(ctx, "starting a stranded operation", "cluster", op.ClusterID, "operation", op.ID, "type", op.Type)
 		out.Started++
-		return s.Workflows.Start(ctx, machine, name, StartInput{op.ClusterID, op.ID})
+		return s.Workflows.Start(ctx, op.Type.Machine(), op.ExecutionName(), StartInput{op.ClusterID, op.ID})
 	case execution.Running:
 		return nil
+	}
+	// It may have ended its operation, and then itself, since the operation was read.
+	now, err := s.Records.Operation(ctx, op.ClusterID, op.ID)
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return nil // a cluster that was deleted
+	case err != nil:
+		return err
+	case now.Ended(), now.Attempt != op.Attempt, now.Execution != op.Execution:
+		return nil // somebody works on it again
 	}
 	cause := Cause{Error: "ExecutionEnded", Cause: "the execution ended without ending its operation"}
 	if execution.Failure != nil {
@@ -69,8 +82,23 @@ func (s SweepOperations) sweep(ctx context.Context, op cluster.Operation, out *S
 	}
 	slog.WarnContext(ctx, "ending an abandoned operation", "cluster", op.ClusterID, "operation", op.ID, "cause", cause.Cause)
 	out.Ended++
-	_, err = s.End.Run(ctx, EndOperationInput{ClusterID: op.ClusterID, OperationID: op.ID, Execution: execution.ID, Failure: &cause})
+	holder := op.Execution
+	if holder == "" {
+		holder = execution.ID
+	}
+	_, err = s.End.Run(ctx, EndOperationInput{ClusterID: op.ClusterID, OperationID: op.ID, Execution: holder, Failure: &cause})
 	return err
+}
+
+// execution finds the one that works on an operation: the one that has claimed it or, where that has left no trace, the
+// one of the attempt's name.
+func (s SweepOperations) execution(ctx context.Context, op cluster.Operation) (e cluster.Execution, known bool, err error) {
+	if op.Execution != "" {
+		if e, known, err = s.Workflows.Execution(ctx, op.Execution); known || err != nil {
+			return e, known, err
+		}
+	}
+	return s.Workflows.ExecutionNamed(ctx, op.Type.Machine(), op.ExecutionName())
 }
 
 // StartInput is the input of every operation's state machine.

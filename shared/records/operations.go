@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/fault"
 )
 
 const unfinishedOperations = "unfinished-operations"
@@ -42,6 +43,9 @@ func (r Records) UnfinishedOperations(ctx context.Context) ([]cluster.Operation,
 	ops := make([]cluster.Operation, 0, len(pointers))
 	for _, p := range pointers {
 		op, err := r.Operation(ctx, p.ClusterID, p.OperationID)
+		if fault.Is(err, fault.NotFound) {
+			continue // deleted with its cluster since the pointers were read
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -1,0 +1,355 @@
+package operations_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/millrace/millrace/functions/operations"
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/fault"
+	"github.com/millrace/millrace/shared/platform/local"
+	"github.com/millrace/millrace/shared/records"
+)
+
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))
+	os.Exit(m.Run())
+}
+
+var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+const execution = "arn:aws:states:eu-west-1:000000000000:execution:create-cluster:"
+
+// executions is a workflow service in memory, by execution id.
+type executions struct {
+	known   map[string]cluster.Execution
+	started []string
+	look    func() // happens right before somebody looks
+}
+
+func (e *executions) Start(_ context.Context, machine, name string, _ any) error {
+	e.started = append(e.started, machine+" "+name)
+	return nil
+}
+
+func (e *executions) Execution(_ context.Context, id string) (cluster.Execution, bool, error) {
+	if e.look != nil {
+		e.look()
+	}
+	found, known := e.known[id]
+	return found, known, nil
+}
+
+func (e *executions) ExecutionNamed(ctx context.Context, _, name string) (cluster.Execution, bool, error) {
+	return e.Execution(ctx, execution+name)
+}
+
+// desk is the steps of this area with what they stand on.
+type desk struct {
+	records    records.Records
+	executions *executions
+	begin      operations.BeginOperation
+	end        operations.EndOperation
+	sweep      operations.SweepOperations
+}
+
+func openDesk(t *testing.T, kind cluster.OperationType) *desk {
+	t.Helper()
+	db, err := bbolt.Open(filepath.Join(t.TempDir(), "records.db"), 0o600, &bbolt.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	table, err := local.NewTable(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &desk{records: records.Records{Table: table}, executions: &executions{known: map[string]cluster.Execution{}}}
+	clock := func() time.Time { return now }
+	d.begin = operations.BeginOperation{Records: d.records, Executions: d.executions, Now: clock}
+	d.end = operations.EndOperation{
+		Records: d.records, Now: clock, NewVersion: func() (string, error) { return "K2", nil },
+	}
+	d.sweep = operations.SweepOperations{Records: d.records, Workflows: d.executions, End: d.end}
+
+	op := cluster.Operation{ID: "op", ClusterID: "c", Type: kind, State: cluster.Pending, Attempt: 1, CreatedAt: now}
+	c := cluster.Cluster{ID: "c", Name: "orders", Version: "K1", Active: &cluster.ActiveOperation{ID: op.ID, Type: kind}}
+	if err := d.records.CreateCluster(t.Context(), c, op); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// edit changes the operation and its cluster as something else did before the test.
+func (d *desk) edit(t *testing.T, change func(*cluster.Cluster, *cluster.Operation)) {
+	t.Helper()
+	_, _, err := d.records.ChangeOperation(t.Context(), "c", "op", func(c *cluster.Cluster, op *cluster.Operation) error {
+		change(c, op)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (d *desk) operation(t *testing.T) cluster.Operation {
+	t.Helper()
+	op, err := d.records.Operation(t.Context(), "c", "op")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return op
+}
+
+func (d *desk) beginAs(t *testing.T, name string) error {
+	_, err := d.begin.Run(t.Context(), operations.BeginOperationInput{ClusterID: "c", OperationID: "op", Execution: execution + name})
+	return err
+}
+
+func (d *desk) endAs(t *testing.T, name string, failure *operations.Cause) (bool, error) {
+	out, err := d.end.Run(t.Context(), operations.EndOperationInput{
+		ClusterID: "c", OperationID: "op", Execution: execution + name, Failure: failure,
+	})
+	return out.Succeeded, err
+}
+
+var broken = &operations.Cause{Error: "Internal", Cause: `{"errorType":"Internal","errorMessage":"a host is on fire"}`}
+
+func TestBeginOperation(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		before func(d *desk, c *cluster.Cluster, op *cluster.Operation)
+		want   fault.Code
+	}{
+		{"nobody has begun it", func(*desk, *cluster.Cluster, *cluster.Operation) {}, ""},
+		{"this execution has begun it already", func(_ *desk, _ *cluster.Cluster, op *cluster.Operation) {
+			op.Execution = execution + "op-1"
+		}, ""},
+		{"its holder lives", func(d *desk, _ *cluster.Cluster, op *cluster.Operation) {
+			op.Execution = execution + "other"
+			d.executions.known[op.Execution] = cluster.Execution{ID: op.Execution, Running: true}
+		}, fault.Conflict},
+		{"its holder has ended", func(d *desk, _ *cluster.Cluster, op *cluster.Operation) {
+			op.Execution = execution + "other"
+			d.executions.known[op.Execution] = cluster.Execution{ID: op.Execution}
+		}, ""},
+		{"its holder has left no trace", func(_ *desk, _ *cluster.Cluster, op *cluster.Operation) {
+			op.Execution = execution + "other"
+		}, ""},
+		{"it is complete", func(_ *desk, _ *cluster.Cluster, op *cluster.Operation) {
+			op.State = cluster.Complete
+		}, fault.Conflict},
+		{"it has failed", func(_ *desk, _ *cluster.Cluster, op *cluster.Operation) {
+			op.State = cluster.OperationFailed
+		}, fault.Conflict},
+		{"another operation holds the cluster", func(_ *desk, c *cluster.Cluster, _ *cluster.Operation) {
+			c.Active = &cluster.ActiveOperation{ID: "other", Type: cluster.DeleteCluster}
+		}, fault.Conflict},
+		{"no operation holds the cluster", func(_ *desk, c *cluster.Cluster, _ *cluster.Operation) {
+			c.Active = nil
+		}, fault.Conflict},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := openDesk(t, cluster.CreateCluster)
+			d.edit(t, func(c *cluster.Cluster, op *cluster.Operation) { tt.before(d, c, op) })
+			before := d.operation(t)
+			err := d.beginAs(t, "op-1")
+			if fault.CodeOf(err) != tt.want {
+				t.Fatalf("%v, want %q", err, tt.want)
+			}
+			after := d.operation(t)
+			if tt.want == "" && after.Execution != execution+"op-1" {
+				t.Errorf("held by %s", after.Execution)
+			}
+			if tt.want != "" && (after.Execution != before.Execution || after.State != before.State) {
+				t.Errorf("a refused execution changed %+v to %+v", before, after)
+			}
+		})
+	}
+}
+
+func TestBeginOperation_SetsDeadlineAndSteps(t *testing.T) {
+	d := openDesk(t, cluster.CreateCluster)
+	if err := d.beginAs(t, "op-1"); err != nil {
+		t.Fatal(err)
+	}
+	op := d.operation(t)
+	if !op.Deadline.Equal(now.Add(cluster.CreateCluster.Budget())) || len(op.Steps) == 0 || op.State != cluster.InProgress {
+		t.Errorf("%+v", op)
+	}
+}
+
+// Two calls of one execution: the first had no answer in time, and was still at work when the second came.
+func TestBeginOperation_MayBeCalledTwiceAtOnce(t *testing.T) {
+	d := openDesk(t, cluster.CreateCluster)
+	d.edit(t, func(_ *cluster.Cluster, op *cluster.Operation) { op.Execution = execution + "ended" })
+	d.executions.look = func() {
+		d.executions.look = nil
+		if err := d.beginAs(t, "op-1"); err != nil {
+			t.Errorf("the first: %v", err)
+		}
+	}
+	if err := d.beginAs(t, "op-1"); err != nil {
+		t.Errorf("the second: %v", err)
+	}
+}
+
+func TestEndOperation_PublishesTheClusterAndTheOperationAtOnce(t *testing.T) {
+	d := openDesk(t, cluster.CreateCluster)
+	if err := d.beginAs(t, "op-1"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the first answer may be lost
+		if ok, err := d.endAs(t, "op-1", nil); err != nil || !ok {
+			t.Fatalf("%t, %v", ok, err)
+		}
+	}
+	c, err := d.records.Cluster(t.Context(), "c")
+	if op := d.operation(t); err != nil || c.State() != cluster.Active || c.Version != "K2" || op.State != cluster.Complete {
+		t.Errorf("%s %s, %+v (%v)", c.State(), c.Version, op, err)
+	}
+}
+
+func TestEndOperation_GivesTheReasonInPlainWords(t *testing.T) {
+	for cause, want := range map[*operations.Cause]string{
+		broken:                               "a host is on fire",
+		{Error: "States.Timeout", Cause: ""}: "States.Timeout",
+		{Error: "Lambda.Unknown", Cause: "out of memory"}:   "out of memory",
+		{Error: "States.Runtime", Cause: `{"a": "number"}`}: `{"a": "number"}`,
+	} {
+		d := openDesk(t, cluster.CreateCluster)
+		if err := d.beginAs(t, "op-1"); err != nil {
+			t.Fatal(err)
+		}
+		if ok, err := d.endAs(t, "op-1", cause); ok || err != nil {
+			t.Fatalf("%t, %v", ok, err)
+		}
+		if op := d.operation(t); op.Failure == nil || op.Failure.Message != want || op.Failure.Code != cause.Error {
+			t.Errorf("%+v, want %q", op.Failure, want)
+		}
+	}
+}
+
+func TestEndOperation_ByAnExecutionThatDoesNotHoldItChangesNothing(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		kind   cluster.OperationType
+		before func(*cluster.Cluster, *cluster.Operation)
+	}{
+		{"another holds it", cluster.CreateCluster, func(_ *cluster.Cluster, op *cluster.Operation) {
+			op.Execution = execution + "other"
+		}},
+		{"another holds a delete", cluster.DeleteCluster, func(_ *cluster.Cluster, op *cluster.Operation) {
+			op.Execution = execution + "other"
+		}},
+		{"the next attempt has not begun yet", cluster.CreateCluster, func(_ *cluster.Cluster, op *cluster.Operation) {
+			op.Attempt, op.Execution = 2, ""
+		}},
+		{"it was ended as abandoned", cluster.DeleteCluster, func(c *cluster.Cluster, op *cluster.Operation) {
+			op.Execution = execution + "op-1"
+			op.Fail(c, cluster.Failure{Code: "Aborted", Message: "stopped by hand"}, now)
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := openDesk(t, tt.kind)
+			d.edit(t, tt.before)
+			before := d.operation(t)
+			if ok, err := d.endAs(t, "op-1", broken); ok || err != nil {
+				t.Errorf("its failure: %t, %v", ok, err)
+			}
+			if _, err := d.endAs(t, "op-1", nil); !fault.Is(err, fault.Conflict) {
+				t.Errorf("its success: %v, want a Conflict", err)
+			}
+			after := d.operation(t)
+			if after.State != before.State || after.Execution != before.Execution || after.Attempt != before.Attempt {
+				t.Errorf("changed %+v to %+v", before, after)
+			}
+		})
+	}
+}
+
+func TestEndOperation_OfADeleteMayBeCalledAgain(t *testing.T) {
+	d := openDesk(t, cluster.DeleteCluster)
+	if err := d.beginAs(t, "op-1"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if ok, err := d.endAs(t, "op-1", nil); err != nil || !ok {
+			t.Fatalf("%t, %v", ok, err)
+		}
+	}
+	if _, err := d.records.Cluster(t.Context(), "c"); !fault.Is(err, fault.NotFound) {
+		t.Errorf("the cluster: %v", err)
+	}
+}
+
+func TestSweepOperations(t *testing.T) {
+	dead := func(d *desk, name string) {
+		d.executions.known[execution+name] = cluster.Execution{
+			ID: execution + name, Failure: &cluster.Failure{Code: "Aborted", Message: "stopped by hand"},
+		}
+	}
+	for _, tt := range []struct {
+		name           string
+		before         func(t *testing.T, d *desk)
+		started, ended int
+	}{
+		{"no execution was started", func(*testing.T, *desk) {}, 1, 0},
+		{"its execution has not begun yet", func(_ *testing.T, d *desk) {
+			d.executions.known[execution+"op-1"] = cluster.Execution{ID: execution + "op-1", Running: true}
+		}, 0, 0},
+		{"its execution ended before it began", func(_ *testing.T, d *desk) { dead(d, "op-1") }, 0, 1},
+		{"its execution has left no trace", func(t *testing.T, d *desk) {
+			d.edit(t, func(_ *cluster.Cluster, op *cluster.Operation) { op.Execution = execution + "forgotten" })
+		}, 1, 0},
+		{"its holder has left no trace, and that of its name has ended", func(t *testing.T, d *desk) {
+			d.edit(t, func(_ *cluster.Cluster, op *cluster.Operation) { op.Execution = execution + "forgotten" })
+			dead(d, "op-1")
+		}, 0, 1},
+		{"it ends while the sweep looks", func(t *testing.T, d *desk) {
+			dead(d, "op-1")
+			d.executions.look = func() {
+				d.edit(t, func(c *cluster.Cluster, op *cluster.Operation) { op.Succeed(c, "K2", now) })
+			}
+		}, 0, 0},
+		{"it is deleted while the sweep looks", func(t *testing.T, d *desk) {
+			dead(d, "op-1")
+			d.executions.look = func() {
+				if err := d.records.ForgetCluster(t.Context(), "c"); err != nil {
+					t.Error(err)
+				}
+			}
+		}, 0, 0},
+		{"it is started again while the sweep looks", func(t *testing.T, d *desk) {
+			dead(d, "op-1")
+			d.executions.look = func() {
+				d.edit(t, func(_ *cluster.Cluster, op *cluster.Operation) { op.Attempt = 2 })
+			}
+		}, 0, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := openDesk(t, cluster.CreateCluster)
+			tt.before(t, d)
+			got, err := d.sweep.Run(t.Context(), operations.SweepOperationsInput{})
+			if err != nil || got.Started != tt.started || got.Ended != tt.ended {
+				t.Fatalf("%+v, %v; want %d started and %d ended", got, err, tt.started, tt.ended)
+			}
+			if want := strings.Repeat("create-cluster op-1", tt.started); strings.Join(d.executions.started, " ") != want {
+				t.Errorf("started %v, want %q", d.executions.started, want)
+			}
+			if tt.ended == 1 {
+				if op := d.operation(t); op.State != cluster.OperationFailed || op.Failure.Message != "stopped by hand" {
+					t.Errorf("%+v", op)
+				}
+			}
+		})
+	}
+}
