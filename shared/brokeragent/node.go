@@ -315,13 +315,14 @@ func (n *node) recover(ctx context.Context, err error) {
 	}
 	wait := doubling(firstPause, longestPause, n.strikes)
 	n.strikes++
+	reason := blameDisk(n.report.disk(), err.Error())
 	n.report.update(func(b *nodespec.Heartbeat) {
-		b.State, b.Reason = nodespec.Failing, err.Error()
+		b.State, b.Reason = nodespec.Failing, reason
 		if !crash.everRan {
 			b.FailedStarts++
 		}
 	})
-	n.log.Warn("trying again after a pause", "pause", wait, "reason", err)
+	n.log.Warn("trying again after a pause", "pause", wait, "reason", reason)
 	pause(ctx, wait)
 }
 

@@ -65,6 +65,13 @@ func (r *reporter) watchDisk(dir string) {
 	r.volume = dir
 }
 
+// disk tells how full the disk of the volume is at the moment; nil while there is none.
+func (r *reporter) disk() *nodespec.Disk {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return diskOf(r.volume)
+}
+
 // run sends heartbeats until ctx ends.
 func (r *reporter) run(ctx context.Context) {
 	for failures := 0; ctx.Err() == nil; {

@@ -70,3 +70,16 @@ func diskOf(dir string) *nodespec.Disk {
 	total, free := int64(s.Blocks)*block, int64(s.Bavail)*block
 	return &nodespec.Disk{TotalBytes: total, UsedBytes: total - free}
 }
+
+// asGoodAsFull is how little room on a disk explains why Kafka does not start. A starting Kafka needs more than that.
+const asGoodAsFull = 1 << 20
+
+// blameDisk puts a full disk before a reason that may only follow from it. Kafka meets one in many disguises: where a
+// mapped file gets no page, for instance, its last words are about unsafe memory access.
+func blameDisk(disk *nodespec.Disk, reason string) string {
+	if disk == nil || disk.TotalBytes-disk.UsedBytes >= asGoodAsFull {
+		return reason
+	}
+	return fmt.Sprintf("the volume's disk is full (%d of %d bytes are free): %s",
+		max(0, disk.TotalBytes-disk.UsedBytes), disk.TotalBytes, reason)
+}
