@@ -1,6 +1,7 @@
 package kafkadist
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -52,7 +53,7 @@ func (s Store) findJava(ctx context.Context) (java, error) {
 	}
 	out, err := exec.CommandContext(ctx, path, "-version").CombinedOutput()
 	if err != nil {
-		return java{}, fmt.Errorf("%s -version: %w: %s", path, err, out)
+		return java{}, fmt.Errorf("%s -version: %w: %s", path, err, bytes.TrimSpace(out))
 	}
 	now.Version = string(out)
 	if major := majorVersion(now.Version); major < oldestJava {

@@ -18,8 +18,13 @@ type Store struct {
 	Dir string
 }
 
-// UserStore is the store of the user who runs this program: millrace/kafka in their cache directory.
+// UserStore is the store of the user who runs this program: kafka in $MILLRACE_CACHE, or else millrace/kafka in their cache
+// directory.
 func UserStore() (Store, error) {
+	if cache := os.Getenv("MILLRACE_CACHE"); cache != "" {
+		dir, err := filepath.Abs(filepath.Join(cache, "kafka"))
+		return Store{Dir: dir}, err
+	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return Store{}, fmt.Errorf("find a place for Kafka's software: %w", err)
