@@ -5,11 +5,13 @@ import (
 	"path/filepath"
 )
 
-// tellLogs prints the ends of all logs of a control plane and its hosts.
+// tellLogs prints the ends of all logs of a control plane and its hosts, and what it says of its clusters.
 func (m *Millrace) tellLogs() {
-	if m.up != nil {
-		m.t.Logf("--- control plane\n%s", tail(m.up.log))
+	if m.up == nil {
+		return
 	}
+	status, err := m.Try("status")
+	m.t.Logf("--- millrace status (%v)\n%s", err, status)
 	for _, pattern := range []string{"*.log", "hosts/*/logs/agent.log", "hosts/*/logs/kafka.log", "hosts/*/logs/kafka.out"} {
 		files, _ := filepath.Glob(filepath.Join(m.Data, pattern))
 		for _, file := range files {

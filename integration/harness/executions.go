@@ -1,0 +1,67 @@
+package harness
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/millrace/millrace/shared/platform/local/asl"
+)
+
+// Execution is what the journal of a control plane holds of a machine's latest execution.
+type Execution struct {
+	// Over tells that it has ended; false also when there is none.
+	Over bool
+	// Transitions counts the states that were entered and exited, States are their names.
+	Transitions int
+	States      []string
+}
+
+// Execution reads the journal while no control plane runs: it belongs to one that does.
+func (m *Millrace) Execution(machine string) (e Execution) {
+	m.t.Helper()
+	db, err := bbolt.Open(filepath.Join(m.Data, "control-plane.db"), 0o600, &bbolt.Options{Timeout: 5 * time.Second})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	defer db.Close()
+	journal, err := asl.NewBoltJournal(db, "executions")
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	var last string
+	err = journal.Load(func(arn string, _ []byte) error {
+		if strings.Contains(arn, ":"+machine+":") {
+			last = max(last, arn) // names begin with the operation's id, which sorts by time
+		}
+		return nil
+	})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	if last == "" {
+		return e
+	}
+	texts, err := journal.Events(last)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	for _, text := range texts {
+		var event asl.Event
+		if err := json.Unmarshal(text, &event); err != nil {
+			m.t.Fatal(err)
+		}
+		if event.State != "" {
+			e.Transitions++
+			if !slices.Contains(e.States, event.State) {
+				e.States = append(e.States, event.State)
+			}
+		}
+		e.Over = e.Over || (event.State == "" && event.Type != "ExecutionStarted")
+	}
+	return e
+}
