@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/millrace/millrace/shared/kafkadist"
 	"github.com/millrace/millrace/shared/platform/local"
 )
 
@@ -44,16 +43,6 @@ func defaultData() (string, error) {
 		return "", fmt.Errorf("there is no data directory (%w); name one with --data", err)
 	}
 	return filepath.Join(home, ".local", "share", "millrace"), nil
-}
-
-// softwareStore is where Kafka's software is kept, once for all data directories of the user.
-func softwareStore() (kafkadist.Store, error) {
-	cache := os.Getenv("MILLRACE_CACHE")
-	if cache == "" {
-		return kafkadist.UserStore()
-	}
-	dir, err := filepath.Abs(filepath.Join(cache, "kafka"))
-	return kafkadist.Store{Dir: dir}, err
 }
 
 // agentProgram finds the program that runs on hosts: it is installed beside this one.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/millrace/millrace/shared/kafkadist"
 	"github.com/millrace/millrace/shared/kafkaversion"
 )
 
@@ -133,7 +134,7 @@ type installed struct {
 }
 
 func (a *app) installKafka(ctx context.Context, releases []string) error {
-	store, err := softwareStore()
+	store, err := kafkadist.UserStore()
 	if err != nil {
 		return err
 	}

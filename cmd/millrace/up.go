@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/millrace/millrace/shared/fault"
+	"github.com/millrace/millrace/shared/kafkadist"
 	"github.com/millrace/millrace/shared/platform/local"
 )
 
@@ -178,7 +179,7 @@ func findSoftware(given string) (string, error) {
 	if given != "" {
 		return filepath.Abs(given)
 	}
-	store, err := softwareStore()
+	store, err := kafkadist.UserStore()
 	return store.Dir, err
 }
 

@@ -81,6 +81,8 @@ func (a *API) log(ctx context.Context, r mskapi.Request, c *call, status int, ms
 		slog.ErrorContext(ctx, "answered", append(attrs, "error", err)...)
 	case err != nil:
 		slog.InfoContext(ctx, "answered", append(attrs, "refused", err)...)
+	case r.Method == http.MethodGet:
+		slog.DebugContext(ctx, "answered", attrs...) // somebody polls, as all clients of MSK do
 	default:
 		slog.InfoContext(ctx, "answered", attrs...)
 	}
