@@ -145,6 +145,22 @@ func TestAgent_SlowsDownAlsoWhenKafkaCrashesRightAfterItWorked(t *testing.T) {
 	})
 }
 
+func TestAgent_ReportsNeighboursAtOnceThatJoinAfterItsOwnBroker(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.machine.change(func(m *fakeMachine) { m.alone = true })
+		r.mailbox.put(spec(1))
+		beat := r.after(6*time.Second).wantState(nodespec.Running, "")
+		if !slices.Equal(beat.Brokers, []int32{1}) {
+			t.Fatalf("brokers = %v", beat.Brokers)
+		}
+		r.machine.change(func(m *fakeMachine) { m.alone = false })
+		beat = r.after(100*time.Millisecond).wantState(nodespec.Running, "")
+		if !slices.Equal(beat.Brokers, []int32{1, 2, 3}) {
+			t.Errorf("brokers after a tenth of a second = %v", beat.Brokers)
+		}
+	})
+}
+
 func TestAgent_ReportsANodeThatIsFenced(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.mailbox.put(spec(1))

@@ -183,6 +183,7 @@ type fakeMachine struct {
 	starts            []time.Time
 	current           *fakeProcess
 	fenced            bool // Kafka lists other brokers only
+	alone             bool // Kafka lists no other broker
 	noSoftware        error
 }
 
@@ -228,6 +229,9 @@ func (m *fakeMachine) ask(context.Context) membership {
 		return membership{why: "Kafka does not listen yet"}
 	case m.fenced:
 		return membership{brokers: []int32{2, 3}, why: "Kafka does not list broker 1"}
+	}
+	if m.alone {
+		return membership{member: true, brokers: []int32{1}}
 	}
 	return membership{member: true, brokers: []int32{1, 2, 3}}
 }

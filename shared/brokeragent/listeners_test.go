@@ -18,16 +18,26 @@ func TestOwnEndpoint_FindsAWayIntoEveryNode(t *testing.T) {
 		inCluster bool
 		want      endpoint
 	}{
-		{"a broker with a plaintext listener asks for nothing", nodespec.Broker, "TLS_PLAINTEXT", true,
-			endpoint{address: "127.0.10.1:9092", serverName: "b-1.orders"}},
-		{"TLS everywhere: between nodes it takes the node's own certificate", nodespec.Broker, "TLS", true,
-			endpoint{address: "127.0.10.1:9095", serverName: "b-1.orders", tls: true}},
-		{"TLS for clients only", nodespec.Broker, "TLS", false,
-			endpoint{address: "127.0.10.1:9094", serverName: "b-1.orders", tls: true}},
-		{"a controller with TLS", nodespec.Controller, "TLS", true,
-			endpoint{address: "127.0.10.1:9097", serverName: "127.0.10.1", tls: true}},
-		{"a controller without TLS knows the internal user", nodespec.Controller, "PLAINTEXT", false,
-			endpoint{address: "127.0.10.1:9097", serverName: "127.0.10.1", sasl: internal}},
+		{
+			"a broker with a plaintext listener asks for nothing", nodespec.Broker, "TLS_PLAINTEXT", true,
+			endpoint{address: "127.0.10.1:9092", serverName: "b-1.orders"},
+		},
+		{
+			"TLS everywhere: between nodes it takes the node's own certificate", nodespec.Broker, "TLS", true,
+			endpoint{address: "127.0.10.1:9095", serverName: "b-1.orders", tls: true},
+		},
+		{
+			"TLS for clients only", nodespec.Broker, "TLS", false,
+			endpoint{address: "127.0.10.1:9094", serverName: "b-1.orders", tls: true},
+		},
+		{
+			"a controller with TLS", nodespec.Controller, "TLS", true,
+			endpoint{address: "127.0.10.1:9097", serverName: "127.0.10.1", tls: true},
+		},
+		{
+			"a controller without TLS knows the internal user", nodespec.Controller, "PLAINTEXT", false,
+			endpoint{address: "127.0.10.1:9097", serverName: "127.0.10.1", sasl: internal},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			shape := brokerconfig.Cluster{

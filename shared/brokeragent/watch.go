@@ -2,6 +2,7 @@ package brokeragent
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/millrace/millrace/shared/nodespec"
@@ -9,8 +10,11 @@ import (
 
 const (
 	// hasty is how long a starting Kafka is asked at the fast pace; after that it waits for something that takes longer.
-	hasty     = 30 * time.Second
-	slowPoll  = time.Second
+	hasty    = 30 * time.Second
+	slowPoll = time.Second
+	// settling is how long a broker is asked at the fast pace after the brokers it lists have changed: more may follow, and
+	// whoever creates a cluster waits until each broker lists all.
+	settling  = 10 * time.Second
 	doubtPoll = 500 * time.Millisecond
 	// doubts is how many answers in a row have to be missing before a running node is reported as not working: one may be
 	// lost to a pause of the whole machine.
@@ -47,10 +51,14 @@ type watched struct {
 	running bool      // it is a member of its cluster, as far as is known
 	misses  int       // answers in a row that did not say so
 	joined  time.Time // when it first was one; zero when it never was
+	brokers []int32   // that it listed last
+	changed time.Time // when those last changed; zero when they never did
 }
 
 func (w watched) pace() time.Duration {
 	switch {
+	case w.running && w.misses == 0 && time.Since(w.changed) < settling:
+		return fastPoll
 	case w.running && w.misses == 0:
 		return peacePoll
 	case w.running:
@@ -68,6 +76,9 @@ func (n *node) observe(w *watched, m membership) {
 		if w.joined.IsZero() {
 			w.joined = time.Now()
 			n.hasRun = true
+		}
+		if !slices.Equal(w.brokers, m.brokers) {
+			w.brokers, w.changed = m.brokers, time.Now()
 		}
 		n.report.update(func(b *nodespec.Heartbeat) {
 			b.State, b.Reason, b.Brokers, b.FailedStarts = nodespec.Running, "", m.brokers, 0
