@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/millrace/millrace/shared/authority"
@@ -69,7 +70,7 @@ func (s WriteNodeSpecs) Run(ctx context.Context, in CheckClusterInput) (Empty, e
 	if err != nil {
 		return Empty{}, fmt.Errorf("load operation: %w", err)
 	}
-	for _, n := range nodes {
+	for _, n := range slices.Backward(nodes) { // controllers first: brokers can't do without them
 		n, err := s.Records.ChangeNode(ctx, c.ID, n.ID, func(n *cluster.Node) error {
 			n.SpecGeneration = int64(op.Attempt)
 			return nil
