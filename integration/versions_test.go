@@ -95,10 +95,11 @@ func TestConfiguration_BrokersRunWithItAndOtherwiseWithTheDefaultsOfMSK(t *testi
 			// of MSK, where Kafka's own differ
 			"min.insync.replicas":            "2",
 			"default.replication.factor":     "3",
-			"unclean.leader.election.enable": "true",
 			"num.replica.fetchers":           "2",
 			"replica.lag.time.max.ms":        "30000",
 			"socket.request.max.bytes":       "104857600",
+			// of Millrace, which does not lose acknowledged records as MSK does here
+			"unclean.leader.election.enable": "false",
 		} {
 			if got := properties[name]; got != want {
 				t.Errorf("broker %s runs with %s=%s, not %s", broker, name, got, want)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -153,16 +154,22 @@ func newVersion() (string, error) { return mskapi.NewClusterVersion(rand.Reader)
 
 // frontDoor is everything that listens: the MSK API with Millrace's own, and the hosts' mailboxes.
 func frontDoor(c controlPlaneConfig, p *local.Platform, workflows local.Workflows) http.Handler {
-	door := http.NewServeMux()
-	door.Handle(local.MailboxPath+"/", local.NewMailbox(p.Records, p.Hosts))
-	door.Handle("/", api.New(api.Deps{
+	mailboxes := local.NewMailbox(p.Records, p.Hosts)
+	desk := api.New(api.Deps{
 		Records: p.Records, Workflows: workflows, Zones: p.Zones, Keys: p.Credentials,
 		Now: time.Now, Random: rand.Reader,
 		Region: c.Region, Account: local.Account, Controllers: c.Controllers,
 		SecurityGroup: "sg-local",
 		VolumeKey:     fmt.Sprintf("arn:aws:kms:%s:%s:key/local", c.Region, local.Account),
-	}))
-	return door
+	})
+	// No http.ServeMux: it answers a path with // or .. by a redirect, where clients of MSK expect an error of the model.
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, local.MailboxPath+"/") {
+			mailboxes.ServeHTTP(w, r)
+			return
+		}
+		desk.ServeHTTP(w, r)
+	})
 }
 
 // listen opens the front door, on this machine only: nothing of a local control plane is meant for a network.

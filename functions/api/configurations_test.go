@@ -100,16 +100,32 @@ func TestCreateConfiguration_Refuses(t *testing.T) {
 		{"a name with a dot", kafka.CreateConfigurationInput{Name: aws.String("a.b")}, "name", "characters that are not valid"},
 		{"a name with an underscore", kafka.CreateConfigurationInput{Name: aws.String("a_b")}, "name", "characters that are not valid"},
 		{"a name that starts with a hyphen", kafka.CreateConfigurationInput{Name: aws.String("-a")}, "name", "characters that are not valid"},
-		{"a description of 1025 characters", kafka.CreateConfigurationInput{Description: aws.String(strings.Repeat("é", 1025))},
-			"description", "at most 1024"},
-		{"an unknown Kafka version", kafka.CreateConfigurationInput{KafkaVersions: []string{"4.1.x.kraft", "9.9.9"}},
-			"kafkaVersions", "Unsupported KafkaVersion [9.9.9]. Valid values: [3.9.x "},
-		{"a Kafka version twice", kafka.CreateConfigurationInput{KafkaVersions: []string{"3.9.x", "3.9.x"}},
-			"kafkaVersions", "duplicate items"},
-		{"an unknown property", kafka.CreateConfigurationInput{ServerProperties: []byte("log.dirs=/tmp")}, "serverProperties",
-			`[{"name":"log.dirs","value":"/tmp","errorMessages":["Key 'log.dirs' is not supported by at least one Apache Kafka version.`},
-		{"a value out of range", kafka.CreateConfigurationInput{ServerProperties: []byte("replica.lag.time.max.ms=9999")},
-			"serverProperties", "an integer from 10000 to 30000"},
+		{
+			"a description of 1025 characters",
+			kafka.CreateConfigurationInput{Description: aws.String(strings.Repeat("é", 1025))},
+			"description", "at most 1024",
+		},
+		{
+			"an unknown Kafka version",
+			kafka.CreateConfigurationInput{KafkaVersions: []string{"4.1.x.kraft", "9.9.9"}},
+			"kafkaVersions", "Unsupported KafkaVersion [9.9.9]. Valid values: [3.9.x ",
+		},
+		{
+			"a Kafka version twice",
+			kafka.CreateConfigurationInput{KafkaVersions: []string{"3.9.x", "3.9.x"}},
+			"kafkaVersions", "duplicate items",
+		},
+		{
+			"an unknown property",
+			kafka.CreateConfigurationInput{ServerProperties: []byte("log.dirs=/tmp")},
+			"serverProperties",
+			`[{"name":"log.dirs","value":"/tmp","errorMessages":["Key 'log.dirs' is not supported by at least one Apache Kafka version.`,
+		},
+		{
+			"a value out of range",
+			kafka.CreateConfigurationInput{ServerProperties: []byte("replica.lag.time.max.ms=9999")},
+			"serverProperties", "an integer from 10000 to 30000",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.in.Name == nil {
@@ -233,10 +249,16 @@ func TestUpdateConfiguration_Refuses(t *testing.T) {
 		parameter string
 		telling   string
 	}{
-		{"a bad property", kafka.UpdateConfigurationInput{ServerProperties: []byte("min.insync.replicas=0")},
-			"serverProperties", `"name":"min.insync.replicas"`},
-		{"a long description", kafka.UpdateConfigurationInput{Description: aws.String(strings.Repeat("a", 1025))},
-			"description", "at most 1024"},
+		{
+			"a bad property",
+			kafka.UpdateConfigurationInput{ServerProperties: []byte("min.insync.replicas=0")},
+			"serverProperties", `"name":"min.insync.replicas"`,
+		},
+		{
+			"a long description",
+			kafka.UpdateConfigurationInput{Description: aws.String(strings.Repeat("a", 1025))},
+			"description", "at most 1024",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.in.Arn = &arn

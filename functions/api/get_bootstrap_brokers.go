@@ -35,6 +35,7 @@ func (a *API) getBootstrapBrokers(
 		return nil, mskapi.Conflict("clusterArn", "You can't get bootstrap broker nodes for a cluster in %s state.", state)
 	case cluster.Failed:
 		return out, nil
+	default: // brokers that have an address are worth knowing in every other state
 	}
 	nodes, err := a.Records.Nodes(ctx, c.ID)
 	if err != nil {

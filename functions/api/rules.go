@@ -408,6 +408,7 @@ func instanceType(p types.ProvisionedRequest) string { return *p.BrokerNodeGroup
 func isExpress(p types.ProvisionedRequest) bool {
 	return strings.HasPrefix(instanceType(p), "express.")
 }
+
 func isKRaft(p types.ProvisionedRequest) bool { return strings.HasSuffix(*p.KafkaVersion, ".kraft") }
 
 // isOff tells an explicit false from a member that is not set.

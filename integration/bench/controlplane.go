@@ -97,7 +97,7 @@ func newClient(address string, key local.Credentials) *kafka.Client {
 
 // freeAddress is one that nobody listens on at the moment.
 func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // at once
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}

@@ -86,5 +86,5 @@ func (b *bench) formatStock(ctx context.Context, properties []string) error {
 
 func (b *bench) java(flags []string, class string, args ...string) *exec.Cmd {
 	all := append(append([]string{}, flags...), "-cp", strings.Join(b.kafka.Jars, string(os.PathListSeparator)), class)
-	return exec.Command(b.kafka.Java, append(all, args...)...) //nolint:noctx // byHand ends it
+	return exec.Command(b.kafka.Java, append(all, args...)...)
 }

@@ -39,7 +39,7 @@ func programs(t testing.TB) string {
 		return dir
 	}
 	built.once.Do(func() {
-		if built.dir, built.err = os.MkdirTemp("", "millrace-bin-"); built.err == nil {
+		if built.dir, built.err = os.MkdirTemp("", "millrace-bin-"); built.err == nil { //nolint:usetesting // all tests of the process share it
 			built.err = build(built.dir)
 		}
 	})

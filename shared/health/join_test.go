@@ -47,7 +47,9 @@ func TestJudgeJoin(t *testing.T) {
 		},
 		{
 			"three starts failed",
-			func(s *health.Seen) { s.Running, s.Failing, s.FailedStarts, s.Reason = false, true, 3, "Address already in use" },
+			func(s *health.Seen) {
+				s.Running, s.Failing, s.FailedStarts, s.Reason = false, true, 3, "Address already in use"
+			},
 			false, "", "broker 2 does not start (3 attempts): Address already in use",
 		},
 		{

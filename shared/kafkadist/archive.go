@@ -43,7 +43,7 @@ func (s Store) buildArchive(ctx context.Context, i Installation) error {
 	if !ok {
 		return fmt.Errorf("no version stands for Kafka %s", i.Release)
 	}
-	node, err := newThrowAway(work, version.Features)
+	node, err := newThrowAway(ctx, work, version.Features)
 	if err != nil {
 		return err
 	}
@@ -84,8 +84,8 @@ func runWhile(ctx context.Context, cmd *exec.Cmd, work func(context.Context) err
 	started, ended := make(chan error), make(chan struct{})
 	go func() {
 		started <- startAttached(cmd)
-		err := cmd.Wait()
-		stop(fmt.Errorf("it ended early: %v", err))
+		_ = cmd.Wait() // the state below says how
+		stop(fmt.Errorf("it ended early: %s", cmd.ProcessState))
 		close(ended)
 	}()
 	if err := <-started; err != nil {

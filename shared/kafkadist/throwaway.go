@@ -40,8 +40,8 @@ type throwAway struct {
 }
 
 // newThrowAway writes everything the node needs into a directory.
-func newThrowAway(dir string, features []kafkaversion.Feature) (throwAway, error) {
-	addresses, err := freeAddresses(4)
+func newThrowAway(ctx context.Context, dir string, features []kafkaversion.Feature) (throwAway, error) {
+	addresses, err := freeAddresses(ctx, 4)
 	if err != nil {
 		return throwAway{}, err
 	}
@@ -131,10 +131,11 @@ func sendAndReceive(ctx context.Context, listener []kgo.Opt) error {
 }
 
 // freeAddresses are n addresses that nobody listens on at the moment.
-func freeAddresses(n int) ([]string, error) {
+func freeAddresses(ctx context.Context, n int) ([]string, error) {
 	var addresses []string
+	var config net.ListenConfig
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, err
 		}

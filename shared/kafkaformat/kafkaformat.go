@@ -61,7 +61,7 @@ func Format(dir string, n Node) error {
 		}
 	}
 	temp := filepath.Join(dir, metaPropertiesTemp)
-	if err := writeSynced(temp, n.Identity.properties()); err != nil {
+	if err := writeSynced(temp, n.properties()); err != nil {
 		return err
 	}
 	if err := os.Rename(temp, filepath.Join(dir, metaProperties)); err != nil {

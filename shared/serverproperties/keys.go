@@ -54,8 +54,10 @@ const rackAware = "org.apache.kafka.common.replica.RackAwareReplicaSelector"
 var keys = []Key{
 	{Name: "allow.everyone.if.no.acl.found", Kind: Boolean, Default: "true", OwnDefault: true},
 	{Name: "auto.create.topics.enable", Kind: Boolean, Default: "false", OwnDefault: true},
-	{Name: "compression.type", Kind: Choice, Default: "producer",
-		Values: []string{"gzip", "snappy", "lz4", "zstd", "uncompressed", "producer"}},
+	{
+		Name: "compression.type", Kind: Choice, Default: "producer",
+		Values: []string{"gzip", "snappy", "lz4", "zstd", "uncompressed", "producer"},
+	},
 	{Name: "connections.max.idle.ms", Kind: Integer, Min: -1, Max: maxLong, Default: "600000"},
 	{Name: CustomAdvertisedListeners, Kind: Listeners},
 	{Name: "default.replication.factor", Kind: Integer, Min: 1, Max: maxShort, Default: "3", DefaultIn2Zones: "2", OwnDefault: true},

@@ -27,10 +27,14 @@ func TestParse_ReadsWhatJavaReads(t *testing.T) {
 		{"a colon", "num.partitions: 3", map[string]string{"num.partitions": "3"}},
 		{"nothing but a blank", "num.partitions\t3", map[string]string{"num.partitions": "3"}},
 		{"a line that goes on", "log.cleanup.policy=\\\n   compact,\\\r\n delete", map[string]string{"log.cleanup.policy": "compact,delete"}},
-		{"what goes on is never a comment", "num.partitions=\\\n3\n#\\\nnum.io.threads=9",
-			map[string]string{"num.partitions": "3", "num.io.threads": "9"}},
-		{"an empty line ends what goes on", "num.partitions=3\\\n\nnum.io.threads=9",
-			map[string]string{"num.partitions": "3", "num.io.threads": "9"}},
+		{
+			"what goes on is never a comment", "num.partitions=\\\n3\n#\\\nnum.io.threads=9",
+			map[string]string{"num.partitions": "3", "num.io.threads": "9"},
+		},
+		{
+			"an empty line ends what goes on", "num.partitions=3\\\n\nnum.io.threads=9",
+			map[string]string{"num.partitions": "3", "num.io.threads": "9"},
+		},
 		{"a backslash at the very end", "num.partitions=3\\", map[string]string{"num.partitions": "3"}},
 		{"escapes that mean the character itself", `num\.partitions=\u0033`, map[string]string{"num.partitions": "3"}},
 		{"an escaped blank around a value", `num.partitions=\t3\n`, map[string]string{"num.partitions": "3"}},
@@ -178,8 +182,10 @@ func TestParse_WritesValuesAsKafkaWould(t *testing.T) {
 		{"a number with leading zeros", "num.partitions", "003", "3"},
 		{"a fraction without its zero", "log.cleaner.min.cleanable.ratio", ".50", "0.5"},
 		{"a list with spaces", "log.cleanup.policy", "compact , delete", "compact,delete"},
-		{"listeners with spaces", "custom.advertised.listeners", "CLIENT://a:1+{broker_id} , CLIENT_IAM://a:100+{broker_id}",
-			"CLIENT://a:1+{broker_id},CLIENT_IAM://a:100+{broker_id}"},
+		{
+			"listeners with spaces", "custom.advertised.listeners", "CLIENT://a:1+{broker_id} , CLIENT_IAM://a:100+{broker_id}",
+			"CLIENT://a:1+{broker_id},CLIENT_IAM://a:100+{broker_id}",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got, err := parse(tt.key, tt.value); err != nil || got != tt.want {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
@@ -19,12 +20,16 @@ import (
 // Addresses are loopback addresses. Each is a file of the address's name that holds the token of its owner.
 type Addresses struct {
 	Layout Layout
+
+	taking sync.Mutex // one call at a time: two that look for one token would find none and take one each
 }
 
-func (a Addresses) file(ip string) string { return filepath.Join(a.Layout.addresses(), ip) }
+func (a *Addresses) file(ip string) string { return filepath.Join(a.Layout.addresses(), ip) }
 
 // EnsureAddress takes a free loopback address, or gives the one that the token has taken before.
-func (a Addresses) EnsureAddress(_ context.Context, request cluster.AddressRequest) (cluster.Address, error) {
+func (a *Addresses) EnsureAddress(ctx context.Context, request cluster.AddressRequest) (cluster.Address, error) {
+	a.taking.Lock()
+	defer a.taking.Unlock()
 	taken, err := a.find(request.Token)
 	if err != nil {
 		return cluster.Address{}, err
@@ -34,7 +39,7 @@ func (a Addresses) EnsureAddress(_ context.Context, request cluster.AddressReque
 	}
 	for try := range 1000 {
 		ip := candidate(request.Token, try)
-		if inUse(ip) {
+		if inUse(ctx, ip) {
 			continue
 		}
 		err := a.take(ip, request.Token)
@@ -53,7 +58,7 @@ func (a Addresses) EnsureAddress(_ context.Context, request cluster.AddressReque
 const temporaryAddressPrefix = "address-"
 
 // take writes the owner's token under the address's name, whole or not at all.
-func (a Addresses) take(ip string, token cluster.Token) error {
+func (a *Addresses) take(ip string, token cluster.Token) error {
 	temporary := filepath.Join(a.Layout.Dir, temporaryAddressPrefix+token.String())
 	if err := os.WriteFile(temporary, []byte(token.String()), 0o600); err != nil {
 		return err
@@ -64,7 +69,7 @@ func (a Addresses) take(ip string, token cluster.Token) error {
 
 func address(ip string) cluster.Address { return cluster.Address{ID: ip, IP: ip, Name: ip} }
 
-func (a Addresses) find(token cluster.Token) (ip string, err error) {
+func (a *Addresses) find(token cluster.Token) (ip string, err error) {
 	entries, err := os.ReadDir(a.Layout.addresses())
 	if err != nil {
 		return "", err
@@ -79,12 +84,15 @@ func (a Addresses) find(token cluster.Token) (ip string, err error) {
 }
 
 // ReleaseAddress gives back the address that a token has taken. One that is free, or never was taken, is success.
-func (a Addresses) ReleaseAddress(_ context.Context, token cluster.Token) error {
+func (a *Addresses) ReleaseAddress(_ context.Context, token cluster.Token) error {
 	ip, err := a.find(token)
 	if err != nil || ip == "" {
 		return err
 	}
-	return os.Remove(a.file(ip))
+	if err := os.Remove(a.file(ip)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // candidate proposes an address for a node. All nodes of a cluster get neighbouring addresses of one block, which follows
@@ -103,9 +111,10 @@ func candidate(token cluster.Token, try int) string {
 var portsOfNode = []int{9092, 9093, 9094, 9095, 9096, 9097, 9098, 11001, 11002}
 
 // inUse tells whether anybody on this machine listens at an address.
-func inUse(ip string) bool {
+func inUse(ctx context.Context, ip string) bool {
+	var config net.ListenConfig
 	for _, port := range portsOfNode {
-		l, err := net.Listen("tcp", net.JoinHostPort(ip, strconv.Itoa(port)))
+		l, err := config.Listen(ctx, "tcp", net.JoinHostPort(ip, strconv.Itoa(port)))
 		if err != nil {
 			return true
 		}

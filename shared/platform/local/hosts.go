@@ -34,7 +34,7 @@ type Hosts struct {
 	// Software is the directory in which all hosts keep Kafka's jars: the image of the hosts, as it were.
 	Software string
 
-	starting sync.Mutex // one start of an agent at a time: look and start are one step
+	changing sync.Mutex // held to look at a host and act on what was seen: nothing may come in between
 }
 
 // hostID follows from the token, so that a launch that is asked for again is the same host.
@@ -46,20 +46,25 @@ func hostID(token cluster.Token) string {
 // LaunchHost starts a host, or gives the one that the token has started before, in whatever state it is.
 func (h *Hosts) LaunchHost(ctx context.Context, request cluster.HostRequest) (cluster.Host, error) {
 	id := hostID(request.Token)
-	host, err := h.Host(ctx, id)
-	if err == nil && host.State == cluster.HostTerminated && h.exists(id) {
-		return host, nil
+	h.changing.Lock()
+	defer h.changing.Unlock()
+	if h.hasEnded(id) {
+		return h.Host(ctx, id)
 	}
-	if err != nil {
-		return host, err
-	}
+	host := cluster.Host{ID: id, State: cluster.HostRunning}
 	if err := h.install(id, request); err != nil {
 		return host, fmt.Errorf("prepare host %s: %w", id, err)
 	}
 	if err := h.start(id); err != nil {
 		return host, fmt.Errorf("start host %s: %w", id, err)
 	}
-	return cluster.Host{ID: id, State: cluster.HostRunning}, nil
+	return host, nil
+}
+
+// hasEnded tells whether a host was retired. Its processes may still be on their way out.
+func (h *Hosts) hasEnded(id string) bool {
+	_, err := os.Stat(h.Layout.hostEnded(id))
+	return err == nil
 }
 
 func (h *Hosts) exists(id string) bool {
@@ -94,10 +99,8 @@ func (h *Hosts) install(id string, request cluster.HostRequest) error {
 	}.Write(h.Layout.host(id))
 }
 
-// start starts the agent of a host, unless one is at work.
+// start starts the agent of a host, unless one is at work. The caller holds changing.
 func (h *Hosts) start(id string) error {
-	h.starting.Lock()
-	defer h.starting.Unlock()
 	alive, err := h.agentLives(id)
 	if err != nil || alive {
 		return err
@@ -107,7 +110,7 @@ func (h *Hosts) start(id string) error {
 		return err
 	}
 	defer log.Close()
-	agent := exec.Command(h.Agent, "run", brokeragent.HostDirFlag, h.Layout.host(id))
+	agent := exec.Command(h.Agent, "run", brokeragent.HostDirFlag, h.Layout.host(id)) //nolint:noctx // it outlives this process
 	agent.Dir = h.Layout.host(id)
 	agent.Env = agentEnvironment()
 	agent.Stdout, agent.Stderr = log, log
@@ -153,11 +156,10 @@ func (h *Hosts) Host(_ context.Context, id string) (cluster.Host, error) {
 	if err != nil {
 		return host, fmt.Errorf("look for the processes of host %s: %w", id, err)
 	}
-	_, err = os.Stat(h.Layout.hostEnded(id))
 	switch {
 	case len(pids) > 0:
 		host.State = cluster.HostRunning // also while its last process ends: nothing of it is free before
-	case err == nil || !h.exists(id):
+	case h.hasEnded(id) || !h.exists(id):
 		host.State = cluster.HostTerminated
 	default:
 		host.State = cluster.HostStopped
@@ -165,10 +167,11 @@ func (h *Hosts) Host(_ context.Context, id string) (cluster.Host, error) {
 	return host, nil
 }
 
-// FindHost gives the host that a token has started, or a NotFound error when it never did.
+// FindHost gives the host that a token has started, or a NotFound error when it never did. One whose launch was cut short
+// by a crash counts: it has a directory that has to go.
 func (h *Hosts) FindHost(ctx context.Context, token cluster.Token) (cluster.Host, error) {
 	id := hostID(token)
-	if !h.exists(id) {
+	if _, err := os.Stat(h.Layout.host(id)); errors.Is(err, fs.ErrNotExist) {
 		return cluster.Host{}, fault.New(fault.NotFound, "token %s has started no host", token)
 	}
 	return h.Host(ctx, id)
@@ -176,13 +179,19 @@ func (h *Hosts) FindHost(ctx context.Context, token cluster.Token) (cluster.Host
 
 // RetireHost ends a host: every process of it, at once. It stays ended, also across a restart of the control plane.
 func (h *Hosts) RetireHost(_ context.Context, id string) error {
-	if _, err := os.Stat(h.Layout.host(id)); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err := writeFile(h.Layout.hostEnded(id), nil); err != nil { // first, so that nobody starts it again
+	if err := h.markEnded(id); err != nil { // first, so that nobody starts it again
 		return fmt.Errorf("mark host %s as ended: %w", id, err)
 	}
 	return kill(h.Layout.host(id))
+}
+
+func (h *Hosts) markEnded(id string) error {
+	h.changing.Lock()
+	defer h.changing.Unlock()
+	if _, err := os.Stat(h.Layout.host(id)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return writeFile(h.Layout.hostEnded(id), nil)
 }
 
 // kill ends every process that names dir. A process may start another while it is being ended, so it looks again.
@@ -200,6 +209,8 @@ func kill(dir string) error {
 
 // ForgetHost removes the directory of a host that has ended.
 func (h *Hosts) ForgetHost(ctx context.Context, id string) error {
+	h.changing.Lock()
+	defer h.changing.Unlock()
 	host, err := h.Host(ctx, id)
 	if err != nil {
 		return err
@@ -215,7 +226,7 @@ func (h *Hosts) Token(_ context.Context, id string) (string, error) {
 	if id != filepath.Base(id) || !strings.HasPrefix(id, "h-") {
 		return "", fault.New(fault.NotFound, "there is no host %q", id)
 	}
-	if _, err := os.Stat(h.Layout.hostEnded(id)); err == nil {
+	if h.hasEnded(id) {
 		return "", fault.New(fault.NotFound, "host %s has ended", id)
 	}
 	token, err := os.ReadFile(h.Layout.hostToken(id))
@@ -255,8 +266,7 @@ func (h *Hosts) ids() ([]string, error) {
 	}
 	var ids []string
 	for _, e := range entries {
-		_, err := os.Stat(h.Layout.hostEnded(e.Name()))
-		if err != nil && h.exists(e.Name()) {
+		if !h.hasEnded(e.Name()) && h.exists(e.Name()) {
 			ids = append(ids, e.Name())
 		}
 	}
@@ -288,9 +298,19 @@ func (h *Hosts) PowerOn() error {
 	}
 	var errs []error
 	for _, id := range ids {
-		if err := h.start(id); err != nil {
+		if err := h.startAgain(id); err != nil {
 			errs = append(errs, fmt.Errorf("start host %s: %w", id, err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// startAgain looks once more before it starts: the host may have been retired since it was listed.
+func (h *Hosts) startAgain(id string) error {
+	h.changing.Lock()
+	defer h.changing.Unlock()
+	if h.hasEnded(id) || !h.exists(id) {
+		return nil
+	}
+	return h.start(id)
 }

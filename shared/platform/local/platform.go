@@ -33,7 +33,7 @@ type Platform struct {
 	Records     records.Records
 	Hosts       *Hosts
 	Volumes     Volumes
-	Addresses   Addresses
+	Addresses   *Addresses
 	Secrets     Secrets
 	Zones       Zones
 	Credentials Credentials
@@ -88,7 +88,7 @@ func open(c Config) (*Platform, error) {
 		Records:     records.Records{Table: table},
 		Hosts:       hosts,
 		Volumes:     Volumes{Layout: c.Layout, Hosts: hosts},
-		Addresses:   Addresses{Layout: c.Layout},
+		Addresses:   &Addresses{Layout: c.Layout},
 		Secrets:     Secrets{Layout: c.Layout},
 		Zones:       Zones{Region: c.Region},
 		Credentials: credentials,

@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -23,7 +24,7 @@ func (s Secrets) PutSecret(ctx context.Context, name, value string) (kept string
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", fmt.Errorf("keep secret %s: %w", name, err)
 	}
-	temporary := path + ".new"
+	temporary := path + "." + rand.Text() // several may put one name at once
 	if err := writeFile(temporary, []byte(value)); err != nil {
 		return "", fmt.Errorf("keep secret %s: %w", name, err)
 	}
@@ -45,7 +46,8 @@ func (s Secrets) Secret(_ context.Context, name string) (string, error) {
 
 // DeleteSecrets removes every secret whose name begins with the prefix, which ends with a slash.
 func (s Secrets) DeleteSecrets(_ context.Context, prefix string) error {
-	if !strings.HasSuffix(prefix, "/") || strings.Contains(prefix, "..") {
+	name, ok := strings.CutSuffix(prefix, "/")
+	if !ok || name == "." || !filepath.IsLocal(name) || filepath.Clean(name) != name {
 		return fault.New(fault.Invalid, "secrets are removed by a prefix that ends with a slash, not by %q", prefix)
 	}
 	return os.RemoveAll(s.Layout.secret(prefix))

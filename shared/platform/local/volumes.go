@@ -30,8 +30,16 @@ func (v Volumes) EnsureVolume(_ context.Context, request cluster.VolumeRequest) 
 }
 
 // AttachVolume attaches a volume to a host. A volume that is attached there already stays so; one that another host with
-// living processes has is a Conflict.
+// living processes has is a Conflict, and so is a host that has ended. A volume that is not there is NotFound.
 func (v Volumes) AttachVolume(ctx context.Context, id, hostID string) error {
+	v.Hosts.changing.Lock()
+	defer v.Hosts.changing.Unlock()
+	if _, err := os.Stat(v.Layout.volume(id)); errors.Is(err, fs.ErrNotExist) {
+		return fault.New(fault.NotFound, "there is no volume %s", id)
+	}
+	if v.Hosts.hasEnded(hostID) || !v.Hosts.exists(hostID) {
+		return fault.New(fault.Conflict, "host %s has ended", hostID)
+	}
 	holder, err := v.holder(ctx, id)
 	switch {
 	case err != nil:
@@ -78,6 +86,23 @@ func (v Volumes) holder(ctx context.Context, id string) (string, error) {
 // has is a Conflict.
 func (v Volumes) DeleteVolume(ctx context.Context, token cluster.Token) error {
 	id := volumeID(token)
+	doomed := v.Layout.volume("deleted-" + id)
+	if err := os.RemoveAll(doomed); err != nil { // what a crash has left
+		return fmt.Errorf("delete volume %s: %w", id, err)
+	}
+	if err := v.putAside(ctx, id, doomed); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(doomed); err != nil {
+		return fmt.Errorf("delete volume %s: %w", id, err)
+	}
+	return nil
+}
+
+// putAside renames a volume that no host has, so that a crash leaves none with half of its data.
+func (v Volumes) putAside(ctx context.Context, id, doomed string) error {
+	v.Hosts.changing.Lock()
+	defer v.Hosts.changing.Unlock()
 	holder, err := v.holder(ctx, id)
 	if err != nil {
 		return err
@@ -85,13 +110,8 @@ func (v Volumes) DeleteVolume(ctx context.Context, token cluster.Token) error {
 	if holder != "" {
 		return fault.New(fault.Conflict, "volume %s is attached to host %s", id, holder)
 	}
-	// Renamed first, so that a crash leaves no volume with half of its data.
-	doomed := v.Layout.volume("deleted-" + id)
 	if err := os.Rename(v.Layout.volume(id), doomed); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("delete volume %s: %w", id, err)
-	}
-	if err := os.RemoveAll(doomed); err != nil {
-		return fmt.Errorf("delete volume %s: %w", id, err)
+		return fmt.Errorf("put volume %s aside: %w", id, err)
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -88,7 +87,7 @@ func (j *mortal) Save(w Write) error {
 }
 
 func TestAnExecutionKilledAtAnyTransitionEndsAsIfItWereNot(t *testing.T) {
-	slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil))) // each death is reported
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // each death is reported
 	defined := machines(t, map[string]string{"everything": everything, "child": child})
 	for n, survived := 0, false; !survived; n++ {
 		journal := &mortal{Journal: NewMemoryJournal()}
@@ -232,7 +231,7 @@ func runInChildProcess(t *testing.T, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close() //nolint:errcheck // the process ends
+	defer db.Close()
 	journal, err := NewBoltJournal(db, "executions")
 	if err != nil {
 		t.Fatal(err)
