@@ -93,11 +93,11 @@ func TestConfiguration_BrokersRunWithItAndOtherwiseWithTheDefaultsOfMSK(t *testi
 			"num.partitions":            "7",
 			"auto.create.topics.enable": "true",
 			// of MSK, where Kafka's own differ
-			"min.insync.replicas":            "2",
-			"default.replication.factor":     "3",
-			"num.replica.fetchers":           "2",
-			"replica.lag.time.max.ms":        "30000",
-			"socket.request.max.bytes":       "104857600",
+			"min.insync.replicas":        "2",
+			"default.replication.factor": "3",
+			"num.replica.fetchers":       "2",
+			"replica.lag.time.max.ms":    "30000",
+			"socket.request.max.bytes":   "104857600",
 			// of Millrace, which does not lose acknowledged records as MSK does here
 			"unclean.leader.election.enable": "false",
 		} {
