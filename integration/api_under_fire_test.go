@@ -27,7 +27,13 @@ import (
 // withoutKafka starts a control plane whose hosts find no Java, for tests that care for the API alone.
 func withoutKafka(t *testing.T) *harness.Millrace {
 	t.Helper()
-	return harness.StartMillrace(t, harness.Env("JAVA_HOME", javaHome(t, "exit 1\n")))
+	return harness.StartMillrace(t, noJava(t))
+}
+
+// noJava lets every start of Kafka fail at once.
+func noJava(t *testing.T) harness.Option {
+	t.Helper()
+	return harness.Env("JAVA_HOME", javaHome(t, "exit 1\n"))
 }
 
 func TestAPI_FiftyCreatesOfOneNameMakeOneClusterAnd49Conflicts(t *testing.T) {

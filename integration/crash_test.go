@@ -52,6 +52,27 @@ func TestCrash_CreateGoesOnAfterKillsBeforeAndAfterEveryTransition(t *testing.T)
 	nothingIsLeft(t, m, nil)
 }
 
+func TestCrash_AHopelessCreateFailsAlsoAfterKillsBeforeAndAfterEveryTransition(t *testing.T) {
+	m := harness.StartMillrace(t, noJava(t))
+	m.Restart(failPoint("create-cluster", "before"))
+	_, err := m.KafkaClient(t).CreateCluster(t.Context(), harness.NewRequest("hopeless", harness.Small), once)
+	if err == nil {
+		t.Error("the call was answered, although the control plane was to be killed in it")
+	}
+	crawl(t, m, "create-cluster", []string{
+		"BeginOperation", "PlanCluster", "ProvisionNodes", "EnsureAddressAndVolume", "EnsureAddress", "EnsureVolume",
+		"LaunchHost", "CheckHostRunning", "IsHostRunning", "AttachVolume", "CheckHostsReported", "HaveHostsReported",
+		"WriteNodeSpecs", "CheckNodesJoined", "EndOperation", "HasSucceeded", "FailedPartway",
+	})
+
+	m.Up()
+	arn := onlyCluster(t, m)
+	names(t, m.WaitUntilFailed(t, arn), "does not start")
+	m.DeleteCluster(t, arn)
+	m.WaitUntilGone(t, arn)
+	nothingIsLeft(t, m, nil)
+}
+
 func TestCrash_DeleteGoesOnAfterKillsBeforeAndAfterEveryTransition(t *testing.T) {
 	m := harness.StartMillrace(t)
 	m.ForbidTwins()

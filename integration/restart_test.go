@@ -51,7 +51,26 @@ func stayUnnoticed(t *testing.T, end func(*harness.Millrace)) {
 	}
 }
 
+func TestRestart_KafkaRunsOnWhenControlPlaneAndAgentsAreKilled(t *testing.T) {
+	stayUnnoticed(t, func(m *harness.Millrace) {
+		m.Kill()
+		m.KillAll(harness.Agent)
+	})
+}
+
 func TestRestart_RecordsAndAddressesSurviveDownAndUp(t *testing.T) {
+	comeBack(t, func(m *harness.Millrace) { m.Down() })
+}
+
+func TestRestart_RecordsAndAddressesSurviveTheEndOfEveryProcess(t *testing.T) {
+	comeBack(t, func(m *harness.Millrace) {
+		m.Kill()
+		m.KillAll(harness.Agent, harness.Kafka)
+	})
+}
+
+// comeBack ends everything that runs and starts it again.
+func comeBack(t *testing.T, end func(*harness.Millrace)) {
 	m := harness.StartMillrace(t)
 	arn := m.CreateCluster(t, "orders")
 	m.WaitUntilActive(t, arn)
@@ -60,9 +79,9 @@ func TestRestart_RecordsAndAddressesSurviveDownAndUp(t *testing.T) {
 	before.Produce("payments", "payment", 500)
 	bootstrap, _ := m.Bootstrap(t, arn)
 
-	m.Down()
+	end(m)
 	if left := m.Processes(); len(left) != 0 {
-		t.Errorf("these are left after down: %v", left)
+		t.Errorf("these still run: %v", left)
 	}
 	m.ForbidTwins()
 	m.Up()
@@ -71,7 +90,7 @@ func TestRestart_RecordsAndAddressesSurviveDownAndUp(t *testing.T) {
 		t.Errorf("the brokers were at %s and are at %s", bootstrap, now)
 	}
 	after := m.TLSClient(t, arn)
-	after.WaitUntilReachable()
+	after.WaitUntilInSync()
 	if got := after.Consume("payments", 500); !slices.Equal(got, harness.Values("payment", 500)) {
 		t.Errorf("%d records came back", len(got))
 	}

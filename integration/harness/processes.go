@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/millrace/millrace/shared/cluster"
 )
@@ -101,4 +103,19 @@ func (m *Millrace) Kafkas() map[string]int {
 		}
 	}
 	return found
+}
+
+// KillAll ends all processes of some kinds as kill -9 does, and waits until they are gone.
+func (m *Millrace) KillAll(kinds ...Kind) {
+	m.t.Helper()
+	Until(m.t, fmt.Sprintf("no %v runs any more", kinds), 10*time.Second, func() (bool, string) {
+		var left []Process
+		for _, p := range m.Processes() {
+			if slices.Contains(kinds, p.Kind) {
+				left = append(left, p)
+				p.kill()
+			}
+		}
+		return len(left) == 0, fmt.Sprint(left)
+	})
 }

@@ -253,8 +253,8 @@ func (s *Stream) Stop() (acknowledged int, failures []error) {
 	return s.acknowledged, s.failures
 }
 
-// WaitUntilReachable waits until every partition of the cluster has a leader that answers, and all its replicas in sync.
-func (c Client) WaitUntilReachable() {
+// WaitUntilInSync waits until the cluster can be reached and every partition has all its replicas in sync.
+func (c Client) WaitUntilInSync() {
 	c.t.Helper()
 	s := c.config()
 	s.Metadata.Retry.Max = 0
