@@ -86,7 +86,7 @@ func marshalStruct(b *bytes.Buffer, v reflect.Value) error {
 	b.WriteByte('{')
 	first := true
 	for _, f := range members(v.Type()) {
-		value := v.FieldByIndex(f.Index)
+		value := v.Field(f.Index[0])
 		if isUnset(value) {
 			continue
 		}
@@ -94,7 +94,7 @@ func marshalStruct(b *bytes.Buffer, v reflect.Value) error {
 			b.WriteByte(',')
 		}
 		first = false
-		fmt.Fprintf(b, "%q:", wireName(f.Name))
+		b.WriteString(`"` + wireName(f.Name) + `":`)
 		if err := marshal(b, value); err != nil {
 			return fmt.Errorf("%s: %w", f.Name, err)
 		}

@@ -2,6 +2,7 @@ package mskapi
 
 import (
 	"reflect"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -13,13 +14,20 @@ func wireName(member string) string {
 	return string(unicode.ToLower(first)) + member[size:]
 }
 
+// membersOf remembers what members has found: a list of a hundred clusters asks a thousand times.
+var membersOf sync.Map // reflect.Type → []reflect.StructField
+
 // members lists the fields of a struct that travel on the wire.
 func members(t reflect.Type) []reflect.StructField {
+	if known, ok := membersOf.Load(t); ok {
+		return known.([]reflect.StructField)
+	}
 	var fields []reflect.StructField
 	for f := range t.Fields() {
 		if f.IsExported() && f.Name != "ResultMetadata" {
 			fields = append(fields, f)
 		}
 	}
+	membersOf.Store(t, fields)
 	return fields
 }
