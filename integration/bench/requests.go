@@ -58,34 +58,45 @@ func (b *bench) measureRequests(ctx context.Context) error {
 	return err
 }
 
-// measureAnswers asks for one cluster after the other, and for all of them, at a steady rate.
+// measureAnswers asks for one cluster after the other and for all of them, in turns.
 func (b *bench) measureAnswers(ctx context.Context, c *controlPlane, arns []string) error {
 	describeOne := func(ctx context.Context, i int) error {
 		_, err := c.client.DescribeClusterV2(ctx, &kafka.DescribeClusterV2Input{ClusterArn: &arns[i%len(arns)]})
 		return err
 	}
-	listAll := func(ctx context.Context, _ int) error {
+	listAll := func(ctx context.Context) error {
 		answer, err := c.client.ListClustersV2(ctx, &kafka.ListClustersV2Input{MaxResults: aws.Int32(storedClusters)})
 		if err == nil && len(answer.ClusterInfoList) != storedClusters {
 			err = fmt.Errorf("%d clusters instead of %d", len(answer.ClusterInfoList), storedClusters)
 		}
 		return err
 	}
-	for _, figure := range []struct {
-		p50, p99 string
-		ask      func(context.Context, int) error
-	}{{describeP50, describeP99, describeOne}, {listP50, listP99, listAll}} {
-		took, err := atSteadyRate(ctx, figure.ask)
-		if err != nil {
-			return fmt.Errorf("%s: %w", figure.p99, err)
+	took, err := atSteadyRate(ctx, func(ctx context.Context, i int) error {
+		if isList(i) {
+			return listAll(ctx)
 		}
-		p50, p99 := percentile(took, 50), percentile(took, 99)
-		progress("%d requests: p50 %.1f ms, p99 %.1f ms", len(took), p50, p99)
-		b.samples.add(figure.p50, ours, p50)
-		b.samples.add(figure.p99, ours, p99)
+		return describeOne(ctx, i/2)
+	})
+	if err != nil {
+		return err
 	}
+	var describes, lists []float64
+	for i, ms := range took {
+		if isList(i) {
+			lists = append(lists, ms)
+		} else {
+			describes = append(describes, ms)
+		}
+	}
+	b.samples.add(describeP50, ours, percentile(describes, 50))
+	b.samples.add(describeP99, ours, percentile(describes, 99))
+	b.samples.add(listP50, ours, percentile(lists, 50))
+	b.samples.add(listP99, ours, percentile(lists, 99))
 	return nil
 }
+
+// isList tells which of the requests are lists: every second one.
+func isList(request int) bool { return request%2 == 1 }
 
 // atSteadyRate sends requests by the clock, whether or not earlier ones have been answered, and gives for each the
 // milliseconds from when it was due to its decoded answer. A slow answer so counts for those that had to wait behind it.
