@@ -154,7 +154,7 @@ func (s WriteNodeSpecs) spec(
 		return nodespec.Spec{}, err
 	}
 	properties, err := brokerconfig.Properties(shape, brokerconfig.Node{
-		ID: n.ID, Role: nodespec.Role(n.Role), Rack: n.Rack, Address: n.Address.IP, Host: n.Address.Name,
+		ID: n.ID, Role: n.Role, Rack: n.Rack, Address: n.Address.IP, Host: n.Address.Name,
 	})
 	if err != nil {
 		return nodespec.Spec{}, err
@@ -164,7 +164,7 @@ func (s WriteNodeSpecs) spec(
 		Cluster:     c.Name,
 		ClusterID:   c.KafkaID,
 		NodeID:      n.ID,
-		Role:        nodespec.Role(n.Role),
+		Role:        n.Role,
 		Release:     shape.Release,
 		Volume:      nodespec.Volume{New: true, DirectoryID: n.DirectoryID},
 		Properties:  properties,

@@ -8,14 +8,16 @@ package nodespec
 import (
 	"context"
 	"time"
+
+	"github.com/millrace/millrace/shared/cluster"
 )
 
 // Role is what a node does for its cluster. No node does both: broker and quorum operations stay apart.
-type Role string
+type Role = cluster.Role
 
 const (
-	Broker     Role = "broker"
-	Controller Role = "controller"
+	Broker     = cluster.Broker
+	Controller = cluster.Controller
 )
 
 // Spec is everything an agent needs to run one node. It is complete: an agent that has read one needs nothing else to
