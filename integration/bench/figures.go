@@ -112,7 +112,7 @@ func (b *bench) printTable(w io.Writer, figures []figure) error {
 		return err
 	}
 	_, err := fmt.Fprintln(w, `
-Ours and by hand are medians; no target asks for more than the median.
+Ours and by hand are medians.
 Tuned by hand: 3 brokers and 1 controller with the same files, flags and class archive, certificates made beforehand.
 Stock by hand: 3 combined nodes, formatted by Kafka's own tool, plaintext, Kafka's own JVM flags with 1 GB of heap; one round.
 Under load: 200 requests a second for 10 s, describe and list in turns, 100 clusters stored and listed; until the Go SDK

@@ -90,7 +90,10 @@ func run(ctx context.Context, args []string) (err error) {
 			continue
 		}
 		if err := part.run(ctx); err != nil {
-			return errors.Join(err, b.print(os.Stdout)) // what was measured before is worth having
+			if len(b.samples) > 0 { // what was measured before is worth having
+				err = errors.Join(err, b.print(os.Stdout))
+			}
+			return err
 		}
 	}
 	return b.print(os.Stdout)

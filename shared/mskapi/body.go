@@ -23,8 +23,8 @@ func Unmarshal(body []byte, into any) error {
 
 func fieldsByName(t reflect.Type) map[string]int {
 	byName := map[string]int{}
-	for _, f := range members(t) {
-		byName[wireName(f.Name)] = f.Index[0]
+	for _, m := range members(t) {
+		byName[m.name] = m.index
 	}
 	return byName
 }

@@ -64,12 +64,12 @@ func decodeQuery(op Operation, query url.Values, v reflect.Value) error {
 // bodyMembers are the fields of an input that the body may set: those that neither path nor query carries.
 func bodyMembers(op Operation, t reflect.Type) map[string]int {
 	byName := map[string]int{}
-	for _, f := range members(t) {
-		schema := op.input.Member(f.Name)
+	for _, m := range members(t) {
+		schema := op.input.Member(m.field)
 		_, isLabel := smithy.SchemaTrait[*traits.HTTPLabel](schema)
 		_, isQuery := smithy.SchemaTrait[*traits.HTTPQuery](schema)
 		if !isLabel && !isQuery {
-			byName[wireName(f.Name)] = f.Index[0]
+			byName[m.name] = m.index
 		}
 	}
 	return byName

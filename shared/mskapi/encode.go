@@ -71,6 +71,12 @@ func marshal(b *bytes.Buffer, v reflect.Value) error {
 			return marshalList(b, v)
 		}
 	}
+	if v.Kind() == reflect.String && isPlain(v.String()) { // nearly all there is, so it takes the short way
+		b.WriteByte('"')
+		b.WriteString(v.String())
+		b.WriteByte('"')
+		return nil
+	}
 	// Text, numbers, booleans and blobs are what encoding/json makes of them, except for HTML escapes, which no client
 	// needs.
 	enc := json.NewEncoder(b)
@@ -82,11 +88,21 @@ func marshal(b *bytes.Buffer, v reflect.Value) error {
 	return nil
 }
 
+// isPlain tells whether JSON writes a text as it is.
+func isPlain(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
 func marshalStruct(b *bytes.Buffer, v reflect.Value) error {
 	b.WriteByte('{')
 	first := true
-	for _, f := range members(v.Type()) {
-		value := v.Field(f.Index[0])
+	for _, m := range members(v.Type()) {
+		value := v.Field(m.index)
 		if isUnset(value) {
 			continue
 		}
@@ -94,9 +110,11 @@ func marshalStruct(b *bytes.Buffer, v reflect.Value) error {
 			b.WriteByte(',')
 		}
 		first = false
-		b.WriteString(`"` + wireName(f.Name) + `":`)
+		b.WriteByte('"')
+		b.WriteString(m.name)
+		b.WriteString(`":`)
 		if err := marshal(b, value); err != nil {
-			return fmt.Errorf("%s: %w", f.Name, err)
+			return fmt.Errorf("%s: %w", m.field, err)
 		}
 	}
 	b.WriteByte('}')

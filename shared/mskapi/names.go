@@ -14,20 +14,27 @@ func wireName(member string) string {
 	return string(unicode.ToLower(first)) + member[size:]
 }
 
+// member is a field of a struct that travels on the wire.
+type member struct {
+	field string // the Go name
+	name  string // the wire name
+	index int    // of the field
+}
+
 // membersOf remembers what members has found: a list of a hundred clusters asks a thousand times.
-var membersOf sync.Map // reflect.Type → []reflect.StructField
+var membersOf sync.Map // reflect.Type → []member
 
 // members lists the fields of a struct that travel on the wire.
-func members(t reflect.Type) []reflect.StructField {
+func members(t reflect.Type) []member {
 	if known, ok := membersOf.Load(t); ok {
-		return known.([]reflect.StructField)
+		return known.([]member)
 	}
-	var fields []reflect.StructField
+	var found []member
 	for f := range t.Fields() {
 		if f.IsExported() && f.Name != "ResultMetadata" {
-			fields = append(fields, f)
+			found = append(found, member{field: f.Name, name: wireName(f.Name), index: f.Index[0]})
 		}
 	}
-	membersOf.Store(t, fields)
-	return fields
+	membersOf.Store(t, found)
+	return found
 }

@@ -42,9 +42,9 @@ func TestOperations_ASchemaBelongsToItsMethod(t *testing.T) {
 		if output := reflect.TypeOf(op.NewOutput()).Elem(); output.Name() != op.Name+"Output" {
 			t.Errorf("%s writes %s", op.Name, output.Name())
 		}
-		for _, f := range members(input) {
-			if op.input.Member(f.Name) == nil {
-				t.Errorf("%s: the schema lacks %s", op.Name, f.Name)
+		for _, m := range members(input) {
+			if op.input.Member(m.field) == nil {
+				t.Errorf("%s: the schema lacks %s", op.Name, m.field)
 			}
 		}
 	}
