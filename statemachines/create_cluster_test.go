@@ -56,7 +56,7 @@ func TestCreateCluster_KeepsOneClusterFromRunningTwice(t *testing.T) {
 		w.start(op) // the API and the sweep may both start it
 		w.wait(op)
 		w.wantActive(op)
-		if got := w.platform.launched[cluster.Token{ClusterID: clusterID, NodeID: 1}]; got != 1 {
+		if got := w.platform.Launched()[cluster.Token{ClusterID: clusterID, NodeID: 1}]; got != 1 {
 			t.Errorf("%d hosts for broker 1", got)
 		}
 	})

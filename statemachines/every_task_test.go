@@ -7,6 +7,7 @@ import (
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/platform/local/asl"
+	"github.com/millrace/millrace/shared/platform/platformtest"
 	"github.com/millrace/millrace/shared/serve"
 	"github.com/millrace/millrace/statemachines"
 )
@@ -34,7 +35,7 @@ var underTest = []operation{
 		wantDone: func(w *world, op cluster.Operation) {
 			w.t.Helper()
 			w.wantActive(op)
-			for token, times := range w.platform.launched {
+			for token, times := range w.platform.Launched() {
 				if times != 1 {
 					w.t.Errorf("%d hosts were launched for node %d", times, token.NodeID)
 				}
@@ -83,13 +84,13 @@ func unavailable() error { return &serve.Error{Code: fault.Unavailable, Message:
 
 func TestEveryTask_IsTriedAgainAfterAFault(t *testing.T) {
 	everyTaskOf(t, func(w *world, o operation, _ definition, task task) {
-		trouble := &trouble{times: 1, err: unavailable()}
+		trouble := &platformtest.Trouble{Times: 1, Err: unavailable()}
 		w.troubleFor(o, task, trouble)
 		op := o.begin(w)
 		if x := w.wait(op); x.Status != asl.Succeeded {
 			w.t.Fatalf("%s: %s", x.Error, x.Cause)
 		}
-		if trouble.times != 0 {
+		if trouble.Times != 0 {
 			w.t.Error("the trouble was never met")
 		}
 		w.wantPath(op, o.happyPath)
@@ -99,7 +100,7 @@ func TestEveryTask_IsTriedAgainAfterAFault(t *testing.T) {
 
 func TestEveryTask_MayLoseItsAnswer(t *testing.T) {
 	everyTaskOf(t, func(w *world, o operation, _ definition, task task) {
-		w.troubleFor(o, task, &trouble{times: 2, lost: true, err: unavailable()})
+		w.troubleFor(o, task, &platformtest.Trouble{Times: 2, Lost: true, Err: unavailable()})
 		op := o.begin(w)
 		if x := w.wait(op); x.Status != asl.Succeeded {
 			w.t.Fatalf("%s: %s", x.Error, x.Cause)
@@ -110,7 +111,7 @@ func TestEveryTask_MayLoseItsAnswer(t *testing.T) {
 
 func TestEveryTask_FailsInWordsAndCanBeStartedAgain(t *testing.T) {
 	everyTaskOf(t, func(w *world, o operation, d definition, task task) {
-		w.troubleFor(o, task, &trouble{times: -1, err: unavailable()})
+		w.troubleFor(o, task, &platformtest.Trouble{Times: -1, Err: unavailable()})
 		op := o.begin(w)
 		if x := w.wait(op); x.Status != asl.Failed || x.Error != string(fault.Unavailable) {
 			w.t.Fatalf("%+v", x)
@@ -135,7 +136,7 @@ func TestEveryTask_OfCreateMayFailAndTheClusterBeDeleted(t *testing.T) {
 	for _, task := range read(t, "create-cluster").tasks() {
 		t.Run(task.name, func(t *testing.T) {
 			inBubble(t, func(w *world) {
-				w.trouble(task.step(), &trouble{times: -1, err: unavailable()})
+				w.trouble(task.step(), &platformtest.Trouble{Times: -1, Err: unavailable()})
 				w.wait(w.create(small(1)))
 				w.trouble(task.step(), nil)
 				w.sweep()
@@ -147,7 +148,7 @@ func TestEveryTask_OfCreateMayFailAndTheClusterBeDeleted(t *testing.T) {
 }
 
 // troubleFor makes trouble for a Task of this operation, not for those of operations that come before.
-func (w *world) troubleFor(o operation, task task, t *trouble) {
+func (w *world) troubleFor(o operation, task task, t *platformtest.Trouble) {
 	w.beforeStart = func(op cluster.Operation) {
 		if op.Type.Machine() == o.machine {
 			w.trouble(task.step(), t)

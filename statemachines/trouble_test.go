@@ -3,6 +3,7 @@ package statemachines_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/nodespec"
 	"github.com/millrace/millrace/shared/platform/local/asl"
+	"github.com/millrace/millrace/shared/platform/platformtest"
 	"github.com/millrace/millrace/shared/records"
 )
 
@@ -22,8 +24,8 @@ func TestPlatform_MayLoseItsAnswer(t *testing.T) {
 	} {
 		t.Run(call, func(t *testing.T) {
 			inBubble(t, func(w *world) {
-				trouble := &trouble{times: 3, lost: true, err: fault.New(fault.Unavailable, "%s", excuse)}
-				w.platform.troubles[call] = trouble
+				trouble := &platformtest.Trouble{Times: 3, Lost: true, Err: fault.New(fault.Unavailable, "%s", excuse)}
+				w.platform.Trouble(call, trouble)
 				op := w.create(small(1))
 				w.wait(op)
 				w.wantActive(op)
@@ -31,16 +33,22 @@ func TestPlatform_MayLoseItsAnswer(t *testing.T) {
 					t.Errorf("%s: %s", x.Error, x.Cause)
 				}
 				w.wantNothingLeft()
-				if trouble.times != 0 {
-					t.Errorf("the trouble was met %d times, not 3", 3-trouble.times)
+				if trouble.Times != 0 {
+					t.Errorf("the trouble was met %d times, not 3", 3-trouble.Times)
 				}
 			})
 		})
 	}
 }
 
-// loseRecordsOfHosts makes a crash out of every write of a host that broker 1 has got.
-func (w *world) loseRecordsOfHosts(host string) {
+// launchOf is the token of a launch.
+func launchOf(node int32, attempt int) cluster.Token {
+	return cluster.Token{ClusterID: clusterID, NodeID: node, Attempt: attempt}
+}
+
+// loseRecordsOf makes a crash out of every write that says which host a launch has given.
+func (w *world) loseRecordsOf(launch cluster.Token) {
+	host := w.platform.HostIDOf(launch)
 	w.write = func(writes []records.Write) error {
 		for _, write := range writes {
 			if strings.HasPrefix(write.Key.Partition, "nodes#") && strings.Contains(string(write.Body), host) {
@@ -52,10 +60,9 @@ func (w *world) loseRecordsOfHosts(host string) {
 }
 
 func TestCreateCluster_FindsAHostThatWasLaunchedRightBeforeACrash(t *testing.T) {
-	host := "i-" + cluster.Token{ClusterID: clusterID, NodeID: 1, Attempt: 1}.String()
 	t.Run("when it is resumed", func(t *testing.T) {
 		inBubble(t, func(w *world) {
-			w.loseRecordsOfHosts(host)
+			w.loseRecordsOf(launchOf(1, 1))
 			op := w.create(small(1))
 			w.wait(op)
 			w.wantFailed(op, excuse)
@@ -67,7 +74,7 @@ func TestCreateCluster_FindsAHostThatWasLaunchedRightBeforeACrash(t *testing.T) 
 	})
 	t.Run("when it is deleted", func(t *testing.T) {
 		inBubble(t, func(w *world) {
-			w.loseRecordsOfHosts(host)
+			w.loseRecordsOf(launchOf(1, 1))
 			w.wait(w.create(small(1)))
 			w.write = nil
 			w.wait(w.delete("delete"))
@@ -79,20 +86,18 @@ func TestCreateCluster_FindsAHostThatWasLaunchedRightBeforeACrash(t *testing.T) 
 // The first host of broker 1 died; the second was launched right before a crash, so that only the first is on record.
 func TestDeleteCluster_FindsASecondHostThatIsNotOnRecord(t *testing.T) {
 	inBubble(t, func(w *world) {
-		token := cluster.Token{ClusterID: clusterID, NodeID: 1, Attempt: 1}
 		w.agent = func(context.Context, string, int32) {}
 		op := w.create(small(1))
-		time.Sleep(2 * bootsWithin)
-		w.platform.kill("i-" + token.String())
+		time.Sleep(2 * w.platform.BootsWithin)
+		w.platform.Kill(w.platform.HostIDOf(launchOf(1, 1)))
 		w.wait(op)
 		w.wantFailed(op, "its host has not reported yet")
 
-		token.Attempt = 2
-		w.loseRecordsOfHosts("i-" + token.String())
+		w.loseRecordsOf(launchOf(1, 2))
 		w.wait(w.resume(op))
 		w.wantFailed(op, excuse)
 		w.write = nil
-		if w.platform.hosts["i-"+token.String()] == nil {
+		if !slices.Contains(w.platform.Alive(), w.platform.HostIDOf(launchOf(1, 2))) {
 			t.Fatal("no second host was launched")
 		}
 
@@ -103,7 +108,7 @@ func TestDeleteCluster_FindsASecondHostThatIsNotOnRecord(t *testing.T) {
 
 func TestCreateCluster_LaunchesAnotherHostForOneThatEndedAtOnce(t *testing.T) {
 	inBubble(t, func(w *world) {
-		w.platform.stillborn = func(token cluster.Token) bool { return token.NodeID == 2 && token.Attempt == 1 }
+		w.platform.Stillborn = func(token cluster.Token) bool { return token.NodeID == 2 && token.Attempt == 1 }
 		op := w.create(small(1))
 		w.wait(op)
 		w.wantActive(op)
@@ -115,8 +120,8 @@ func TestCreateCluster_LaunchesAnotherHostForOneThatEndedAtOnce(t *testing.T) {
 func TestCreateCluster_SaysThatAHostEndedWhileItStarted(t *testing.T) {
 	inBubble(t, func(w *world) {
 		op := w.create(small(1))
-		time.Sleep(bootsWithin / 2)
-		w.platform.kill("i-" + cluster.Token{ClusterID: clusterID, NodeID: 3, Attempt: 1}.String())
+		time.Sleep(w.platform.BootsWithin / 2)
+		w.platform.Kill(w.platform.HostIDOf(launchOf(3, 1)))
 		w.wait(op)
 		w.wantFailed(op, "of broker 3 ended while it started")
 
@@ -162,7 +167,7 @@ func TestDeadline_NamesWhatWasWaitedFor(t *testing.T) {
 		},
 		{
 			"a host stays pending",
-			func(w *world) { w.platform.neverBoots = true },
+			func(w *world) { w.platform.NeverBoots = true },
 			"is pending", cluster.StepProvision,
 		},
 	} {
@@ -197,16 +202,14 @@ func (w *world) onlyFor(node int32, agent func(ctx context.Context, hostID strin
 func TestDeleteCluster_GivesUpOnAHostThatNeverEnds(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.wait(w.create(small(1)))
-		w.platform.neverEnds = true
+		w.platform.NeverEnds = true
 		op := w.delete("delete")
 		w.wait(op)
 		w.wantFailed(op, fmt.Sprintf("gave up after %s; last waited for: ", op.Type.Budget()))
 		w.wantFailedStep(op, cluster.StepRetireHosts)
-		if len(w.platform.volumes) != 4 {
-			t.Errorf("volumes of living hosts were deleted; left are %v", w.platform.left())
-		}
+		w.wantOneOfEverything(4) // nothing is taken from a host that lives
 
-		w.platform.neverEnds = false
+		w.platform.NeverEnds = false
 		w.wait(w.delete("delete-again"))
 		w.wantNothingLeft()
 	})

@@ -28,6 +28,7 @@ import (
 	"github.com/millrace/millrace/shared/nodespec"
 	"github.com/millrace/millrace/shared/platform/local"
 	"github.com/millrace/millrace/shared/platform/local/asl"
+	"github.com/millrace/millrace/shared/platform/platformtest"
 	"github.com/millrace/millrace/shared/records"
 )
 
@@ -42,7 +43,7 @@ type world struct {
 	t         *testing.T
 	db        *bbolt.DB
 	records   records.Records
-	platform  *platform
+	platform  *platformtest.Cloud
 	engine    *asl.Engine
 	workflows local.Workflows
 	functions local.Functions
@@ -55,7 +56,7 @@ type world struct {
 	beforeStart func(op cluster.Operation)
 
 	mu       sync.Mutex
-	troubles map[string]*trouble // by step
+	troubles map[string]*platformtest.Trouble // by step
 	steps    []invocation
 	entered  map[string][]string // the states of each execution, by its name
 	versions int
@@ -87,12 +88,12 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w := &world{
-		t: t, db: db, platform: newPlatform(), functions: local.Functions{},
-		troubles: map[string]*trouble{}, entered: map[string][]string{},
+		t: t, db: db, platform: platformtest.NewCloud(), functions: local.Functions{},
+		troubles: map[string]*platformtest.Trouble{}, entered: map[string][]string{},
 	}
 	w.records = records.Records{Table: watchedTable{table, w}}
 	w.agent = w.healthyAgent
-	w.platform.boot = func(ctx context.Context, hostID string, nodeID int32) { w.agent(ctx, hostID, nodeID) }
+	w.platform.Boot = func(ctx context.Context, hostID string, nodeID int32) { w.agent(ctx, hostID, nodeID) }
 	w.engine, err = asl.New(asl.Config{
 		Machines: load(t), Invoker: w, Journal: asl.NewMemoryJournal(),
 		Rand:         mathrand.NewPCG(1, 2),
@@ -117,7 +118,7 @@ func newWorld(t *testing.T) *world {
 }
 
 func (w *world) end() {
-	w.platform.shutDown()
+	w.platform.ShutDown()
 	if err := w.engine.Close(context.Background()); err != nil {
 		w.t.Error(err)
 	}
@@ -153,17 +154,17 @@ func (w *world) Invoke(ctx context.Context, function string, payload []byte) ([]
 	w.mu.Lock()
 	w.steps = append(w.steps, invocation{call.Step, call.NodeID})
 	t := w.troubles[call.Step]
-	struck := t.strike()
+	struck := t.Strike()
 	w.mu.Unlock()
 	if !struck {
 		return w.functions.Invoke(ctx, function, payload)
 	}
-	if t.lost {
+	if t.Lost {
 		if _, err := w.functions.Invoke(ctx, function, payload); err != nil {
 			return nil, err
 		}
 	}
-	return nil, t.err
+	return nil, t.Err
 }
 
 // note remembers the path of every execution.
@@ -199,6 +200,16 @@ func (w *world) healthyAgent(ctx context.Context, hostID string, _ int32) {
 		}
 		generation = spec.Generation
 		w.beat(ctx, hostID, nodespec.Heartbeat{Generation: generation, State: nodespec.Running, Brokers: w.brokers()})
+	}
+}
+
+// pause waits; false when the context ends first.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
@@ -350,7 +361,7 @@ func (w *world) sweep() operations.SweepOperationsOutput {
 }
 
 // trouble makes a step fail so many times; -1 is always.
-func (w *world) trouble(step string, t *trouble) {
+func (w *world) trouble(step string, t *platformtest.Trouble) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.troubles[step] = t
@@ -439,25 +450,27 @@ func (w *world) wantActive(op cluster.Operation) {
 
 func (w *world) wantOneOfEverything(nodes int) {
 	w.t.Helper()
-	p := w.platform
-	if alive := p.alive(); len(alive) != nodes || len(p.hosts) != nodes || len(p.addresses) != nodes || len(p.volumes) != nodes {
-		w.t.Errorf("%d nodes have the hosts %v and there is %v", nodes, alive, p.left())
+	alive, left := w.platform.Alive(), w.platform.Left()
+	if len(alive) != nodes || len(left) != 3*nodes+secrets { // an address, a volume and a host each
+		w.t.Errorf("%d nodes have the hosts %v, and there is %v", nodes, alive, left)
 	}
 	recorded, err := w.records.Nodes(w.t.Context(), clusterID)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	for _, n := range recorded {
-		if n.Host == nil || n.Volume == nil || n.Address == nil || p.hosts[n.Host.ID] == nil {
+		if n.Host == nil || n.Volume == nil || n.Address == nil || !slices.Contains(alive, n.Host.ID) {
 			w.t.Errorf("%s is recorded as %+v", n, n)
 			continue
 		}
-		v := p.volumes[cluster.Token{ClusterID: clusterID, NodeID: n.ID}]
-		if v.ID != n.Volume.ID || v.host != n.Host.ID {
-			w.t.Errorf("the volume of %s is attached to %q, not to %s", n, v.host, n.Host.ID)
+		if host := w.platform.AttachedTo(cluster.Token{ClusterID: clusterID, NodeID: n.ID}); host != n.Host.ID {
+			w.t.Errorf("the volume of %s is attached to %q, not to %s", n, host, n.Host.ID)
 		}
 	}
 }
+
+// secrets is how many a cluster has: its authority and its internal password.
+const secrets = 2
 
 // wantFailed checks that an operation has failed in words that people can read, and says at which step.
 func (w *world) wantFailed(op cluster.Operation, reason string) {
@@ -492,7 +505,7 @@ func (w *world) wantFailed(op cluster.Operation, reason string) {
 // wantNothingLeft checks that a cluster is gone with everything that was ever made for it.
 func (w *world) wantNothingLeft() {
 	w.t.Helper()
-	if left := w.platform.left(); len(left) > 0 {
+	if left := w.platform.Left(); len(left) > 0 {
 		w.t.Errorf("the platform still has %v", left)
 	}
 	err := w.db.View(func(tx *bbolt.Tx) error {

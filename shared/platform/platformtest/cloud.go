@@ -1,0 +1,408 @@
+package platformtest
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/fault"
+)
+
+// Cloud is a platform in memory: what is made is in its maps. It takes as long as a cloud does, remembers what it has
+// made, and can fail the next call of a kind. It passes the suites of this package. Set its fields before the first call.
+type Cloud struct {
+	// BootsWithin and EndsWithin are how long a host takes to start and to end.
+	BootsWithin, EndsWithin time.Duration
+	// Boot runs on every host from its start until its context ends.
+	Boot func(ctx context.Context, hostID string, nodeID int32)
+	// Stillborn, where there is one, says which launches give a host that ends at once.
+	Stillborn func(token cluster.Token) bool
+	// NeverBoots and NeverEnds keep hosts as they are.
+	NeverBoots, NeverEnds bool
+
+	mu        sync.Mutex
+	addresses map[cluster.Token]cluster.Address
+	volumes   map[cluster.Token]*volume
+	hosts     map[string]*host
+	secrets   map[string]string
+	taken     int                   // addresses so far: no two are the same
+	launched  map[cluster.Token]int // hosts so far, by node
+	troubles  map[string]*Trouble   // by the name of the call
+	watchers  map[chan struct{}]bool
+}
+
+type volume struct {
+	cluster.Volume
+	host string // that it is attached to
+}
+
+type host struct {
+	cluster.Host
+	token  cluster.Token
+	off    func()        // ends what runs on it
+	silent chan struct{} // closed when nothing runs on it any more
+}
+
+// Trouble is what is wrong with a kind of call.
+type Trouble struct {
+	Times int  // so many calls fail; below zero: all do
+	Lost  bool // what was asked for happens, and only the answer is lost
+	Err   error
+}
+
+// Strike tells whether this call fails.
+func (t *Trouble) Strike() bool {
+	if t == nil || t.Times == 0 {
+		return false
+	}
+	t.Times--
+	return true
+}
+
+// NewCloud gives a cloud without anything in it, as slow as one is.
+func NewCloud() *Cloud {
+	return &Cloud{
+		BootsWithin: 5 * time.Second,
+		EndsWithin:  3 * time.Second,
+		Boot:        func(context.Context, string, int32) {},
+
+		addresses: map[cluster.Token]cluster.Address{},
+		volumes:   map[cluster.Token]*volume{},
+		hosts:     map[string]*host{},
+		secrets:   map[string]string{},
+		launched:  map[cluster.Token]int{},
+		troubles:  map[string]*Trouble{},
+		watchers:  map[chan struct{}]bool{},
+	}
+}
+
+// Trouble makes calls of one method fail from now on; nil ends it.
+func (c *Cloud) Trouble(method string, t *Trouble) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.troubles[method] = t
+}
+
+// call carries out one call under the lock, unless trouble comes in between.
+func call[T any](c *Cloud, name string, do func() (T, error)) (T, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.troubles[name]
+	if !t.Strike() {
+		return do()
+	}
+	var none T
+	if t.Lost {
+		if _, err := do(); err != nil {
+			return none, err
+		}
+	}
+	return none, t.Err
+}
+
+type nothing = struct{}
+
+func (c *Cloud) Zones(_ context.Context, subnets []string) ([]string, error) {
+	return call(c, "Zones", func() ([]string, error) {
+		zones := make([]string, len(subnets))
+		for i, subnet := range subnets {
+			if !strings.HasPrefix(subnet, "subnet-") {
+				return nil, fault.InvalidParameter("clientSubnets", "%q is no subnet", subnet)
+			}
+			zones[i] = "zone-" + strings.TrimPrefix(subnet, "subnet-")
+		}
+		return zones, nil
+	})
+}
+
+func (c *Cloud) EnsureAddress(_ context.Context, r cluster.AddressRequest) (cluster.Address, error) {
+	return call(c, "EnsureAddress", func() (cluster.Address, error) {
+		if _, there := c.addresses[r.Token]; !there {
+			c.taken++
+			ip := fmt.Sprintf("10.0.0.%d", c.taken)
+			c.addresses[r.Token] = cluster.Address{ID: "eni-" + r.Token.String(), IP: ip, Name: ip}
+		}
+		return c.addresses[r.Token], nil
+	})
+}
+
+func (c *Cloud) ReleaseAddress(_ context.Context, token cluster.Token) error {
+	_, err := call(c, "ReleaseAddress", func() (nothing, error) {
+		for _, h := range c.hosts {
+			if h.token.NodeID == token.NodeID && h.State != cluster.HostTerminated {
+				return nothing{}, fault.New(fault.Conflict, "host %s uses the address", h.ID)
+			}
+		}
+		delete(c.addresses, token)
+		return nothing{}, nil
+	})
+	return err
+}
+
+func (c *Cloud) EnsureVolume(_ context.Context, r cluster.VolumeRequest) (cluster.Volume, error) {
+	return call(c, "EnsureVolume", func() (cluster.Volume, error) {
+		if c.volumes[r.Token] == nil {
+			c.volumes[r.Token] = &volume{Volume: cluster.Volume{ID: "vol-" + r.Token.String(), SizeGiB: r.SizeGiB}}
+		}
+		return c.volumes[r.Token].Volume, nil
+	})
+}
+
+func (c *Cloud) AttachVolume(_ context.Context, id, hostID string) error {
+	_, err := call(c, "AttachVolume", func() (nothing, error) {
+		h := c.hosts[hostID]
+		if h == nil || h.State != cluster.HostRunning {
+			return nothing{}, fault.New(fault.Conflict, "host %s does not run", hostID)
+		}
+		for _, v := range c.volumes {
+			if v.ID != id {
+				continue
+			}
+			if v.host != "" && v.host != hostID && c.hosts[v.host].State != cluster.HostTerminated {
+				return nothing{}, fault.New(fault.Conflict, "volume %s is attached to %s", id, v.host)
+			}
+			v.host = hostID
+			return nothing{}, nil
+		}
+		return nothing{}, fault.New(fault.NotFound, "there is no volume %s", id)
+	})
+	return err
+}
+
+func (c *Cloud) DeleteVolume(_ context.Context, token cluster.Token) error {
+	_, err := call(c, "DeleteVolume", func() (nothing, error) {
+		v := c.volumes[token]
+		if v == nil {
+			return nothing{}, nil
+		}
+		if h := c.hosts[v.host]; h != nil && h.State != cluster.HostTerminated {
+			return nothing{}, fault.New(fault.Conflict, "volume %s is attached to %s", v.ID, h.ID)
+		}
+		delete(c.volumes, token)
+		return nothing{}, nil
+	})
+	return err
+}
+
+func (c *Cloud) LaunchHost(_ context.Context, r cluster.HostRequest) (cluster.Host, error) {
+	return call(c, "LaunchHost", func() (cluster.Host, error) {
+		id := c.HostIDOf(r.Token)
+		if h := c.hosts[id]; h != nil {
+			return h.Host, nil
+		}
+		ctx, off := context.WithCancel(context.Background())
+		h := &host{Host: cluster.Host{ID: id, State: cluster.HostPending}, token: r.Token, off: off, silent: make(chan struct{})}
+		c.hosts[id] = h
+		c.launched[cluster.Token{ClusterID: r.Token.ClusterID, NodeID: r.Token.NodeID}]++
+		if c.Stillborn != nil && c.Stillborn(r.Token) {
+			h.State = cluster.HostTerminated
+			off()
+			close(h.silent)
+			return h.Host, nil
+		}
+		go func() {
+			defer close(h.silent)
+			if pause(ctx, c.BootsWithin) && !c.NeverBoots && c.turn(h, cluster.HostRunning) {
+				c.Boot(ctx, id, r.Token.NodeID)
+			}
+		}()
+		return h.Host, nil
+	})
+}
+
+// pause waits; false when the context ends first.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// turn brings a host to another state, which it never leaves when it is terminated.
+func (c *Cloud) turn(h *host, state cluster.HostState) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if h.State == cluster.HostTerminated {
+		return false
+	}
+	h.State = state
+	for w := range c.watchers {
+		select {
+		case w <- struct{}{}:
+		default:
+		}
+	}
+	return true
+}
+
+func (c *Cloud) FindHost(_ context.Context, token cluster.Token) (cluster.Host, error) {
+	return call(c, "FindHost", func() (cluster.Host, error) {
+		if h := c.hosts[c.HostIDOf(token)]; h != nil {
+			return h.Host, nil
+		}
+		return cluster.Host{}, fault.New(fault.NotFound, "no host has the token %s", token)
+	})
+}
+
+func (c *Cloud) Host(_ context.Context, id string) (cluster.Host, error) {
+	return call(c, "Host", func() (cluster.Host, error) {
+		if h := c.hosts[id]; h != nil {
+			return h.Host, nil
+		}
+		return cluster.Host{ID: id, State: cluster.HostTerminated}, nil
+	})
+}
+
+func (c *Cloud) WatchHosts() (<-chan struct{}, func()) {
+	w := make(chan struct{}, 1)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.watchers[w] = true
+	return w, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.watchers, w)
+	}
+}
+
+// RetireHost begins to end a host. It takes a while, as a cloud does.
+func (c *Cloud) RetireHost(_ context.Context, id string) error {
+	_, err := call(c, "RetireHost", func() (nothing, error) {
+		if h := c.hosts[id]; h != nil && h.State != cluster.HostTerminated && !c.NeverEnds {
+			go func() {
+				h.off()
+				<-h.silent
+				time.Sleep(c.EndsWithin)
+				c.turn(h, cluster.HostTerminated)
+			}()
+		}
+		return nothing{}, nil
+	})
+	return err
+}
+
+func (c *Cloud) ForgetHost(_ context.Context, id string) error {
+	_, err := call(c, "ForgetHost", func() (nothing, error) {
+		if h := c.hosts[id]; h != nil && h.State != cluster.HostTerminated {
+			return nothing{}, fault.New(fault.Conflict, "host %s is %s", id, h.State)
+		}
+		delete(c.hosts, id)
+		return nothing{}, nil
+	})
+	return err
+}
+
+func (c *Cloud) PutSecret(_ context.Context, name, value string) (string, error) {
+	return call(c, "PutSecret", func() (string, error) {
+		if _, there := c.secrets[name]; !there {
+			c.secrets[name] = value
+		}
+		return c.secrets[name], nil
+	})
+}
+
+func (c *Cloud) Secret(_ context.Context, name string) (string, error) {
+	return call(c, "Secret", func() (string, error) {
+		value, there := c.secrets[name]
+		if !there {
+			return "", fault.New(fault.NotFound, "there is no secret %s", name)
+		}
+		return value, nil
+	})
+}
+
+func (c *Cloud) DeleteSecrets(_ context.Context, prefix string) error {
+	_, err := call(c, "DeleteSecrets", func() (nothing, error) {
+		name, ok := strings.CutSuffix(prefix, "/")
+		if !ok || path.Clean("/"+name) != "/"+name || name == "" {
+			return nothing{}, fault.New(fault.Invalid, "%q is no prefix to delete secrets by", prefix)
+		}
+		for name := range c.secrets {
+			if strings.HasPrefix(name, prefix) {
+				delete(c.secrets, name)
+			}
+		}
+		return nothing{}, nil
+	})
+	return err
+}
+
+// Alive are the ids of the hosts that have not ended.
+func (c *Cloud) Alive() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var ids []string
+	for id, h := range c.hosts {
+		if h.State != cluster.HostTerminated {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// Left names everything that there is: addresses, volumes, hosts (also ended ones that are still known) and secrets.
+func (c *Cloud) Left() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var names []string
+	for _, a := range c.addresses {
+		names = append(names, a.ID)
+	}
+	for _, v := range c.volumes {
+		names = append(names, v.ID)
+	}
+	names = slices.AppendSeq(names, maps.Keys(c.hosts))
+	names = slices.AppendSeq(names, maps.Keys(c.secrets))
+	slices.Sort(names)
+	return names
+}
+
+// Launched is how many hosts were ever launched for each node.
+func (c *Cloud) Launched() map[cluster.Token]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.launched)
+}
+
+// AttachedTo gives the host that a node's volume is attached to; empty when there is none, or no volume.
+func (c *Cloud) AttachedTo(node cluster.Token) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if v := c.volumes[node]; v != nil {
+		return v.host
+	}
+	return ""
+}
+
+// HostIDOf is the id that a launch's host has or would have.
+func (c *Cloud) HostIDOf(token cluster.Token) string { return "i-" + token.String() }
+
+// Kill ends a host as a cloud's hardware does: without asking. A host that is not known has ended.
+func (c *Cloud) Kill(id string) {
+	c.mu.Lock()
+	h := c.hosts[id]
+	c.mu.Unlock()
+	if h == nil {
+		return
+	}
+	h.off()
+	<-h.silent
+	c.turn(h, cluster.HostTerminated)
+}
+
+// ShutDown ends everything and waits until nothing runs any more.
+func (c *Cloud) ShutDown() {
+	for _, id := range c.Alive() {
+		c.Kill(id)
+	}
+	time.Sleep(c.EndsWithin) // those who wait for the end of a host see it
+}
