@@ -30,7 +30,7 @@ var underTest = []operation{
 	{
 		machine:   "create-cluster",
 		happyPath: createPath,
-		begin:     func(w *world) cluster.Operation { return w.create(small(1)) },
+		begin:     func(w *world) cluster.Operation { return w.create(w.spec) },
 		again:     (*world).resume,
 		wantDone: func(w *world, op cluster.Operation) {
 			w.t.Helper()
@@ -48,7 +48,7 @@ var underTest = []operation{
 		machine:   "delete-cluster",
 		happyPath: deletePath,
 		begin: func(w *world) cluster.Operation {
-			w.wait(w.create(small(1)))
+			w.wait(w.create(w.spec))
 			return w.delete("delete")
 		},
 		again:    func(w *world, _ cluster.Operation) cluster.Operation { return w.delete("delete-again") },
