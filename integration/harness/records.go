@@ -87,12 +87,13 @@ func (c Client) BrokerProperties(broker string) map[string]string {
 		c.t.Fatalf("connect to %v: %v", c.bootstrap, err)
 	}
 	defer admin.Close()
-	entries, err := admin.DescribeConfig(sarama.ConfigResource{Type: sarama.BrokerResource, Name: broker})
-	if err != nil {
-		c.t.Fatalf("describe broker %s: %v", broker, err)
+	described, err := admin.DescribeConfigs(
+		[]*sarama.ConfigResource{{Type: sarama.BrokerResource, Name: broker}}, sarama.DescribeConfigsOptions{})
+	if err != nil || len(described) != 1 || described[0].ErrorCode != sarama.ErrNoError {
+		c.t.Fatalf("describe broker %s: %v, %+v", broker, err, described)
 	}
 	properties := map[string]string{}
-	for _, e := range entries {
+	for _, e := range described[0].Configs {
 		properties[e.Name] = e.Value
 	}
 	return properties
