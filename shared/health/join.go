@@ -79,7 +79,7 @@ func sum(waiting []string) string {
 	case 1:
 		return waiting[0]
 	default:
-		return fmt.Sprintf("%s (and %d more nodes)", waiting[0], len(waiting)-1)
+		return fmt.Sprintf("%s (and %d more)", waiting[0], len(waiting)-1)
 	}
 }
 

@@ -68,3 +68,27 @@ func TestJudgeJoin(t *testing.T) {
 		})
 	}
 }
+
+func TestJudgeJoin_NamesOneOfManyThatWait(t *testing.T) {
+	silent := func(id int32) health.Seen { return health.Seen{Node: cluster.Node{ID: id, Role: cluster.Broker}} }
+	for want, nodes := range map[string][]health.Seen{
+		"broker 1: its host has not reported yet":              {silent(1)},
+		"broker 1: its host has not reported yet (and 1 more)": {silent(1), silent(2)},
+		"broker 1: its host has not reported yet (and 2 more)": {silent(1), silent(2), silent(3)},
+	} {
+		if got := health.JudgeJoin(nodes); got.Waiting != want || got.Done || got.Ready != 0 || got.Total != len(nodes) {
+			t.Errorf("%+v, want %q", got, want)
+		}
+	}
+}
+
+// One node that can't start ends it, whatever the others wait for.
+func TestJudgeJoin_TellsAFailureBeforeAWait(t *testing.T) {
+	got := health.JudgeJoin([]health.Seen{
+		{Node: cluster.Node{ID: 1, Role: cluster.Broker}},
+		{Node: cluster.Node{ID: 1001, Role: cluster.Controller}, Known: true, Stopped: true, Reason: "the disk is full"},
+	})
+	if got.Failed != "controller 1001 does not run: the disk is full" || got.Done {
+		t.Errorf("%+v", got)
+	}
+}

@@ -39,7 +39,9 @@ func TestNewNodes(t *testing.T) {
 			[]string{"1@z1", "2@z2", "1001@z1", "1002@z2", "1003@z1"},
 		},
 		{
-			"the order of the subnets does not matter", 3, 1, []string{"subnet-c", "subnet-a", "subnet-b"}, []string{"z3", "z1", "z2"},
+			"the order of the subnets does not matter", 3, 1,
+			[]string{"subnet-c", "subnet-a", "subnet-b"},
+			[]string{"z3", "z1", "z2"},
 			[]string{"1@z1", "2@z2", "3@z3", "1001@z1"},
 		},
 		{"a zone keeps its subnet's name, not its place", 2, 0, []string{"subnet-b", "subnet-a"}, []string{"z9", "z5"}, []string{"1@z5", "2@z9"}},
