@@ -206,7 +206,7 @@ func TestDeleteCluster_GivesUpOnAHostThatNeverEnds(t *testing.T) {
 		op := w.delete("delete")
 		w.wait(op)
 		w.wantFailed(op, fmt.Sprintf("gave up after %s; last waited for: ", op.Type.Budget()))
-		w.wantFailedStep(op, cluster.StepRetireHosts)
+		w.wantFailedStep(op, cluster.StepRemoveNodes)
 		w.wantOneOfEverything(4) // nothing is taken from a host that lives
 
 		w.platform.NeverEnds = false

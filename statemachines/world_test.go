@@ -333,14 +333,9 @@ func (w *world) resume(op cluster.Operation) cluster.Operation {
 	w.t.Helper()
 	_, op, err := w.records.ChangeOperation(w.t.Context(), clusterID, op.ID,
 		func(c *cluster.Cluster, op *cluster.Operation) error {
-			if c.State() != cluster.Failed || op.State != cluster.OperationFailed {
+			if !op.TryAgain(c) {
 				return fmt.Errorf("a cluster that is %s can't be resumed", c.State())
 			}
-			op.Attempt++
-			op.State, op.Execution = cluster.Pending, ""
-			op.Deadline, op.EndedAt = time.Time{}, time.Time{}
-			op.Steps, op.Failure = nil, nil
-			c.Active, c.Failure = &cluster.ActiveOperation{ID: op.ID, Type: op.Type}, nil
 			return nil
 		})
 	if err != nil {

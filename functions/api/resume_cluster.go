@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"time"
 
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/mskapi"
@@ -23,28 +22,17 @@ func (a *API) resume(ctx context.Context, arn string) (any, error) {
 		return nil, notResumable(c)
 	}
 	last := operations[len(operations)-1]
-	c, op, err := a.Records.ChangeOperation(ctx, c.ID, last.ID, tryAgain)
+	c, op, err := a.Records.ChangeOperation(ctx, c.ID, last.ID, func(c *cluster.Cluster, op *cluster.Operation) error {
+		if !op.TryAgain(c) {
+			return notResumable(*c)
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
 	a.start(ctx, op)
 	return a.view(ctx, c)
-}
-
-// tryAgain makes a failed create pending again and gives it the cluster. A delete that failed is not tried again here:
-// whoever wants that deletes the cluster again.
-func tryAgain(c *cluster.Cluster, op *cluster.Operation) error {
-	if c.State() != cluster.Failed || op.Type != cluster.CreateCluster || op.State != cluster.OperationFailed {
-		return notResumable(*c)
-	}
-	op.Attempt++
-	op.State = cluster.Pending
-	op.Execution = ""
-	op.Deadline, op.EndedAt = time.Time{}, time.Time{}
-	op.Steps, op.Failure = nil, nil
-	c.Active = &cluster.ActiveOperation{ID: op.ID, Type: op.Type}
-	c.Failure = nil
-	return nil
 }
 
 func notResumable(c cluster.Cluster) error {

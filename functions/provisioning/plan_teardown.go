@@ -19,7 +19,7 @@ func (s PlanTeardown) Run(ctx context.Context, in PlanClusterInput) (NodesOutput
 	if err != nil {
 		return NodesOutput{}, fmt.Errorf("load nodes: %w", err)
 	}
-	err = s.Progress.report(ctx, in.ClusterID, in.OperationID, cluster.StepRetireHosts, 0,
-		fmt.Sprintf("%d hosts to end", len(nodes)))
+	err = s.Progress.report(ctx, in.ClusterID, in.OperationID, cluster.StepRemoveNodes, 0,
+		fmt.Sprintf("hosts, volumes and addresses of %d nodes", len(nodes)))
 	return NodesOutput{nodeIDs(nodes)}, err
 }

@@ -31,13 +31,12 @@ func (t OperationType) Budget() time.Duration { return 10 * time.Minute }
 
 // Steps of operations, in MSK's manner of naming them.
 const (
-	StepPlan          = "PLAN_NODES"
-	StepProvision     = "PROVISION_HOSTS"
-	StepCertify       = "ISSUE_CERTIFICATES"
-	StepStartKafka    = "START_KAFKA"
-	StepRetireHosts   = "RETIRE_HOSTS"
-	StepRemoveStorage = "REMOVE_STORAGE"
-	StepFinalize      = "FINALIZE"
+	StepPlan        = "PLAN_NODES"
+	StepProvision   = "PROVISION_HOSTS"
+	StepCertify     = "ISSUE_CERTIFICATES"
+	StepStartKafka  = "START_KAFKA"
+	StepRemoveNodes = "REMOVE_NODES"
+	StepFinalize    = "FINALIZE"
 )
 
 // Plan lists the steps that operators see, all of them still to come.
@@ -47,7 +46,7 @@ func (t OperationType) Plan() []Step {
 	case CreateCluster:
 		names = []string{StepPlan, StepProvision, StepCertify, StepStartKafka, StepFinalize}
 	case DeleteCluster:
-		names = []string{StepPlan, StepRetireHosts, StepRemoveStorage, StepFinalize}
+		names = []string{StepPlan, StepRemoveNodes, StepFinalize}
 	}
 	steps := make([]Step, len(names))
 	for i, name := range names {
@@ -206,4 +205,17 @@ func (o *Operation) Fail(c *Cluster, why Failure, now time.Time) {
 	if o.Type == CreateCluster || o.Type == DeleteCluster {
 		c.Failure = &why
 	}
+}
+
+// TryAgain makes a failed create pending again, in a new attempt, and gives it the cluster; false when it is not one. A
+// delete that failed is not tried again like this: whoever wants that deletes the cluster again.
+func (o *Operation) TryAgain(c *Cluster) bool {
+	if c.State() != Failed || o.Type != CreateCluster || o.State != OperationFailed {
+		return false
+	}
+	o.Attempt++
+	o.State, o.Execution, o.Steps, o.Failure = Pending, "", nil, nil
+	o.Deadline, o.EndedAt = time.Time{}, time.Time{}
+	c.Active, c.Failure = &ActiveOperation{ID: o.ID, Type: o.Type}, nil
+	return true
 }
