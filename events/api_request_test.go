@@ -5,17 +5,14 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/millrace/millrace/events"
 	"github.com/millrace/millrace/functions/api"
 	"github.com/millrace/millrace/shared/cluster"
-	"github.com/millrace/millrace/shared/platform/local"
+	"github.com/millrace/millrace/shared/platform/local/localtest"
 	"github.com/millrace/millrace/shared/records"
 )
 
@@ -62,15 +59,7 @@ func (sampleKey) Secret(_ context.Context, id string) (string, bool, error) {
 
 func recordsWith(t *testing.T, c cluster.Cluster) records.Records {
 	t.Helper()
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "records.db"), 0o600, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	table, err := local.NewTable(db)
-	if err != nil {
-		t.Fatal(err)
-	}
+	table := localtest.NewTable(t)
 	r := records.Records{Table: table}
 	if err := r.CreateCluster(t.Context(), c, cluster.Operation{ID: "1", ClusterID: c.ID}); err != nil {
 		t.Fatal(err)

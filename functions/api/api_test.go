@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http/httptest"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -18,12 +17,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kafka"
 	"github.com/aws/aws-sdk-go-v2/service/kafka/types"
 	"github.com/aws/smithy-go"
-	"go.etcd.io/bbolt"
 
 	"github.com/millrace/millrace/functions/api"
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
-	"github.com/millrace/millrace/shared/platform/local"
+	"github.com/millrace/millrace/shared/platform/local/localtest"
 	"github.com/millrace/millrace/shared/records"
 )
 
@@ -47,15 +45,7 @@ type frontDesk struct {
 
 func openFrontDesk(t *testing.T) *frontDesk {
 	t.Helper()
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "records.db"), 0o600, &bbolt.Options{NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	table, err := local.NewTable(db)
-	if err != nil {
-		t.Fatal(err)
-	}
+	table := localtest.NewTable(t)
 	desk := &frontDesk{records: records.Records{Table: table}, workflows: &fakeWorkflows{}, zones: fakeZones{}}
 	desk.deps = api.Deps{
 		Records:       desk.records,

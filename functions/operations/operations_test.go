@@ -4,17 +4,14 @@ import (
 	"context"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/millrace/millrace/functions/operations"
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
-	"github.com/millrace/millrace/shared/platform/local"
+	"github.com/millrace/millrace/shared/platform/local/localtest"
 	"github.com/millrace/millrace/shared/records"
 )
 
@@ -62,15 +59,7 @@ type desk struct {
 
 func openDesk(t *testing.T, kind cluster.OperationType) *desk {
 	t.Helper()
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "records.db"), 0o600, &bbolt.Options{NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	table, err := local.NewTable(db)
-	if err != nil {
-		t.Fatal(err)
-	}
+	table := localtest.NewTable(t)
 	d := &desk{records: records.Records{Table: table}, executions: &executions{known: map[string]cluster.Execution{}}}
 	clock := func() time.Time { return now }
 	d.begin = operations.BeginOperation{Records: d.records, Executions: d.executions, Now: clock}

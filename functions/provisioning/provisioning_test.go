@@ -13,19 +13,16 @@ import (
 	"log/slog"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
-
-	"go.etcd.io/bbolt"
 
 	"github.com/millrace/millrace/functions/provisioning"
 	"github.com/millrace/millrace/shared/brokerconfig"
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/nodespec"
-	"github.com/millrace/millrace/shared/platform/local"
+	"github.com/millrace/millrace/shared/platform/local/localtest"
 	"github.com/millrace/millrace/shared/platform/platformtest"
 	"github.com/millrace/millrace/shared/records"
 	"github.com/millrace/millrace/shared/serve"
@@ -47,15 +44,7 @@ type site struct {
 // openSite records a cluster of three brokers and one controller whose creation has begun.
 func openSite(t *testing.T, change func(*cluster.Spec)) *site {
 	t.Helper()
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "records.db"), 0o600, &bbolt.Options{NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	table, err := local.NewTable(db)
-	if err != nil {
-		t.Fatal(err)
-	}
+	table := localtest.NewTable(t)
 	s := &site{Cloud: platformtest.NewCloud(), records: records.Records{Table: table}, now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
 	s.BootsWithin, s.EndsWithin = 0, 0
 	t.Cleanup(s.ShutDown)

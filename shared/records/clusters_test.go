@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -17,7 +16,7 @@ import (
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/nodespec"
-	"github.com/millrace/millrace/shared/platform/local"
+	"github.com/millrace/millrace/shared/platform/local/localtest"
 	"github.com/millrace/millrace/shared/records"
 )
 
@@ -40,15 +39,7 @@ func (f *fragile) Write(ctx context.Context, writes ...records.Write) error {
 
 func openRecords(t *testing.T) (records.Records, *fragile) {
 	t.Helper()
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "records.db"), 0o600, &bbolt.Options{NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	table, err := local.NewTable(db)
-	if err != nil {
-		t.Fatal(err)
-	}
+	table, db := localtest.NewDatabase(t)
 	f := &fragile{Table: table, db: db}
 	return records.Records{Table: f}, f
 }

@@ -2,17 +2,14 @@ package records_test
 
 import (
 	"errors"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
-	"github.com/millrace/millrace/shared/platform/local"
+	"github.com/millrace/millrace/shared/platform/local/localtest"
 	"github.com/millrace/millrace/shared/records"
 )
 
@@ -213,14 +210,6 @@ func create(t *testing.T, r records.Records, c cluster.Configuration, first clus
 // newConfigurations gives empty records in a file of their own.
 func newConfigurations(t *testing.T) records.Records {
 	t.Helper()
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "table.db"), 0o600, &bbolt.Options{NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	table, err := local.NewTable(db)
-	if err != nil {
-		t.Fatal(err)
-	}
+	table := localtest.NewTable(t)
 	return records.Records{Table: table}
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -18,13 +17,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/kafka"
 	"github.com/aws/aws-sdk-go-v2/service/kafka/types"
-	"go.etcd.io/bbolt"
 
 	"github.com/millrace/millrace/cmd/millrace/internal/client"
 	"github.com/millrace/millrace/functions/api"
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/nodespec"
 	"github.com/millrace/millrace/shared/platform/local"
+	"github.com/millrace/millrace/shared/platform/local/localtest"
 	"github.com/millrace/millrace/shared/records"
 )
 
@@ -41,15 +40,7 @@ type frontDoor struct {
 
 func open(t *testing.T) *frontDoor {
 	t.Helper()
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "records.db"), 0o600, &bbolt.Options{NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	table, err := local.NewTable(db)
-	if err != nil {
-		t.Fatal(err)
-	}
+	table := localtest.NewTable(t)
 	d := &frontDoor{records: records.Records{Table: table}}
 	desk := api.New(api.Deps{
 		Records: d.records, Workflows: nothingStarts{}, Zones: local.Zones{Region: region}, Keys: key,
