@@ -3,6 +3,7 @@ package integration
 import (
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"syscall"
 	"testing"
@@ -36,17 +37,7 @@ func TestCrash_CreateGoesOnAfterKillsBeforeAndAfterEveryTransition(t *testing.T)
 	arn := onlyCluster(t, m)
 	m.WaitUntilActive(t, arn)
 	writeAndRead(m.TLSClient(t, arn), t)
-	running := map[string]int{}
-	for _, p := range m.Processes() {
-		running[fmt.Sprint(p.Kind, " of ", p.Role)]++
-	}
-	for what, want := range map[string]int{
-		"Kafka of broker": 2, "agent of broker": 2, "Kafka of controller": 1, "agent of controller": 1,
-	} {
-		if running[what] != want {
-			t.Errorf("%d processes are %s, not %d: %v", running[what], what, want, running)
-		}
-	}
+	isWhole(t, m)
 	m.DeleteCluster(t, arn)
 	m.WaitUntilGone(t, arn)
 	nothingIsLeft(t, m, nil)
@@ -93,6 +84,55 @@ func TestCrash_DeleteGoesOnAfterKillsBeforeAndAfterEveryTransition(t *testing.T)
 	m.Up()
 	m.WaitUntilGone(t, arn)
 	nothingIsLeft(t, m, addresses)
+}
+
+// Between transitions there are the steps themselves, with all they do to files and processes.
+func TestCrash_CreateAndDeleteGoOnAfterKillsAtAnyMoment(t *testing.T) {
+	m := harness.StartMillrace(t)
+	m.ForbidTwins()
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	moments := rand.New(rand.NewPCG(seed, 0))
+
+	arn := m.CreateCluster(t, "phoenix", harness.Small)
+	killAtRandom(m, moments)
+	m.Up()
+	m.WaitUntilActive(t, arn)
+	isWhole(t, m)
+	writeAndRead(m.TLSClient(t, arn), t)
+
+	addresses := slices.Collect(maps.Values(brokerAddresses(t, m, arn)))
+	m.DeleteCluster(t, arn)
+	killAtRandom(m, moments)
+	m.Up()
+	m.WaitUntilGone(t, arn)
+	nothingIsLeft(t, m, addresses)
+}
+
+// killAtRandom kills the control plane over and over, each time a moment after its start.
+func killAtRandom(m *harness.Millrace, moments *rand.Rand) {
+	for range 20 {
+		m.Kill()
+		m.Begin()
+		time.Sleep(time.Duration(moments.Int64N(int64(200 * time.Millisecond)))) // it is ready after less than half of that
+	}
+	m.Kill()
+}
+
+// isWhole sees that the processes of one small cluster run, each once.
+func isWhole(t *testing.T, m *harness.Millrace) {
+	t.Helper()
+	running := map[string]int{}
+	for _, p := range m.Processes() {
+		running[fmt.Sprint(p.Kind, " of ", p.Role)]++
+	}
+	for what, want := range map[string]int{
+		"Kafka of broker": 2, "agent of broker": 2, "Kafka of controller": 1, "agent of controller": 1,
+	} {
+		if running[what] != want {
+			t.Errorf("%d processes are %s, not %d: %v", running[what], what, want, running)
+		}
+	}
 }
 
 // failPoint ends the control plane at the first transition of a machine, before or after it is journalled.

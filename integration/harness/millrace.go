@@ -70,7 +70,13 @@ func NewMillrace(t testing.TB, options ...Option) *Millrace {
 	if m.Data == "" {
 		m.Data = filepath.Join(t.TempDir(), "data")
 	}
-	t.Cleanup(m.cleanUp)
+	guardian := m.guard()
+	t.Cleanup(func() {
+		m.cleanUp()
+		if err := guardian.dismiss(); err != nil {
+			t.Errorf("dismiss the guardian: %v", err)
+		}
+	})
 	return m
 }
 
