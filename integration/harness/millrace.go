@@ -24,6 +24,7 @@ type Millrace struct {
 	Data string
 
 	environment []string // of every program
+	flags       []string // of every `millrace up`, beside those for directory and port
 	listen      string   // of the next start
 	up          *process // the latest `millrace up`
 }
@@ -46,6 +47,11 @@ func Env(name, value string) Option {
 // Data puts the data directory somewhere. Without it, it is a temporary one of the test.
 func Data(dir string) Option {
 	return func(m *Millrace) { m.Data = dir }
+}
+
+// Flags adds flags to `millrace up`.
+func Flags(flags ...string) Option {
+	return func(m *Millrace) { m.flags = append(m.flags, flags...) }
 }
 
 // StartMillrace runs `millrace up` on a free port, until the test is over.
@@ -107,7 +113,7 @@ func (m *Millrace) Begin(options ...Option) {
 		m.t.Fatal(err)
 	}
 	defer log.Close()
-	cmd := exec.Command(filepath.Join(m.bin, "millrace"), "up", "--data", m.Data, "--listen", m.listen)
+	cmd := exec.Command(filepath.Join(m.bin, "millrace"), append([]string{"up", "--data", m.Data, "--listen", m.listen}, once.flags...)...)
 	cmd.Env = once.environment
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that Interrupt can do what a terminal does

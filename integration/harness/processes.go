@@ -105,6 +105,19 @@ func (m *Millrace) Kafkas() map[string]int {
 	return found
 }
 
+// KillOneKafka ends the Kafka process of one node of a role as kill -9 does.
+func (m *Millrace) KillOneKafka(role cluster.Role) {
+	m.t.Helper()
+	for _, p := range m.Processes() {
+		if p.Kind == Kafka && p.Role == role {
+			m.t.Logf("killing %s", p)
+			p.kill()
+			return
+		}
+	}
+	m.t.Fatalf("no %s runs", role)
+}
+
 // KillAll ends all processes of some kinds as kill -9 does, and waits until they are gone.
 func (m *Millrace) KillAll(kinds ...Kind) {
 	m.t.Helper()
