@@ -11,7 +11,7 @@ import (
 // The way of a create in which all goes well.
 var createPath = []string{
 	"BeginOperation", "PlanCluster", "ProvisionNodes", "CheckHostsReported", "HaveHostsReported",
-	"WriteNodeSpecs", "CheckNodesJoined", "HaveNodesJoined", "EndOperation", "HasSucceeded", "Succeeded",
+	"WriteNodeSpecs", "CheckNodesJoined", "HaveNodesJoined", "SealVolumes", "EndOperation", "HasSucceeded", "Succeeded",
 }
 
 func TestCreateCluster_EndsActive(t *testing.T) {

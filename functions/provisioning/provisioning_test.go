@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -259,11 +260,37 @@ func TestWriteNodeSpecs_OfANextAttemptRaisesTheGenerationAndKeepsTheCertificate(
 	}
 	s.do(t, 0, "WriteNodeSpecs")
 	for id, spec := range s.specs(t) {
-		if first[id].Generation != 1 || spec.Generation != 2 {
+		if first[id].Generation != 1 || spec.Generation <= 2 {
 			t.Errorf("node %d: generations %d and %d", id, first[id].Generation, spec.Generation)
 		}
 		if spec.Certificate != first[id].Certificate {
 			t.Errorf("node %d has got another certificate", id)
+		}
+	}
+}
+
+// An empty volume of a node that has run is a lost one.
+func TestSealVolumes_NoVolumeIsNewOnceItsNodeHasRun(t *testing.T) {
+	s := openSite(t, nil)
+	s.provision(t)
+	s.do(t, 0, "WriteNodeSpecs")
+	first := s.specs(t)
+	s.do(t, 0, "SealVolumes", "SealVolumes", "WriteNodeSpecs")
+	for id, spec := range s.specs(t) {
+		if !first[id].Volume.New || spec.Volume.New {
+			t.Errorf("node %d: the volume was new: %t; it is: %t", id, first[id].Volume.New, spec.Volume.New)
+		}
+		if spec.Generation != first[id].Generation+1 {
+			t.Errorf("node %d: generations %d and %d", id, first[id].Generation, spec.Generation)
+		}
+		spec.Generation, spec.Volume.New = first[id].Generation, true
+		if !reflect.DeepEqual(spec, first[id]) {
+			t.Errorf("node %d would be restarted: %+v", id, spec)
+		}
+	}
+	for _, n := range s.nodes(t) {
+		if n.SpecGeneration != s.specs(t)[n.ID].Generation {
+			t.Errorf("%s is expected at generation %d", n, n.SpecGeneration)
 		}
 	}
 }

@@ -60,6 +60,7 @@ func Steps(d Deps) serve.Steps {
 		"CheckHostsReported": serve.New(CheckHostsReported{r, r, progress, d.Now}.Run),
 		"WriteNodeSpecs":     serve.New(WriteNodeSpecs{r, p.Secrets, progress, p.Sizing, d.Now}.Run),
 		"CheckNodesJoined":   serve.New(CheckNodesJoined{r, r, progress, d.Now}.Run),
+		"SealVolumes":        serve.New(SealVolumes{r}.Run),
 
 		"PlanTeardown":     serve.New(PlanTeardown{r, progress}.Run),
 		"RetireHost":       serve.New(RetireHost{r, p.Hosts}.Run),

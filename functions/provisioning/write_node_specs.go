@@ -72,7 +72,7 @@ func (s WriteNodeSpecs) Run(ctx context.Context, in CheckClusterInput) (Empty, e
 	}
 	for _, n := range slices.Backward(nodes) { // controllers first: brokers can't do without them
 		n, err := s.Records.ChangeNode(ctx, c.ID, n.ID, func(n *cluster.Node) error {
-			n.SpecGeneration = int64(op.Attempt)
+			n.SpecGeneration = max(n.SpecGeneration, firstGeneration(op.Attempt))
 			return nil
 		})
 		if err != nil {
@@ -92,6 +92,10 @@ func (s WriteNodeSpecs) Run(ctx context.Context, in CheckClusterInput) (Empty, e
 	slog.InfoContext(ctx, "wrote node specs", "cluster", c.ID, "nodes", len(nodes), "release", shape.Release)
 	return Empty{}, nil
 }
+
+// firstGeneration numbers the specs of an attempt. Each attempt has two: the one that starts the node, and the one that
+// SealVolumes writes once it has run.
+func firstGeneration(attempt int) int64 { return 2*int64(attempt) - 1 }
 
 // shape is what all nodes of the cluster have in common.
 func (s WriteNodeSpecs) shape(ctx context.Context, c cluster.Cluster, nodes []cluster.Node) (brokerconfig.Cluster, error) {
@@ -166,7 +170,7 @@ func (s WriteNodeSpecs) spec(
 		NodeID:      n.ID,
 		Role:        n.Role,
 		Release:     shape.Release,
-		Volume:      nodespec.Volume{New: true, DirectoryID: n.DirectoryID},
+		Volume:      nodespec.Volume{New: !n.Formatted, DirectoryID: n.DirectoryID},
 		Properties:  properties,
 		JVM:         nodespec.JVM{HeapMiB: s.Sizing.HeapMiB(c.Spec.InstanceType, n.Role), Lean: s.Sizing.Lean},
 		Certificate: certificate,

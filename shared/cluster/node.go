@@ -33,6 +33,9 @@ type Node struct {
 	// made, because a client token that was used once only ever returns the host of that first time.
 	Host     *Host `json:"host,omitempty"`
 	Launches int   `json:"launches"`
+	// Formatted says that the node has run on its volume: from then on an empty volume is a lost one, and nobody may
+	// format it again.
+	Formatted bool `json:"formatted,omitempty"`
 	// SpecGeneration is the generation of the last node spec that was written for this node.
 	SpecGeneration int64 `json:"specGeneration"`
 }
