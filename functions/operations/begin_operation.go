@@ -67,7 +67,8 @@ func (s BeginOperation) Run(ctx context.Context, in BeginOperationInput) (BeginO
 		}
 		op.State = cluster.InProgress
 		op.Execution = in.Execution
-		op.Deadline = s.Now().Add(op.Type.Budget())
+		op.AttendedAt = s.Now()
+		op.Deadline = op.AttendedAt.Add(op.Type.Budget())
 		op.Steps = op.Type.Plan()
 		return nil
 	})

@@ -66,7 +66,7 @@ func openDesk(t *testing.T, kind cluster.OperationType) *desk {
 	d.end = operations.EndOperation{
 		Records: d.records, Now: clock, NewVersion: func() (string, error) { return "K2", nil },
 	}
-	d.sweep = operations.SweepOperations{Records: d.records, Workflows: d.executions, End: d.end}
+	d.sweep = operations.SweepOperations{Records: d.records, Workflows: d.executions, End: d.end, Now: clock}
 
 	op := cluster.Operation{ID: "op", ClusterID: "c", Type: kind, State: cluster.Pending, Attempt: 1, CreatedAt: now}
 	c := cluster.Cluster{ID: "c", Name: "orders", Version: "K1", Active: &cluster.ActiveOperation{ID: op.ID, Type: kind}}
@@ -276,6 +276,39 @@ func TestEndOperation_OfADeleteMayBeCalledAgain(t *testing.T) {
 	}
 	if _, err := d.records.Cluster(t.Context(), "c"); !fault.Is(err, fault.NotFound) {
 		t.Errorf("the cluster: %v", err)
+	}
+}
+
+// A laptop that was closed over night opens on an operation that goes on, not on one that has run out of time.
+func TestSweepOperations_TimeInWhichNobodyCouldWorkDoesNotCount(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		away time.Duration // since the operation was attended last
+		more time.Duration // time it has got
+	}{
+		{"attended a moment ago", 10 * time.Second, 0},
+		{"attended at the last sweep", time.Minute, 0},
+		{"nobody was there for a night", 9 * time.Hour, 9 * time.Hour},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := openDesk(t, cluster.CreateCluster)
+			if err := d.beginAs(t, "op-1"); err != nil {
+				t.Fatal(err)
+			}
+			deadline := now.Add(-time.Second)
+			d.edit(t, func(_ *cluster.Cluster, op *cluster.Operation) {
+				op.Deadline, op.AttendedAt = deadline, now.Add(-tt.away)
+			})
+			d.executions.known[execution+"op-1"] = cluster.Execution{ID: execution + "op-1", Running: true}
+			for range 2 { // the second sweep adds nothing
+				if _, err := d.sweep.Run(t.Context(), operations.SweepOperationsInput{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := d.operation(t).Deadline.Sub(deadline); got != tt.more {
+				t.Errorf("the operation has got %s more, want %s", got, tt.more)
+			}
+		})
 	}
 }
 

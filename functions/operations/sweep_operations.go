@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
@@ -17,6 +18,8 @@ type SweepOperations struct {
 	Records interface {
 		UnfinishedOperations(ctx context.Context) ([]cluster.Operation, error)
 		Operation(ctx context.Context, clusterID, id string) (cluster.Operation, error)
+		ChangeOperation(ctx context.Context, clusterID, id string,
+			change func(*cluster.Cluster, *cluster.Operation) error) (cluster.Cluster, cluster.Operation, error)
 	}
 	Workflows interface {
 		// Start starts an execution, once for each name.
@@ -27,6 +30,7 @@ type SweepOperations struct {
 		ExecutionNamed(ctx context.Context, machine, name string) (e cluster.Execution, known bool, err error)
 	}
 	End EndOperation
+	Now func() time.Time
 }
 
 // SweepOperationsInput is empty: the sweep looks at everything.
@@ -64,7 +68,7 @@ func (s SweepOperations) sweep(ctx context.Context, op cluster.Operation, out *S
 		out.Started++
 		return s.Workflows.Start(ctx, op.Type.Machine(), op.ExecutionName(), StartInput{op.ClusterID, op.ID})
 	case execution.Running:
-		return nil
+		return s.attend(ctx, op)
 	}
 	// It may have ended its operation, and then itself, since the operation was read.
 	now, err := s.Records.Operation(ctx, op.ClusterID, op.ID)
@@ -87,6 +91,23 @@ func (s SweepOperations) sweep(ctx context.Context, op cluster.Operation, out *S
 		holder = execution.ID
 	}
 	_, err = s.End.Run(ctx, EndOperationInput{ClusterID: op.ClusterID, OperationID: op.ID, Execution: holder, Failure: &cause})
+	return err
+}
+
+// attend notes that an operation is being worked on, when that is news.
+func (s SweepOperations) attend(ctx context.Context, op cluster.Operation) error {
+	if !op.Attend(s.Now()) {
+		return nil
+	}
+	_, _, err := s.Records.ChangeOperation(ctx, op.ClusterID, op.ID, func(_ *cluster.Cluster, op *cluster.Operation) error {
+		if !op.Ended() {
+			op.Attend(s.Now())
+		}
+		return nil
+	})
+	if fault.Is(err, fault.NotFound) {
+		return nil // a cluster that was deleted meanwhile
+	}
 	return err
 }
 

@@ -96,6 +96,8 @@ type Operation struct {
 	Execution string `json:"execution,omitempty"`
 	// Deadline is when the current attempt gives up; set when it begins.
 	Deadline time.Time `json:"deadline,omitzero"`
+	// AttendedAt is when somebody was last seen at work on it, give or take half a minute.
+	AttendedAt time.Time `json:"attendedAt,omitzero"`
 
 	Steps   []Step   `json:"steps,omitempty"`
 	Failure *Failure `json:"failure,omitempty"`
@@ -217,5 +219,26 @@ func (o *Operation) TryAgain(c *Cluster) bool {
 	o.State, o.Execution, o.Steps, o.Failure = Pending, "", nil, nil
 	o.Deadline, o.EndedAt = time.Time{}, time.Time{}
 	c.Active, c.Failure = &ActiveOperation{ID: o.ID, Type: o.Type}, nil
+	return true
+}
+
+// A sweep comes every minute at least. An operation that was not attended for longer than outage had nobody who could work
+// on it; one that was attended within recently need not be marked again.
+const (
+	outage   = 3 * time.Minute
+	recently = 30 * time.Second
+)
+
+// Attend notes that an operation is being worked on. Time in which nobody could work on it, because the control plane was
+// away, is added to its deadline. False when there is nothing new to record.
+func (o *Operation) Attend(now time.Time) bool {
+	away := now.Sub(o.AttendedAt)
+	if o.Deadline.IsZero() || away < recently {
+		return false
+	}
+	if away > outage {
+		o.Deadline = o.Deadline.Add(away)
+	}
+	o.AttendedAt = now
 	return true
 }
