@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/millrace/millrace/shared/brokerconfig"
 	"github.com/millrace/millrace/shared/cluster"
 )
 
@@ -46,11 +47,16 @@ func (s EnsureAddress) Run(ctx context.Context, in NodeInput) (Empty, error) {
 	if err != nil {
 		return Empty{}, fmt.Errorf("load cluster: %w", err)
 	}
+	ports, err := brokerconfig.Cluster{ClientBroker: c.Spec.ClientBroker, InCluster: c.Spec.InCluster}.Ports(n.Role)
+	if err != nil {
+		return Empty{}, err
+	}
 	address, err := s.Platform.EnsureAddress(ctx, cluster.AddressRequest{
 		Token:          cluster.Token{ClusterID: c.ID, NodeID: n.ID},
 		ClusterName:    c.Name,
 		Subnet:         n.Subnet,
 		SecurityGroups: c.Spec.SecurityGroups,
+		Ports:          ports,
 	})
 	if err != nil {
 		return Empty{}, fmt.Errorf("address for %s: %w", n, err)

@@ -70,6 +70,23 @@ func (c Cluster) listeners(n Node) (map[string]string, error) {
 	return p, nil
 }
 
+// Ports are those that a node of the cluster listens on.
+func (c Cluster) Ports(role nodespec.Role) ([]int, error) {
+	replication, controller := c.internalListeners()
+	if role == nodespec.Controller {
+		return []int{controller.port}, nil
+	}
+	clients, err := c.clientListeners()
+	if err != nil {
+		return nil, err
+	}
+	ports := []int{replication.port}
+	for _, l := range clients {
+		ports = append(ports, l.port)
+	}
+	return ports, nil
+}
+
 func (c Cluster) clientListeners() ([]listener, error) {
 	plaintext := listener{name: "CLIENT", port: ClientPort, protocol: "PLAINTEXT"}
 	secure := listener{name: "CLIENT_SECURE", port: ClientSecurePort, protocol: "SSL", security: ownCertificate}

@@ -25,6 +25,8 @@ type AddressRequest struct {
 	Subnet      string
 	// SecurityGroups guard the address; empty means the platform's default.
 	SecurityGroups []string
+	// Ports are those that the node will listen on.
+	Ports []int
 }
 
 // VolumeRequest asks a platform for a node's log volume.

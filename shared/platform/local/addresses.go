@@ -37,9 +37,10 @@ func (a *Addresses) EnsureAddress(ctx context.Context, request cluster.AddressRe
 	if taken != "" {
 		return address(taken), nil
 	}
+	taker := 0
 	for try := range 1000 {
 		ip := candidate(request.Token, try)
-		if inUse(ctx, ip) {
+		if taker = portInUse(ctx, ip, request.Ports); taker != 0 {
 			continue
 		}
 		err := a.take(ip, request.Token)
@@ -51,7 +52,11 @@ func (a *Addresses) EnsureAddress(ctx context.Context, request cluster.AddressRe
 		}
 		return address(ip), nil
 	}
-	return cluster.Address{}, fault.New(fault.Unavailable, "no loopback address is free")
+	if taker != 0 {
+		return cluster.Address{}, fault.New(fault.Conflict,
+			"port %d is taken on every loopback address; does another program, such as a Kafka of its own, listen on all addresses?", taker)
+	}
+	return cluster.Address{}, fault.New(fault.Conflict, "no loopback address is free")
 }
 
 // temporaryAddressPrefix starts the names of address files that are being written, in the data directory itself.
@@ -107,18 +112,15 @@ func candidate(token cluster.Token, try int) string {
 	return fmt.Sprintf("127.%d.%d.%d", 16+int(block[0])%224, block[1], 1+(node-1)%253)
 }
 
-// portsOfNode are those that a node may listen on: nobody else may be there.
-var portsOfNode = []int{9092, 9093, 9094, 9095, 9096, 9097, 9098, 11001, 11002}
-
-// inUse tells whether anybody on this machine listens at an address.
-func inUse(ctx context.Context, ip string) bool {
+// portInUse gives one of the ports on which somebody on this machine listens at an address; 0 when nobody does.
+func portInUse(ctx context.Context, ip string, ports []int) int {
 	var config net.ListenConfig
-	for _, port := range portsOfNode {
+	for _, port := range ports {
 		l, err := config.Listen(ctx, "tcp", net.JoinHostPort(ip, strconv.Itoa(port)))
 		if err != nil {
-			return true
+			return port
 		}
 		l.Close()
 	}
-	return false
+	return 0
 }

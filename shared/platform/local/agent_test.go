@@ -61,7 +61,7 @@ func note(dir, list string) {
 // started are the processes that a host has had, once there are at least so many.
 func started(t *testing.T, dir string, atLeast int) []int {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(3 * time.Minute)
 	for {
 		var pids []int
 		content, _ := os.ReadFile(filepath.Join(dir, "started"))

@@ -2,6 +2,7 @@ package local_test
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -275,20 +276,42 @@ func TestVolumes_OfManyHostsOneGetsIt(t *testing.T) {
 }
 
 func TestAddresses_SkipWhatSomebodyListensOn(t *testing.T) {
-	request := cluster.AddressRequest{Token: cluster.Token{ClusterID: "c", NodeID: 1}}
+	request := cluster.AddressRequest{Token: cluster.Token{ClusterID: "c", NodeID: 1}, Ports: []int{9094, 9095}}
 	first, err := openWithAgents(t).Addresses.EnsureAddress(t.Context(), request)
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", net.JoinHostPort(first.IP, "9094"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
+	occupy(t, net.JoinHostPort(first.IP, "9094"))
 	second, err := openWithAgents(t).Addresses.EnsureAddress(t.Context(), request)
 	if err != nil || second.IP == first.IP {
 		t.Errorf("%+v, %v: somebody else listens there", second, err)
 	}
+}
+
+// A Kafka or a container that listens on 0.0.0.0 is in the way of those only who need the same port.
+func TestAddresses_NameThePortThatAProgramTookEverywhere(t *testing.T) {
+	everywhere := occupy(t, "0.0.0.0:0")
+	request := cluster.AddressRequest{Token: cluster.Token{ClusterID: "c", NodeID: 1}, Ports: []int{everywhere}}
+	addresses := openWithAgents(t).Addresses
+	_, err := addresses.EnsureAddress(t.Context(), request)
+	if !fault.Is(err, fault.Conflict) || !strings.Contains(err.Error(), fmt.Sprintf("port %d", everywhere)) {
+		t.Errorf("a taken port: %v", err)
+	}
+	request.Ports = []int{9095}
+	if _, err := addresses.EnsureAddress(t.Context(), request); err != nil {
+		t.Errorf("another port: %v", err)
+	}
+}
+
+// occupy listens at an address until the test has ended.
+func occupy(t *testing.T, address string) (port int) {
+	t.Helper()
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	return listener.Addr().(*net.TCPAddr).Port
 }
 
 func TestSecrets_AreReadableByTheirOwnerOnly(t *testing.T) {
