@@ -83,10 +83,12 @@ func runControlPlane(ctx context.Context, c controlPlaneConfig, ready func(addre
 	if err := engine.Resume(ctx); err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	working, stop := context.WithCancel(ctx) // ends with the front door too, whatever closed that
 	var background sync.WaitGroup
 	defer background.Wait()
-	background.Go(func() { platform.Hosts.Keep(ctx) })
-	background.Go(func() { sweep(ctx, functions["operations"]) })
+	defer stop()
+	background.Go(func() { platform.Hosts.Keep(working) })
+	background.Go(func() { sweep(working, functions["operations"]) })
 
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
@@ -95,8 +97,17 @@ func runControlPlane(ctx context.Context, c controlPlaneConfig, ready func(addre
 	case err := <-served:
 		return fmt.Errorf("front door: %w", err)
 	case <-ctx.Done():
-		return server.Close() // hosts that wait for a spec would keep it open; they ask again
+		return closeDoor(server)
 	}
+}
+
+// closeDoor lets answers that are under way get through. Hosts that wait for a spec would keep the door open; they are
+// cut off, and ask again.
+func closeDoor(server *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	_ = server.Shutdown(ctx) // whoever is left is closed next
+	return server.Close()
 }
 
 func newEngine(c controlPlaneConfig, platform *local.Platform, functions local.Functions) (*asl.Engine, error) {

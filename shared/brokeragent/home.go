@@ -66,10 +66,16 @@ func lockDirectory(dir string) (*os.File, error) {
 	return d, nil
 }
 
-// writePrivately replaces a file as a whole, readable by this user only. A crash leaves the old or the new content.
+// writePrivately replaces a file as a whole, readable by this user only. A crash, of the machine too, leaves the old or
+// the new content.
 func writePrivately(path string, content []byte) error {
 	temporary := path + ".new"
-	if err := os.WriteFile(temporary, content, 0o600); err != nil {
+	f, err := os.OpenFile(temporary, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(temporary, path)
