@@ -15,13 +15,14 @@ import (
 	"github.com/millrace/millrace/shared/platform/local"
 )
 
-// readyWithin is how long a control plane in the background may take to answer; it needs less than a second.
-const readyWithin = 20 * time.Second
+// readyWithin is how long a control plane in the background may take to answer; it needs less than a second on a machine that
+// has nothing else to do.
+const readyWithin = time.Minute
 
 // detach starts this program once more, in a session of its own, and returns when its control plane answers.
 func (a *app) detach(ctx context.Context, config controlPlaneConfig) error {
 	layout := local.Layout{Dir: config.Data}
-	log, err := openLog(layout.LogFile())
+	log, err := local.OpenLog(layout.LogFile())
 	if err != nil {
 		return fmt.Errorf("open the log: %w", err)
 	}
@@ -52,18 +53,6 @@ func (a *app) detach(ctx context.Context, config controlPlaneConfig) error {
 	ready.Log = layout.LogFile()
 	a.greet(ready)
 	return nil
-}
-
-// largeLog is the size from which a start puts the old log aside. One is kept.
-const largeLog = 10 << 20
-
-func openLog(path string) (*os.File, error) {
-	if info, err := os.Stat(path); err == nil && info.Size() > largeLog {
-		if err := os.Rename(path, path+local.OldLogEnding); err != nil {
-			return nil, err
-		}
-	}
-	return os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
 }
 
 // background is the command of the control plane itself.

@@ -178,22 +178,22 @@ func (s WriteNodeSpecs) spec(
 	}, nil
 }
 
-// certificate gives the chain that the host's last spec has, so that a Kafka that runs well is not restarted for a new
-// one, or else signs the request that the host has made.
+// certificate gives the chain that the host's last spec has while it is good, so that a Kafka that runs well is not
+// restarted for a new one, or else signs the request that the host has made.
 func (s WriteNodeSpecs) certificate(ctx context.Context, n cluster.Node, signer authority.Authority) (string, error) {
-	last, err := s.Records.Spec(ctx, n.Host.ID)
-	if err == nil && last.Certificate != "" {
-		return last.Certificate, nil
-	}
-	if err != nil && !fault.Is(err, fault.NotFound) {
-		return "", err
-	}
 	beat, ok, err := s.Records.Beat(ctx, n.Host.ID)
 	if err != nil {
 		return "", err
 	}
 	if !ok {
 		return "", fault.New(fault.Unavailable, "host %s has not reported", n.Host.ID)
+	}
+	last, err := s.Records.Spec(ctx, n.Host.ID)
+	switch {
+	case err == nil && authority.Answers(last.Certificate, beat.SigningRequest, s.Now()):
+		return last.Certificate, nil
+	case err != nil && !fault.Is(err, fault.NotFound):
+		return "", err
 	}
 	return signer.Sign(beat.SigningRequest, authority.Subject{
 		CommonName: brokerconfig.InternalUser,

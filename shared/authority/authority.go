@@ -21,7 +21,8 @@ import (
 const (
 	authorityLife   = 10 * 365 * 24 * time.Hour
 	certificateLife = 397 * 24 * time.Hour // the longest that common TLS clients accept
-	clockSkew       = 5 * time.Minute      // how far behind a host's clock may be
+	renewBefore     = 30 * 24 * time.Hour
+	clockSkew       = 5 * time.Minute // how far behind a host's clock may be
 )
 
 // New makes an authority for a cluster: its certificate and its private key, both PEM.
@@ -134,6 +135,26 @@ func (a Authority) Sign(request string, subject Subject, now time.Time) (chain s
 		return "", fmt.Errorf("sign: %w", err)
 	}
 	return encode("CERTIFICATE", der) + a.Certificate(), nil
+}
+
+// Answers tells whether a chain (PEM) is good for whoever made a signing request (PEM): it certifies the same key, and
+// will for another month.
+func Answers(chain, request string, now time.Time) bool {
+	block, _ := pem.Decode([]byte(chain))
+	asked, _ := pem.Decode([]byte(request))
+	if block == nil || asked == nil {
+		return false
+	}
+	leaf, err := x509.ParseCertificate(block.Bytes)
+	if err != nil || now.Add(renewBefore).After(leaf.NotAfter) {
+		return false
+	}
+	parsed, err := x509.ParseCertificateRequest(asked.Bytes)
+	if err != nil {
+		return false
+	}
+	key, ok := leaf.PublicKey.(*ecdsa.PublicKey)
+	return ok && key.Equal(parsed.PublicKey)
 }
 
 func newSerial() (*big.Int, error) {

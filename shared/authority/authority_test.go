@@ -220,3 +220,31 @@ func TestLoad_SaysWhatIsWrong(t *testing.T) {
 		}
 	}
 }
+
+func TestAnswers_OnlyWhileTheCertificateIsGoodForTheHostsOwnKey(t *testing.T) {
+	a := newAuthority(t)
+	_, ours := request(t, &x509.CertificateRequest{})
+	_, another := request(t, &x509.CertificateRequest{})
+	chain, err := a.Sign(ours, authority.Subject{CommonName: "kafka-internal"}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name           string
+		chain, request string
+		at             time.Time
+		want           bool
+	}{
+		{"the same key, freshly signed", chain, ours, now, true},
+		{"the same key, a year later", chain, ours, now.Add(365 * 24 * time.Hour), false},
+		{"a host that has lost its key", chain, another, now, false},
+		{"no certificate yet", "", ours, now, false},
+		{"no request", chain, "", now, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := authority.Answers(tt.chain, tt.request, tt.at); got != tt.want {
+				t.Errorf("got %t", got)
+			}
+		})
+	}
+}

@@ -16,7 +16,7 @@ func (l Layout) entries() []string {
 	return []string{
 		filepath.Base(l.hosts()), filepath.Base(l.volumes()), filepath.Base(l.addresses()), filepath.Base(l.secrets()),
 		filepath.Base(l.database()), filepath.Base(l.region()), filepath.Base(l.credentials()), filepath.Base(l.mailbox()),
-		filepath.Base(l.running()), filepath.Base(l.LogFile()), filepath.Base(l.LogFile()) + OldLogEnding, filepath.Base(l.lock()),
+		filepath.Base(l.running()), filepath.Base(l.LogFile()), filepath.Base(l.LogFile()) + oldLogEnding, filepath.Base(l.lock()),
 	}
 }
 

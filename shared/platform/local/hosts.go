@@ -105,7 +105,7 @@ func (h *Hosts) start(id string) error {
 	if err != nil || alive {
 		return err
 	}
-	log, err := os.OpenFile(h.Layout.agentLog(id), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := OpenLog(h.Layout.agentLog(id))
 	if err != nil {
 		return err
 	}

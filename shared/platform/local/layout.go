@@ -38,9 +38,6 @@ func (l Layout) agentLog(id string) string { return filepath.Join(l.host(id), "l
 // LogFile is where a control plane in the background writes.
 func (l Layout) LogFile() string { return filepath.Join(l.Dir, "control-plane.log") }
 
-// OldLogEnding is added to the name of a log that was put aside.
-const OldLogEnding = ".1"
-
 // Create makes the directories. Nobody but this user may look inside.
 func (l Layout) Create() error {
 	for _, dir := range []string{l.Dir, l.hosts(), l.volumes(), l.addresses(), l.secrets()} {

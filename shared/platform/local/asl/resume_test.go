@@ -19,7 +19,7 @@ import (
 // everything is a machine with a bit of all that has to survive: variables, a nested Map with a limit, Parallel, Wait,
 // Retry, Catch, a child execution, an execution-wide variable set from a result.
 const everything = `{
-  "StartAt": "Begin", "TimeoutSeconds": 100000,
+  "StartAt": "Begin", "TimeoutSeconds": 40,
   "States": {
     "Begin": {"Type": "Pass", "Assign": {"cluster.$": "$.cluster", "big": 12345678901234567}, "Next": "Both"},
     "Both": {"Type": "Parallel", "Next": "Child", "ResultPath": "$.both", "Branches": [
@@ -86,24 +86,39 @@ func (j *mortal) Save(w Write) error {
 	return j.Journal.Save(w)
 }
 
+// outage is longer than any time-out of everything.
+const outage = 5 * time.Hour
+
 func TestAnExecutionKilledAtAnyTransitionEndsAsIfItWereNot(t *testing.T) {
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // each death is reported
 	defined := machines(t, map[string]string{"everything": everything, "child": child})
-	for n, survived := 0, false; !survived; n++ {
-		journal := &mortal{Journal: NewMemoryJournal()}
-		journal.left.Store(int32(n)) //nolint:gosec // small
-		t.Run(fmt.Sprintf("before write %d", n+1), func(t *testing.T) {
-			survived = killedAndResumed(t, defined, journal)
+	for _, tt := range []struct {
+		name    string
+		journal func(t testing.TB) Journal
+		outage  time.Duration
+	}{
+		{"resumed at once", func(testing.TB) Journal { return NewMemoryJournal() }, 0},
+		{"resumed after all of its time-outs", func(testing.TB) Journal { return NewMemoryJournal() }, outage},
+		{"resumed after all of its time-outs, from a file", func(t testing.TB) Journal { return openBolt(t) }, outage},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for n, survived := 0, false; !survived; n++ {
+				t.Run(fmt.Sprintf("killed before write %d", n+1), func(t *testing.T) {
+					journal := &mortal{Journal: tt.journal(t)}
+					journal.left.Store(int32(n)) //nolint:gosec // small
+					survived = killedAndResumed(t, defined, journal, tt.outage)
+				})
+				if n > 500 {
+					t.Fatal("the machine never runs through")
+				}
+			}
 		})
-		if n > 500 {
-			t.Fatal("the machine never runs through")
-		}
 	}
 }
 
-// killedAndResumed runs the machine until the journal dies, then again on what the journal holds. It is true when the
-// journal never died.
-func killedAndResumed(t *testing.T, defined map[string]*Machine, journal *mortal) bool {
+// killedAndResumed runs the machine until the journal dies, then again, later, on what the journal holds. It is true when
+// the journal never died.
+func killedAndResumed(t *testing.T, defined map[string]*Machine, journal *mortal, outage time.Duration) bool {
 	t.Helper()
 	f := everythingFunctions()
 	first := newBench(t, Config{Machines: defined, Invoker: f, Journal: journal, Rand: rand.NewPCG(1, 2)})
@@ -118,7 +133,7 @@ func killedAndResumed(t *testing.T, defined map[string]*Machine, journal *mortal
 		return true
 	}
 	second := newBench(t, Config{Machines: defined, Invoker: f, Journal: journal.Journal})
-	second.clock.now = first.clock.Now()
+	second.clock.now = first.clock.Now().Add(outage)
 	if err := second.Resume(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -139,21 +154,73 @@ func killedAndResumed(t *testing.T, defined map[string]*Machine, journal *mortal
 	return false
 }
 
-func TestAWaitResumedLaterEndsWhenItWasMeantTo(t *testing.T) {
-	defined := machines(t, map[string]string{"m": `{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":3600,"End":true}}}`})
-	journal := NewMemoryJournal()
-	first := newBench(t, Config{Machines: defined, Journal: journal})
-	arn := first.start("m", "run", `{}`)
-	if err := first.Close(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	second := newBench(t, Config{Machines: defined, Journal: journal})
-	second.clock.now = testStart.Add(50 * time.Minute)
-	if err := second.Resume(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	if end := second.end(arn); !end.Stopped.Equal(testStart.Add(time.Hour)) {
-		t.Errorf("ended at %s, want an hour after the start", end.Stopped)
+func TestTimeInWhichNobodyWasAtWorkDoesNotCount(t *testing.T) {
+	const task = `"Type":"Task","Resource":"arn:aws:lambda:us-east-1:0:function:slow"`
+	for _, tt := range []struct {
+		name, definition string
+		killed, works    time.Duration // since the start; at each invocation
+		want             string        // the end, and when it is after the resume
+	}{
+		{
+			"a task is invoked again with its full time", `{"StartAt":"T","States":{"T":{` + task + `,"TimeoutSeconds":60,"End":true}}}`,
+			30 * time.Second, 59 * time.Second, "SUCCEEDED  59s",
+		},
+		{
+			"and with no more than that", `{"StartAt":"T","States":{"T":{` + task + `,"TimeoutSeconds":60,"End":true}}}`,
+			30 * time.Second, time.Hour, "FAILED States.Timeout 1m0s",
+		},
+		{
+			"nor is a heartbeat missed", `{"StartAt":"T","States":{"T":{` + task + `,"HeartbeatSeconds":60,"End":true}}}`,
+			30 * time.Second, 59 * time.Second, "SUCCEEDED  59s",
+		},
+		{
+			"a machine keeps the time that it had left at its last position", `{"TimeoutSeconds":100,"StartAt":"W","States":{` +
+				`"W":{"Type":"Wait","Seconds":30,"Next":"T"},"T":{` + task + `,"End":true}}}`,
+			40 * time.Second, time.Hour, "TIMED_OUT States.Timeout 1m10s",
+		},
+		{
+			"a pause before a retry begins anew", `{"StartAt":"T","States":{"T":{` + task + `,"TimeoutSeconds":10,` +
+				`"Retry":[{"ErrorEquals":["States.Timeout"],"IntervalSeconds":20,"MaxAttempts":1}],"End":true}}}`,
+			15 * time.Second, time.Hour, "FAILED States.Timeout 30s",
+		},
+		{
+			"a wait ends when it was meant to, which was meanwhile", `{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":600,"End":true}}}`,
+			30 * time.Second, 0, "SUCCEEDED  0s",
+		},
+		{
+			"or is yet to come", `{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":18030,"End":true}}}`,
+			29 * time.Second, 0, "SUCCEEDED  1s",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			journal := NewMemoryJournal()
+			run := func(now time.Time) (b *bench) {
+				b = newBench(t, Config{Machines: machines(t, map[string]string{"m": tt.definition}), Journal: journal, Invoker: functions{
+					"slow": func(ctx context.Context, payload []byte) ([]byte, error) { return payload, b.clock.Sleep(ctx, tt.works) },
+				}})
+				b.clock.now = now
+				return b
+			}
+			first := run(testStart)
+			arn := first.start("m", "run", `{}`)
+			killed := false
+			first.clock.AfterFunc(tt.killed, func() { killed = true })
+			if !first.clock.Run(func() bool { return killed }) {
+				t.Fatal("it ended before it could be killed")
+			}
+			if err := first.Close(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			resumed := first.clock.Now().Add(outage)
+			second := run(resumed)
+			if err := second.Resume(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			end := second.end(arn)
+			if got := fmt.Sprintf("%s %s %s", end.Status, end.Error, end.Stopped.Sub(resumed)); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
 	}
 }
 
