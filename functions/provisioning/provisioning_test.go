@@ -126,6 +126,21 @@ func (s *site) nodes(t *testing.T) []cluster.Node {
 
 func (s *site) beat(t *testing.T, n cluster.Node, beat nodespec.Heartbeat) {
 	t.Helper()
+	last, heard, err := s.records.Beat(t.Context(), n.Host.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	beat.HostID, beat.SigningRequest = n.Host.ID, last.SigningRequest // a host has one key for life
+	if !heard {
+		beat.SigningRequest = newSigningRequest(t)
+	}
+	if err := s.records.PutBeat(t.Context(), n.Host.ID, beat); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func newSigningRequest(t *testing.T) string {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -134,11 +149,7 @@ func (s *site) beat(t *testing.T, n cluster.Node, beat nodespec.Heartbeat) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	beat.HostID = n.Host.ID
-	beat.SigningRequest = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))
-	if err := s.records.PutBeat(t.Context(), n.Host.ID, beat); err != nil {
-		t.Fatal(err)
-	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))
 }
 
 func (s *site) specs(t *testing.T) map[int32]nodespec.Spec {
