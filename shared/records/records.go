@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-
-	"github.com/millrace/millrace/shared/fault"
 )
 
 // Records reads and writes the nouns.
@@ -97,18 +95,4 @@ func put(key Key, value any, condition Condition) (Write, error) {
 		return Write{}, fmt.Errorf("encode %s/%s: %w", key.Partition, key.Sort, err)
 	}
 	return Write{Key: key, If: condition, Body: body}, nil
-}
-
-// contended is how often a change is tried again when someone else wrote in between.
-const contended = 20
-
-// retryContended runs a read-change-write until it does not meet a Conflict with another writer.
-func retryContended(ctx context.Context, change func() error) error {
-	var err error
-	for range contended {
-		if err = change(); !fault.Is(err, fault.Conflict) || ctx.Err() != nil {
-			return err
-		}
-	}
-	return err
 }
