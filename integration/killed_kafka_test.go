@@ -25,7 +25,7 @@ func TestKilledKafka_ProducersFailNothingAndItsAgentBringsItBack(t *testing.T) {
 	for _, role := range []cluster.Role{cluster.Controller, cluster.Broker} {
 		m.KillOneKafka(role)
 		producer.WaitForMore(50)
-		harness.Until(t, "the agent has started it again", 30*time.Second, func() (bool, string) {
+		harness.Until(t, "the agent has started it again", 3*time.Minute, func() (bool, string) {
 			return len(m.Kafkas()) == 6, ""
 		})
 		client.WaitUntilInSync()

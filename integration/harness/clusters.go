@@ -137,8 +137,8 @@ func (m *Millrace) CreateCluster(t testing.TB, name string, changes ...func(*Req
 	return *out.ClusterArn
 }
 
-// created is how long a cluster may take to become ACTIVE, or to fail, on a machine that has much else to do.
-const created = 3 * time.Minute
+// settled is how long a cluster may take to become ACTIVE, to fail or to be gone, on a machine that has much else to do.
+const settled = 5 * time.Minute
 
 // WaitUntilActive waits until a cluster is ACTIVE.
 func (m *Millrace) WaitUntilActive(t testing.TB, arn string) {
@@ -164,7 +164,7 @@ func (m *Millrace) waitUntilSettled(t testing.TB, arn string) types.ClusterInfo 
 	t.Helper()
 	client := m.KafkaClient(t)
 	var c types.ClusterInfo
-	Until(t, "cluster "+arn+" is ACTIVE or FAILED", created, func() (bool, string) {
+	Until(t, "cluster "+arn+" is ACTIVE or FAILED", settled, func() (bool, string) {
 		out, err := client.DescribeCluster(t.Context(), &kafka.DescribeClusterInput{ClusterArn: aws.String(arn)})
 		if err != nil {
 			t.Fatalf("describe cluster: %v", err)
@@ -195,7 +195,7 @@ func (m *Millrace) DeleteCluster(t testing.TB, arn string) {
 func (m *Millrace) WaitUntilGone(t testing.TB, arn string) {
 	t.Helper()
 	client := m.KafkaClient(t)
-	Until(t, "cluster "+arn+" is gone", time.Minute, func() (bool, string) {
+	Until(t, "cluster "+arn+" is gone", settled, func() (bool, string) {
 		_, err := client.DescribeCluster(t.Context(), &kafka.DescribeClusterInput{ClusterArn: aws.String(arn)})
 		var notFound *types.NotFoundException
 		if errors.As(err, &notFound) {

@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -24,7 +23,7 @@ type Execution struct {
 // Execution reads the journal while no control plane runs: it belongs to one that does.
 func (m *Millrace) Execution(machine string) (e Execution) {
 	m.t.Helper()
-	db, err := bbolt.Open(filepath.Join(m.Data, "control-plane.db"), 0o600, &bbolt.Options{Timeout: 5 * time.Second})
+	db, err := bbolt.Open(filepath.Join(m.Data, "control-plane.db"), 0o600, &bbolt.Options{Timeout: ends})
 	if err != nil {
 		m.t.Fatal(err)
 	}

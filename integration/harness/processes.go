@@ -121,7 +121,7 @@ func (m *Millrace) KillOneKafka(role cluster.Role) {
 // KillAll ends all processes of some kinds as kill -9 does, and waits until they are gone.
 func (m *Millrace) KillAll(kinds ...Kind) {
 	m.t.Helper()
-	Until(m.t, fmt.Sprintf("no %v runs any more", kinds), 10*time.Second, func() (bool, string) {
+	Until(m.t, fmt.Sprintf("no %v runs any more", kinds), time.Minute, func() (bool, string) {
 		var left []Process
 		for _, p := range m.Processes() {
 			if slices.Contains(kinds, p.Kind) {

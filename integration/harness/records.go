@@ -44,6 +44,13 @@ func (m *Millrace) PlaintextClient(t testing.TB, arn string) Client {
 	return Client{t, strings.Split(bootstrap, ","), nil}
 }
 
+// A client tries again for so long that a broker which comes back late, on a machine with much else to do, is no failure:
+// patience of both kinds is two minutes.
+const (
+	retries    = 480
+	retryPause = 250 * time.Millisecond
+)
+
 // config is a careful client's: every record is acknowledged by all replicas in sync, once and in order.
 func (c Client) config() *sarama.Config {
 	s := sarama.NewConfig()
@@ -53,9 +60,9 @@ func (c Client) config() *sarama.Config {
 	s.Producer.RequiredAcks = sarama.WaitForAll
 	s.Producer.Idempotent = true
 	s.Producer.Return.Successes = true
-	s.Producer.Retry.Max = 30
+	s.Producer.Retry.Max, s.Producer.Retry.Backoff = retries, retryPause
 	s.Consumer.Offsets.Initial = sarama.OffsetOldest
-	s.Metadata.Retry.Max = 20
+	s.Metadata.Retry.Max, s.Metadata.Retry.Backoff = retries, retryPause
 	return s
 }
 
@@ -155,7 +162,7 @@ func (c Client) Consume(topic string, n int) []string {
 		})
 	}
 	var values []string
-	deadline := time.After(time.Minute)
+	deadline := time.After(3 * time.Minute)
 	for len(values) < n {
 		select {
 		case v := <-records:
@@ -231,7 +238,7 @@ func (s *Stream) WaitForMore(n int) {
 		return s.acknowledged
 	}
 	wanted := count() + n
-	Until(s.t, fmt.Sprintf("%d more records are acknowledged", n), 30*time.Second, func() (bool, string) {
+	Until(s.t, fmt.Sprintf("%d more records are acknowledged", n), 3*time.Minute, func() (bool, string) {
 		return count() >= wanted, fmt.Sprintf("%d are missing; failures: %v", wanted-count(), s.failed())
 	})
 }
@@ -259,7 +266,7 @@ func (c Client) WaitUntilInSync() {
 	c.t.Helper()
 	s := c.config()
 	s.Metadata.Retry.Max = 0
-	Until(c.t, "the cluster can be reached, with all replicas in sync", 90*time.Second, func() (bool, string) {
+	Until(c.t, "the cluster can be reached, with all replicas in sync", 3*time.Minute, func() (bool, string) {
 		return c.inSync(s)
 	})
 }

@@ -212,7 +212,7 @@ func watchersHear(t *testing.T, table records.Table) {
 	write(t, table, records.Write{Key: records.Key{Partition: "beat#host-1", Sort: "only"}, Body: []byte("x")})
 	select {
 	case <-changed:
-	case <-time.After(10 * time.Second):
-		t.Error("no signal within 10 s")
+	case <-time.After(time.Minute):
+		t.Error("no signal within a minute")
 	}
 }
