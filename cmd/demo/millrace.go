@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -15,29 +14,24 @@ import (
 type millrace struct{ binary string }
 
 func (m millrace) start(ctx context.Context) error {
-	if _, err := output(ctx, nil, m.binary, "env"); err == nil {
+	if _, err := output(ctx, os.Environ(), m.binary, "env"); err == nil {
 		say("  one runs already")
 		return nil
 	}
-	_, err := output(ctx, nil, m.binary, "up", "--detach")
+	_, err := output(ctx, os.Environ(), m.binary, "up", "--detach")
 	return err
 }
 
-// environment gives what `eval "$(millrace env)"` would set.
+// environment gives the variables of a shell that has run `eval "$(millrace env)"`.
 func (m millrace) environment(ctx context.Context) ([]string, error) {
-	text, err := output(ctx, nil, m.binary, "env")
+	if _, err := output(ctx, os.Environ(), m.binary, "env"); err != nil {
+		return nil, err // the shell would not tell why
+	}
+	text, err := output(ctx, os.Environ(), "sh", "-c", `eval "$("$0" env)" && env -0`, m.binary)
 	if err != nil {
 		return nil, err
 	}
-	var variables []string
-	lines := bufio.NewScanner(bytes.NewReader(text))
-	for lines.Scan() {
-		if assignment, ok := strings.CutPrefix(lines.Text(), "export "); ok {
-			name, value, _ := strings.Cut(assignment, "=")
-			variables = append(variables, name+"="+strings.Trim(value, `'"`))
-		}
-	}
-	return variables, nil
+	return strings.Split(strings.TrimSuffix(string(text), "\x00"), "\x00"), nil
 }
 
 // clusterStatus is what `millrace clusters list --output json` tells, as far as the demo needs it.
@@ -79,7 +73,7 @@ func (c clusterStatus) progress() string {
 }
 
 func (m millrace) clusters(ctx context.Context) ([]clusterStatus, error) {
-	text, err := output(ctx, nil, m.binary, "clusters", "list", "--output", "json")
+	text, err := output(ctx, os.Environ(), m.binary, "clusters", "list", "--output", "json")
 	if err != nil {
 		return nil, err
 	}
@@ -91,27 +85,47 @@ func (m millrace) clusters(ctx context.Context) ([]clusterStatus, error) {
 }
 
 func (m millrace) authority(ctx context.Context) ([]byte, error) {
-	return output(ctx, nil, m.binary, "ca", clusterName)
+	return output(ctx, os.Environ(), m.binary, "ca", clusterName)
 }
 
 func (m millrace) sayWhatNext(environment []string, arn string) {
-	endpoint := ""
+	say("\nThe cluster goes on running. What to try next:\n")
+	say("The aws CLI:\n\n  eval \"$(%s env)\"\n  %s kafka describe-cluster-v2 --cluster-arn %s\n", m.binary, awsBinary(), arn)
+	say("Terraform, in the same shell:\n\n%s", indent(providerBlock(valueOf(environment, "AWS_REGION"), valueOf(environment, "AWS_ENDPOINT_URL_KAFKA"))))
+	say("Stop it with %q; %q brings everything back, %q removes it.", m.binary+" down", m.binary+" up", m.binary+" reset")
+}
+
+// providerBlock points Terraform's provider of AWS at a control plane on this machine.
+func providerBlock(region, endpoint string) string {
+	return fmt.Sprintf(`provider "aws" {
+  region                      = %q
+  skip_credentials_validation = true
+  skip_requesting_account_id  = true
+  skip_metadata_api_check     = true
+  endpoints {
+    kafka = %q
+  }
+}
+`, region, endpoint)
+}
+
+func indent(text string) string {
+	return "  " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n  ") + "\n"
+}
+
+func valueOf(environment []string, name string) string {
 	for _, v := range environment {
-		if value, ok := strings.CutPrefix(v, "AWS_ENDPOINT_URL_KAFKA="); ok {
-			endpoint = value
+		if value, ok := strings.CutPrefix(v, name+"="); ok {
+			return value
 		}
 	}
-	say("\nThe cluster goes on running. What to try next:")
-	say("  aws CLI:    eval \"$(%s env)\" && %s kafka describe-cluster-v2 --cluster-arn %s", m.binary, awsBinary(), arn)
-	say("  Terraform:  provider \"aws\" { skip_credentials_validation = true  skip_requesting_account_id = true  "+
-		"skip_metadata_api_check = true  endpoints { kafka = %q } }", endpoint)
-	say("  stop:       %s down    (%s up brings everything back; %s reset removes it)", m.binary, m.binary, m.binary)
+	return ""
 }
 
 // output runs a command and gives what it printed; an error carries what it complained of.
 func output(ctx context.Context, environment []string, name string, args ...string) ([]byte, error) {
 	command := exec.CommandContext(ctx, name, args...)
-	command.Env = append(os.Environ(), environment...)
+	command.Env = environment
 	var complaint bytes.Buffer
 	command.Stderr = &complaint
 	text, err := command.Output()

@@ -141,7 +141,8 @@ func TestEnv_LeavesNothingThatTheControlPlaneRefuses(t *testing.T) {
 	plane := m.controlPlane()
 	shell := exec.CommandContext(t.Context(), "sh", "-euc", `eval "$("$1" env)"; env`, "sh", filepath.Join(programs, "millrace"))
 	shell.Env = append(os.Environ(), "MILLRACE_DATA="+m.data,
-		"AWS_SESSION_TOKEN=left-over", "AWS_SECURITY_TOKEN=left-over", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true", "AWS_REGION=elsewhere")
+		"AWS_SESSION_TOKEN=left-over", "AWS_SECURITY_TOKEN=left-over", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true", "AWS_REGION=elsewhere",
+		"AWS_PROFILE=left-over", "NO_PROXY=intranet", "no_proxy=")
 	out, err := shell.Output()
 	if err != nil {
 		t.Fatal(err)
@@ -158,12 +159,14 @@ func TestEnv_LeavesNothingThatTheControlPlaneRefuses(t *testing.T) {
 		"AWS_DEFAULT_REGION":     plane.Region,
 		"AWS_ACCESS_KEY_ID":      plane.AccessKeyID,
 		"AWS_SECRET_ACCESS_KEY":  plane.SecretAccessKey,
+		"NO_PROXY":               "127.0.0.1,localhost,intranet",
+		"no_proxy":               "127.0.0.1,localhost",
 	} {
 		if got[name] != want {
 			t.Errorf("%s is %q, want %q", name, got[name], want)
 		}
 	}
-	for _, name := range []string{"AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"} {
+	for _, name := range []string{"AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_PROFILE"} {
 		if value, set := got[name]; set {
 			t.Errorf("%s is still set to %q", name, value)
 		}

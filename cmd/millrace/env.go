@@ -51,6 +51,14 @@ func environment(c controlPlane) awsEnvironment {
 	}
 }
 
+// leftOvers puts out of the way what other work may have left in a shell: a session token would be sent with our key and
+// refused, under either of its names; AWS_IGNORE_… would send our key to AWS; a profile may not exist or have an endpoint
+// of its own; and a proxy can't reach this machine's loopback.
+const leftOvers = `unset AWS_SESSION_TOKEN AWS_SECURITY_TOKEN AWS_IGNORE_CONFIGURED_ENDPOINT_URLS AWS_PROFILE AWS_DEFAULT_PROFILE
+export NO_PROXY="127.0.0.1,localhost${NO_PROXY:+,$NO_PROXY}"
+export no_proxy="127.0.0.1,localhost${no_proxy:+,$no_proxy}"
+`
+
 func (e awsEnvironment) write(w io.Writer) error {
 	for _, v := range [][2]string{
 		{"AWS_ENDPOINT_URL_KAFKA", e.EndpointURL},
@@ -63,8 +71,6 @@ func (e awsEnvironment) write(w io.Writer) error {
 			return err
 		}
 	}
-	// Left over from other work, a session token would be sent with our key and refused, under either of its names, and the
-	// last one would send our key to AWS.
-	_, err := fmt.Fprintln(w, "unset AWS_SESSION_TOKEN AWS_SECURITY_TOKEN AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
+	_, err := fmt.Fprint(w, leftOvers)
 	return err
 }
