@@ -18,7 +18,7 @@ func (e *Engine) load(arn string, text []byte) error {
 	}
 	x := e.newExecution(p.Execution)
 	close(x.saved)
-	x.root, x.tickets, x.recorded, x.announced = p.Root, p.Tickets, p.Events, p.Announced
+	x.root, x.tickets, x.recorded, x.announced, x.left = p.Root, p.Tickets, p.Events, p.Announced, p.Left
 	e.executions[arn] = x
 	if x.ended() {
 		e.ended = append(e.ended, arn)
@@ -27,7 +27,7 @@ func (e *Engine) load(arn string, text []byte) error {
 }
 
 // Resume lets every execution that was running go on from its journalled position. A task that was in flight is invoked
-// again. Ends that nobody was told of are told now.
+// again, with its full time: time in which nobody was at work does not count. Ends that nobody was told of are told now.
 func (e *Engine) Resume(ctx context.Context) error {
 	for _, x := range e.all() {
 		if err := ctx.Err(); err != nil {

@@ -71,7 +71,7 @@ func (x *execution) again(ctx context.Context, input json.RawMessage) (string, e
 // begins journals that an execution exists and is about to enter its first state.
 func (x *execution) begins(m *Machine, input any) error {
 	defer close(x.saved)
-	x.machine, x.input = m, input
+	x.machine, x.input, x.left = m, input, m.timeout
 	x.root = &frame{Phase: queued, sequence: m.sequence}
 	x.record(Event{Type: "ExecutionStarted", Input: x.info.Input, Definition: m.definition})
 	x.enter(x.root, m.startAt, input)

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"time"
 )
 
 // execution is one run of a machine. Whatever happens to it comes as a message; whoever brings a message to an idle
@@ -32,7 +33,9 @@ type execution struct {
 	recorded  int      // events of earlier turns
 	events    []Event  // of this turn
 	announced bool
-	deadline  func() // stops the timer of the whole execution
+	left      time.Duration // that the whole execution might take at its last position, if its machine sets a limit
+	deadline  time.Time     // when that is over; zero until it is watched
+	unwatch   func()        // stops the timer of that
 }
 
 // message is something that happened.
@@ -142,8 +145,11 @@ func (x *execution) save(events []Event) error {
 		w.Events = append(w.Events, encode(e))
 	}
 	x.recorded += len(events)
+	if !x.deadline.IsZero() {
+		x.left = x.deadline.Sub(x.engine.config.Clock.Now())
+	}
 	w.Position = encode(position{
-		Execution: x.info, Events: x.recorded, Tickets: x.tickets, Announced: x.announced, Root: x.root,
+		Execution: x.info, Events: x.recorded, Tickets: x.tickets, Announced: x.announced, Root: x.root, Left: x.left,
 	})
 	if err := x.engine.config.Journal.Save(w); err != nil {
 		return err
@@ -256,23 +262,36 @@ func (x *execution) wait(f *frame, p phase) {
 
 // arm lets a wait happen: the timer runs, the task is asked for.
 func (x *execution) arm(f *frame) {
-	ticket, clock := f.Ticket, x.engine.config.Clock
-	if ticket == 0 {
-		return // given up later in the same turn
+	ticket := f.Ticket
+	timer := func(d time.Duration) {
+		f.timer = x.after(d, message{kind: moment, ticket: ticket})
 	}
-	if !f.Until.IsZero() {
-		f.timer = clock.AfterFunc(f.Until.Sub(clock.Now()), func() {
-			x.engine.background(func() { x.post(message{kind: moment, ticket: ticket}) })
-		})
-	}
-	if f.Phase == running && (f.Until.IsZero() || clock.Now().Before(f.Until)) {
+	switch {
+	case ticket == 0: // given up later in the same turn
+	case f.Phase == waiting:
+		timer(f.Until.Sub(x.engine.config.Clock.Now()))
+	case f.Phase == backoff:
+		timer(f.Span)
+	case f.Phase == running:
+		if f.Span > 0 {
+			timer(f.Span)
+		}
 		f.giveUp = x.ask(*f.Work, func(v any, err *failure) {
 			x.post(message{kind: result, ticket: ticket, value: v, err: err})
 		})
 	}
 }
 
-// resume goes on from a position read from the journal.
+// after posts a message once d has passed, unless it is stopped before.
+func (x *execution) after(d time.Duration, m message) (stop func()) {
+	return x.engine.config.Clock.AfterFunc(d, func() {
+		x.engine.background(func() { x.post(m) })
+	})
+}
+
+// resume goes on from a position read from the journal. Time in which nobody was at work does not count: a task that
+// was in flight and the pause before a retry begin anew, and the whole execution has the time that was left. Only a Wait
+// ends when it was meant to.
 func (x *execution) resume() {
 	x.root.each(func(f *frame) {
 		switch f.Phase {
@@ -286,13 +305,10 @@ func (x *execution) resume() {
 	x.takeTurns()
 }
 
-// watch sets the deadline of the whole execution.
+// watch lets the whole execution take as much longer as it had left at its last position.
 func (x *execution) watch() {
-	if limit := x.machine.timeout; limit > 0 {
-		clock := x.engine.config.Clock
-		left := x.info.Started.Add(limit).Sub(clock.Now())
-		x.deadline = clock.AfterFunc(left, func() {
-			x.engine.background(func() { x.post(message{kind: expired}) })
-		})
+	if x.machine.timeout > 0 {
+		x.deadline = x.engine.config.Clock.Now().Add(x.left)
+		x.unwatch = x.after(x.left, message{kind: expired})
 	}
 }

@@ -56,8 +56,8 @@ func (x *execution) failed(f *frame, err *failure) {
 func (x *execution) end(status Status, output any, err *failure) {
 	x.root.abandon()
 	x.root.stop()
-	if x.deadline != nil {
-		x.deadline()
+	if x.unwatch != nil {
+		x.unwatch()
 	}
 	x.root, x.ready, x.armed = nil, nil, nil
 	x.info.Status, x.info.Stopped = status, x.engine.config.Clock.Now()

@@ -12,6 +12,9 @@ type position struct {
 	Tickets   uint64    `json:"tickets"`             // handed out so far
 	Announced bool      `json:"announced,omitempty"` // the end was told to those who asked for it
 	Root      *frame    `json:"root,omitempty"`      // nil once it ended
+	// Left is how much longer the whole execution may take, if its machine sets a limit. It is not a moment, so that an
+	// outage takes nothing of it.
+	Left time.Duration `json:"left,omitempty"`
 }
 
 // frame is a running sequence of states: the machine's own, a branch of a Parallel or an iteration of a Map. The frames
@@ -24,13 +27,16 @@ type frame struct {
 	Variables map[string]any `json:"variables,omitempty"` // of this scope
 	Item      *item          `json:"item,omitempty"`      // of an iteration
 
-	Ticket   uint64    `json:"ticket,omitempty"`   // what is waited for; an answer to another one is too late
-	Until    time.Time `json:"until,omitzero"`     // waiting: when it goes on; running: when it has taken too long
-	Silent   bool      `json:"silent,omitempty"`   // running: Until is the heartbeat's
-	Work     *work     `json:"work,omitempty"`     // running: what was asked for
-	Failure  *failure  `json:"failure,omitempty"`  // failed
-	Attempts []int     `json:"attempts,omitempty"` // of each retrier, in this state
-	Retries  int       `json:"retries,omitempty"`  // of all of them
+	Ticket uint64    `json:"ticket,omitempty"` // what is waited for; an answer to another one is too late
+	Until  time.Time `json:"until,omitzero"`   // waiting: when it goes on
+	// Span counts from when the wait is armed, anew after an outage. Running: what the task may take, 0 for no limit;
+	// backoff: the pause.
+	Span     time.Duration `json:"span,omitempty"`
+	Silent   bool          `json:"silent,omitempty"`   // running: Span is the heartbeat's
+	Work     *work         `json:"work,omitempty"`     // running: what was asked for
+	Failure  *failure      `json:"failure,omitempty"`  // failed
+	Attempts []int         `json:"attempts,omitempty"` // of each retrier, in this state
+	Retries  int           `json:"retries,omitempty"`  // of all of them
 
 	Children []*frame `json:"children,omitempty"` // branching
 	Limit    int      `json:"limit,omitempty"`    // branching: children at a time; 0: all
@@ -133,7 +139,7 @@ func (f *frame) stop() {
 		}
 	}
 	f.timer, f.giveUp = nil, nil
-	f.Ticket, f.Until, f.Silent, f.Work = 0, time.Time{}, false, nil
+	f.Ticket, f.Until, f.Span, f.Silent, f.Work = 0, time.Time{}, 0, false, nil
 }
 
 // each visits a frame and all below it, parents first.

@@ -196,7 +196,9 @@ func TestTimeInWhichNobodyWasAtWorkDoesNotCount(t *testing.T) {
 			journal := NewMemoryJournal()
 			run := func(now time.Time) (b *bench) {
 				b = newBench(t, Config{Machines: machines(t, map[string]string{"m": tt.definition}), Journal: journal, Invoker: functions{
-					"slow": func(ctx context.Context, payload []byte) ([]byte, error) { return payload, b.clock.Sleep(ctx, tt.works) },
+					"slow": func(ctx context.Context, payload []byte) ([]byte, error) {
+						return payload, b.clock.Sleep(ctx, tt.works)
+					},
 				}})
 				b.clock.now = now
 				return b

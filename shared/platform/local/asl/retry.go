@@ -18,7 +18,7 @@ func (x *execution) retry(f *frame, err *failure) bool {
 		if f.Attempts[i] >= r.maxAttempts {
 			return false
 		}
-		f.Until = x.engine.config.Clock.Now().Add(x.delay(r, f.Attempts[i]))
+		f.Span = x.delay(r, f.Attempts[i])
 		f.Attempts[i]++
 		f.Retries++
 		x.wait(f, backoff)

@@ -64,7 +64,7 @@ func (x *execution) beginTask(f *frame) error {
 		return err
 	}
 	in := x.scope(f, input)
-	if f.Until, f.Silent, err = taskDeadline(s.task, in, x.engine.config.Clock.Now()); err != nil {
+	if f.Span, f.Silent, err = taskLimit(s.task, in); err != nil {
 		return err
 	}
 	if s.parameters != nil {
@@ -82,27 +82,24 @@ func (x *execution) beginTask(f *frame) error {
 	return nil
 }
 
-// taskDeadline is when a task has taken too long; silent when it is for want of a heartbeat. No task here can send one,
-// so the heartbeat is a second, shorter timeout.
-func taskDeadline(t *task, in scope, now time.Time) (until time.Time, silent bool, err error) {
+// taskLimit is what a task may take, 0 for any time; silent when it then fails for want of a heartbeat. No task here can
+// send one, so the heartbeat is a second, shorter timeout.
+func taskLimit(t *task, in scope) (limit time.Duration, silent bool, err error) {
 	timeout, heartbeat := t.timeout, t.heartbeat
 	if t.timeoutPath != nil {
 		if timeout, err = secondsAt(t.timeoutPath, in, 1); err != nil {
-			return until, false, err
+			return 0, false, err
 		}
 	}
 	if t.heartbeatPath != nil {
 		if heartbeat, err = secondsAt(t.heartbeatPath, in, 1); err != nil {
-			return until, false, err
+			return 0, false, err
 		}
 	}
-	switch {
-	case heartbeat > 0 && (timeout == 0 || heartbeat < timeout):
-		return now.Add(heartbeat), true, nil
-	case timeout > 0:
-		return now.Add(timeout), false, nil
+	if heartbeat > 0 && (timeout == 0 || heartbeat < timeout) {
+		return heartbeat, true, nil
 	}
-	return until, false, nil
+	return timeout, false, nil
 }
 
 // ask lets the work of a task happen. The function it gives tells the work that nobody waits for it any more.
