@@ -15,19 +15,24 @@ import (
 )
 
 func TestBrokenBroker_ATakenPortFailsTheClusterUntilItIsFreeAgain(t *testing.T) {
-	m := harness.StartMillrace(t)
+	if testing.Short() {
+		t.Skip("runs whole control planes")
+	}
+	held, release := harness.HoldAgents(t)
+	m := harness.StartMillrace(t, held)
 	arn := m.CreateCluster(t, "orders", harness.Small)
 
 	var squatted string
-	harness.Until(t, "broker 1 has an address", time.Minute, func() (bool, string) {
+	harness.Until(t, "broker 1 has an address", 3*time.Minute, func() (bool, string) {
 		squatted = brokerAddresses(t, m, arn)[1]
 		return squatted != "", ""
 	})
 	squatter, err := net.Listen("tcp", net.JoinHostPort(squatted, "9094"))
 	if err != nil {
-		t.Fatalf("the test came too late: %v", err)
+		t.Fatal(err)
 	}
 	defer squatter.Close()
+	release()
 
 	reason := m.WaitUntilFailed(t, arn)
 	names(t, reason, "broker 1", "Address already in use")

@@ -95,7 +95,7 @@ func TestCrash_CreateAndDeleteGoOnAfterKillsAtAnyMoment(t *testing.T) {
 	moments := rand.New(rand.NewPCG(seed, 0))
 
 	arn := m.CreateCluster(t, "phoenix", harness.Small)
-	killAtRandom(m, moments)
+	killAtRandom(t, m, moments, "create-cluster")
 	m.Up()
 	m.WaitUntilActive(t, arn)
 	isWhole(t, m)
@@ -103,20 +103,35 @@ func TestCrash_CreateAndDeleteGoOnAfterKillsAtAnyMoment(t *testing.T) {
 
 	addresses := slices.Collect(maps.Values(brokerAddresses(t, m, arn)))
 	m.DeleteCluster(t, arn)
-	killAtRandom(m, moments)
+	killAtRandom(t, m, moments, "delete-cluster")
 	m.Up()
 	m.WaitUntilGone(t, arn)
 	nothingIsLeft(t, m, addresses)
 }
 
-// killAtRandom kills the control plane over and over, each time a moment after its start.
-func killAtRandom(m *harness.Millrace, moments *rand.Rand) {
-	for range 20 {
-		m.Kill()
-		m.Begin()
-		time.Sleep(time.Duration(moments.Int64N(int64(200 * time.Millisecond)))) // it is ready after less than half of that
-	}
+// killAtRandom kills the control plane over and over, in turn a moment after it is ready and a moment after its start.
+// Some of those that were ready have to have been at work on the machine's operation.
+func killAtRandom(t *testing.T, m *harness.Millrace, moments *rand.Rand, machine string) {
+	t.Helper()
 	m.Kill()
+	atWork := 0
+	for n := range 20 {
+		ready := n%2 == 0
+		if ready {
+			m.Up()
+		} else {
+			m.Begin()
+		}
+		time.Sleep(time.Duration(moments.Int64N(int64(200 * time.Millisecond))))
+		m.Kill()
+		if ready && !m.Execution(machine).Over {
+			atWork++
+		}
+	}
+	t.Logf("%d of 20 kills met a control plane that was at work on %s", atWork, machine)
+	if atWork == 0 {
+		t.Errorf("no kill met a control plane that was at work on %s", machine)
+	}
 }
 
 // isWhole sees that the processes of one small cluster run, each once.
