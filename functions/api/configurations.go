@@ -3,7 +3,7 @@ package api
 import (
 	"context"
 	"errors"
-	"regexp"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -68,7 +68,7 @@ func (a *API) createConfiguration(
 }
 
 func (a *API) checkCreateConfiguration(ctx context.Context, in *kafka.CreateConfigurationInput) error {
-	if err := configurationNameIsValid(*in.Name); err != nil {
+	if err := nameIsValid("name", "configuration", *in.Name); err != nil {
 		return err
 	}
 	if err := descriptionIsValid(in.Description); err != nil {
@@ -208,19 +208,6 @@ func description(c cluster.Configuration) types.Configuration {
 	}
 }
 
-var configurationName = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z-]*$`)
-
-func configurationNameIsValid(name string) error {
-	switch {
-	case len(name) < 1 || len(name) > 64:
-		return mskapi.BadRequest("name", "A configuration's name has 1 to 64 characters, not %d.", len(name))
-	case !configurationName.MatchString(name):
-		return mskapi.BadRequest("name", "The name %q contains one or more characters that are not valid. "+
-			"Letters, digits and hyphens are, and it starts with a letter or digit.", name)
-	}
-	return nil
-}
-
 func descriptionIsValid(text *string) error {
 	if n := utf8.RuneCountInString(aws.ToString(text)); n > maxDescription {
 		return mskapi.BadRequest("description", "A description has at most %d characters, not %d.", maxDescription, n)
@@ -228,20 +215,17 @@ func descriptionIsValid(text *string) error {
 	return nil
 }
 
-// versionsAreKnown takes deprecated versions too: clusters that run them still need configurations.
+// versionsAreKnown takes every name that MSK has ever given a version, whether it is run here or not: files of years keep
+// listing them beside the one that their clusters run.
 func versionsAreKnown(versions []string) error {
 	if err := areDistinct("kafkaVersions", versions); err != nil {
 		return err
 	}
+	valid := kafkaversion.Names()
 	for _, version := range versions {
-		if _, known := kafkaversion.Lookup(version); known {
-			continue
+		if !slices.Contains(valid, version) {
+			return mskapi.BadRequest("kafkaVersions", "Unsupported KafkaVersion [%s]. Valid values: %v", version, valid)
 		}
-		var valid []string
-		for _, v := range kafkaversion.All() {
-			valid = append(valid, v.Name)
-		}
-		return mskapi.BadRequest("kafkaVersions", "Unsupported KafkaVersion [%s]. Valid values: %v", version, valid)
 	}
 	return nil
 }

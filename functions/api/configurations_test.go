@@ -108,7 +108,7 @@ func TestCreateConfiguration_Refuses(t *testing.T) {
 		{
 			"an unknown Kafka version",
 			kafka.CreateConfigurationInput{KafkaVersions: []string{"4.1.x.kraft", "9.9.9"}},
-			"kafkaVersions", "Unsupported KafkaVersion [9.9.9]. Valid values: [3.9.x ",
+			"kafkaVersions", "Unsupported KafkaVersion [9.9.9]. Valid values: [1.1.1 ",
 		},
 		{
 			"a Kafka version twice",
@@ -148,6 +148,7 @@ func TestCreateConfiguration_TakesWhatIsJustAllowed(t *testing.T) {
 	_, err := desk.CreateConfiguration(t.Context(), &kafka.CreateConfigurationInput{
 		Name:             aws.String("0" + strings.Repeat("-", 63)),
 		Description:      aws.String(strings.Repeat("é", 1024)),
+		KafkaVersions:    []string{"1.1.1", "2.6.3", "2.8.1", "2.8.2.tiered", "3.6.0", "3.7.x.kraft", "4.3.x.kraft"}, // as old files list them
 		ServerProperties: []byte("custom.advertised.listeners=CLIENT_SECURE://kafka.example.com:9000+{broker_id}"),
 	})
 	if err != nil {

@@ -101,7 +101,7 @@ func (a *API) create(
 // checkCreate applies MSK's own rules first, so that a mistake is explained as MSK would, and only then what Millrace has
 // not built.
 func (a *API) checkCreate(ctx context.Context, name string, tags map[string]string, p types.ProvisionedRequest) error {
-	if err := nameIsValid(name); err != nil {
+	if err := nameIsValid("clusterName", "cluster", name); err != nil {
 		return err
 	}
 	if err := tagsAreValid(tags); err != nil {

@@ -107,6 +107,10 @@ func logs(l types.BrokerLogs) func(*types.ProvisionedRequest) {
 	return func(p *types.ProvisionedRequest) { p.LoggingInfo = &types.LoggingInfo{BrokerLogs: &l} }
 }
 
+func authorizerLogs(l types.AuthorizerLogs) func(*types.ProvisionedRequest) {
+	return func(p *types.ProvisionedRequest) { p.LoggingInfo = &types.LoggingInfo{AuthorizerLogs: &l} }
+}
+
 func all(edits ...func(*types.ProvisionedRequest)) func(*types.ProvisionedRequest) {
 	return func(p *types.ProvisionedRequest) {
 		for _, edit := range edits {
@@ -148,6 +152,9 @@ func TestRules_OfMSKForNewClusters(t *testing.T) {
 		{"a security group by its name", groups("default"), "securityGroups", "not the id"},
 
 		{"a version nobody knows", version("9.9.x"), "kafkaVersion", "Unsupported KafkaVersion [9.9.x]. Valid values: [3.9.x 3.9.x.kraft"},
+		{"a version that MSK once had", version("2.8.1"), "kafkaVersion", "Standard instance types are not supported for Kafka version 2.8.1. Valid values: [3.9.x 3.9.x.kraft"},
+		{"a version that MSK still has and we do not run", version("3.6.0"), "kafkaVersion", "Standard instance types are not supported for Kafka version 3.6.0."},
+		{"Express with a version we do not run", all(express, version("3.8.x")), "kafkaVersion", "Express instance types are not supported for Kafka version 3.8.x."},
 		{"an instance type nobody knows", typed("kafka.x1.large"), "instanceType", "Unsupported InstanceType kafka.x1.large"},
 		{"an instance type without its prefix", typed("m7g.large"), "instanceType", "Valid values: [kafka.t3.small kafka.m5.large"},
 		{"the smallest type with a ZooKeeper version", smallest, "", ""},
@@ -191,6 +198,9 @@ func TestRules_OfMSKForNewClusters(t *testing.T) {
 		{"logs to CloudWatch, without a group", logs(types.BrokerLogs{CloudWatchLogs: &types.CloudWatchLogs{Enabled: yes}}), "logGroup", "a log group"},
 		{"logs to Firehose, without a stream", logs(types.BrokerLogs{Firehose: &types.Firehose{Enabled: yes}}), "deliveryStream", "a delivery stream"},
 		{"logs to S3, without a bucket", logs(types.BrokerLogs{S3: &types.S3{Enabled: yes}}), "bucket", "an S3 bucket"},
+		{"an authorizer's logs to nowhere", authorizerLogs(types.AuthorizerLogs{}), "authorizerLogs", "one or more of the authorizer log types"},
+		{"an authorizer's logs to S3, without a bucket", authorizerLogs(types.AuthorizerLogs{S3: &types.S3{Enabled: yes}}), "bucket", "an S3 bucket"},
+		{"an authorizer's logs that are off", authorizerLogs(types.AuthorizerLogs{S3: &types.S3{Enabled: no}}), "", ""},
 		{"open monitoring of nothing", func(p *types.ProvisionedRequest) {
 			p.OpenMonitoring = &types.OpenMonitoringInfo{Prometheus: &types.PrometheusInfo{}}
 		}, "openMonitoring", "at least one type of exporter"},
@@ -209,8 +219,6 @@ func TestRules_OfMSKForNewClusters(t *testing.T) {
 			}
 		})
 	}
-	// No version is deprecated yet, so that rule has no row.
-	refusedBy[nameOf(versionIsNotDeprecated)] = true
 	for _, check := range rules {
 		if !refusedBy[nameOf(check)] {
 			t.Errorf("no request above is refused by %s", nameOf(check))
@@ -229,14 +237,14 @@ func TestRules_OfMSKForNamesAndTags(t *testing.T) {
 		parameter string
 		message   string
 	}{
-		{"a plain name", nameIsValid("Orders-2"), "", ""},
-		{"a name of 64 characters", nameIsValid(strings.Repeat("a", 64)), "", ""},
-		{"a name of 65 characters", nameIsValid(strings.Repeat("a", 65)), "clusterName", "not 65"},
-		{"no name", nameIsValid(""), "clusterName", "not 0"},
-		{"a name with an underscore", nameIsValid("my_orders"), "clusterName", "contains one or more characters that are not valid"},
-		{"a name with a dot", nameIsValid("my.orders"), "clusterName", "contains one or more characters that are not valid"},
-		{"a name that begins with a hyphen", nameIsValid("-orders"), "clusterName", "contains one or more characters that are not valid"},
-		{"a name that ends in a newline", nameIsValid("orders\n"), "clusterName", "contains one or more characters that are not valid"},
+		{"a plain name", nameIsValid("clusterName", "cluster", "Orders-2"), "", ""},
+		{"a name of 64 characters", nameIsValid("clusterName", "cluster", strings.Repeat("a", 64)), "", ""},
+		{"a name of 65 characters", nameIsValid("clusterName", "cluster", strings.Repeat("a", 65)), "clusterName", "not 65"},
+		{"no name", nameIsValid("clusterName", "cluster", ""), "clusterName", "not 0"},
+		{"a name with an underscore", nameIsValid("clusterName", "cluster", "my_orders"), "clusterName", "contains one or more characters that are not valid"},
+		{"a name with a dot", nameIsValid("clusterName", "cluster", "my.orders"), "clusterName", "contains one or more characters that are not valid"},
+		{"a name that begins with a hyphen", nameIsValid("clusterName", "cluster", "-orders"), "clusterName", "contains one or more characters that are not valid"},
+		{"a name that ends in a newline", nameIsValid("clusterName", "cluster", "orders\n"), "clusterName", "contains one or more characters that are not valid"},
 
 		{"no tags", tagsAreValid(nil), "", ""},
 		{"a tag without a value", tagsAreValid(map[string]string{"team": ""}), "", ""},

@@ -31,9 +31,7 @@ func TestSupported_RefusesByNameWhatWouldNotBeHonoured(t *testing.T) {
 		{"logs to Firehose", logs(types.BrokerLogs{Firehose: &types.Firehose{Enabled: yes}}), "loggingInfo.brokerLogs.firehose.enabled"},
 		{"logs to S3", logs(types.BrokerLogs{S3: &types.S3{Enabled: yes}}), "loggingInfo.brokerLogs.s3.enabled"},
 		{"logs that are off, with names", logs(types.BrokerLogs{S3: &types.S3{Enabled: no, Bucket: aws.String("b"), Prefix: aws.String("p")}}), ""},
-		{"logs of the authorizer", func(p *types.ProvisionedRequest) {
-			p.LoggingInfo = &types.LoggingInfo{AuthorizerLogs: &types.AuthorizerLogs{S3: &types.S3{Enabled: yes}}}
-		}, "loggingInfo.authorizerLogs.s3.enabled"},
+		{"logs of the authorizer", authorizerLogs(types.AuthorizerLogs{S3: &types.S3{Enabled: yes}}), "loggingInfo.authorizerLogs.s3.enabled"},
 		{"the JMX exporter", func(p *types.ProvisionedRequest) {
 			p.OpenMonitoring = &types.OpenMonitoringInfo{Prometheus: &types.PrometheusInfo{JmxExporter: &types.JmxExporterInfo{EnabledInBroker: yes}}}
 		}, "openMonitoring.prometheus.jmxExporter.enabledInBroker"},

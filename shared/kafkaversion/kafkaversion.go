@@ -7,13 +7,11 @@ package kafkaversion
 
 import "slices"
 
-// Status is MSK's word for whether a version may still be chosen.
+// Status is MSK's word for whether a version may still be chosen. Every version that is run here may be.
 type Status string
 
-const (
-	Active     Status = "ACTIVE"
-	Deprecated Status = "DEPRECATED"
-)
+// Active versions are for new clusters.
+const Active Status = "ACTIVE"
 
 // Version is one version as MSK names it and what it means here.
 type Version struct {
@@ -53,6 +51,13 @@ var versions = []Version{
 	{"4.4.x.kraft", "4.4.0", Active, features(33, group, transaction, eligible, share, streams)},
 }
 
+// others are the names that MSK has given, or still gives, to versions that are not run here, oldest first.
+var others = []string{
+	"1.1.1", "2.1.0", "2.2.1", "2.3.1", "2.4.1", "2.4.1.1", "2.5.1", "2.6.0", "2.6.1", "2.6.2", "2.6.3", "2.7.0", "2.7.1", "2.7.2",
+	"2.8.0", "2.8.1", "2.8.2.tiered", "3.1.1", "3.2.0", "3.3.1", "3.3.2", "3.4.0", "3.5.1", "3.6.0", "3.6.0.1",
+	"3.7.x", "3.7.x.kraft", "3.8.x", "3.8.x.kraft", "3.8.link",
+}
+
 var (
 	group       = Feature{GroupVersion, 1}
 	transaction = Feature{TransactionVersion, 2}
@@ -67,6 +72,15 @@ func features(metadata int16, more ...Feature) []Feature {
 
 // All lists every version in MSK's order, oldest first.
 func All() []Version { return slices.Clone(versions) }
+
+// Names are all names of versions, also of those that are not run here, oldest first.
+func Names() []string {
+	names := slices.Clone(others)
+	for _, v := range versions {
+		names = append(names, v.Name)
+	}
+	return names
+}
 
 // Lookup finds a version by MSK's name for it.
 func Lookup(name string) (Version, bool) {

@@ -58,3 +58,20 @@ func TestMetadataVersion_ComesFirstAndNeverFalls(t *testing.T) {
 		level = first.Level
 	}
 }
+
+func TestNames_HoldEveryVersionOnceTheOldestFirst(t *testing.T) {
+	names := kafkaversion.Names()
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			t.Errorf("%s is there twice", name)
+		}
+	}
+	for _, v := range kafkaversion.All() {
+		if !slices.Contains(names, v.Name) {
+			t.Errorf("%s is missing", v.Name)
+		}
+	}
+	if names[0] != "1.1.1" || names[len(names)-1] != "4.4.x.kraft" || !slices.Contains(names, "2.8.2.tiered") {
+		t.Errorf("the names are %v", names)
+	}
+}
