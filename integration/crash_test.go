@@ -109,20 +109,23 @@ func TestCrash_CreateAndDeleteGoOnAfterKillsAtAnyMoment(t *testing.T) {
 	nothingIsLeft(t, m, addresses)
 }
 
-// killAtRandom kills the control plane over and over, in turn a moment after it is ready and a moment after its start.
-// Some of those that were ready have to have been at work on the machine's operation.
+// killAtRandom kills the control plane that has just been given an operation, and then over and over, in turn a moment
+// after it is ready and a moment after its start. Some of those that were ready have to have been at work on the operation:
+// the moments are short, so that it is not over at once.
 func killAtRandom(t *testing.T, m *harness.Millrace, moments *rand.Rand, machine string) {
 	t.Helper()
-	m.Kill()
 	atWork := 0
 	for n := range 20 {
 		ready := n%2 == 0
-		if ready {
+		switch {
+		case n == 0: // it runs
+		case ready:
 			m.Up()
-		} else {
+			time.Sleep(time.Duration(moments.Int64N(int64(50 * time.Millisecond))))
+		default:
 			m.Begin()
+			time.Sleep(time.Duration(moments.Int64N(int64(200 * time.Millisecond))))
 		}
-		time.Sleep(time.Duration(moments.Int64N(int64(200 * time.Millisecond))))
 		m.Kill()
 		if ready && !m.Execution(machine).Over {
 			atWork++
