@@ -23,7 +23,7 @@ func (w Workflows) Start(ctx context.Context, machine, name string, input any) e
 		return fmt.Errorf("start %s: %w", machine, err)
 	}
 	if _, err := w.Engine.Start(ctx, machine, name, body); err != nil {
-		if errors.Is(err, asl.ErrClosed) {
+		if errors.Is(err, asl.ErrClosed) || errors.Is(err, asl.ErrNotJournalled) {
 			return fault.New(fault.Unavailable, "start %s: %w", machine, err)
 		}
 		return fmt.Errorf("start %s: %w", machine, err)

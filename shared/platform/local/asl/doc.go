@@ -11,7 +11,8 @@
 //   - execution.go advances that tree in turns. A turn applies what has happened, goes on through
 //     the states that need nothing from outside, journals the new position in one write, and only then lets its
 //     effects (invocations, timers) happen. So a process killed at any point goes on from its last journalled position
-//     and at worst invokes a task again;
+//     and at worst invokes a task again. Time in which nobody was at work does not count. execution_commit.go is that
+//     write: a disk that takes none for a while delays an execution and does not strand it;
 //   - state_*.go say what each kind of state does;
 //   - engine.go is the API, journal*.go the durable position, clock*.go real and virtual time.
 package asl

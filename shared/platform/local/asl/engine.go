@@ -69,6 +69,8 @@ var (
 	ErrExecutionDoesNotExist  = errors.New("execution does not exist")
 	ErrExecutionAlreadyExists = errors.New("execution already exists with another input")
 	ErrClosed                 = errors.New("the engine is closed")
+	// ErrNotJournalled comes with the journal's own error.
+	ErrNotJournalled = errors.New("the journal can't be written")
 )
 
 // Engine runs executions. All its methods may be called at the same time.
@@ -83,7 +85,6 @@ type Engine struct {
 	mu         sync.Mutex                   // taken before an execution's, never after
 	executions map[string]*execution        // by ARN
 	ended      []string                     // ARNs, oldest end first
-	hooks      []func(Execution)            // OnEnd
 	waiters    map[string][]func(Execution) // by ARN
 }
 

@@ -1,18 +1,9 @@
 package asl
 
 import (
-	"errors"
 	"log/slog"
 	"slices"
 )
-
-// OnEnd asks to be told of every end of an execution, at least once, even if the process dies in between: hooks are to
-// be registered before Resume. They run in the background, one execution's after another.
-func (e *Engine) OnEnd(hook func(Execution)) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.hooks = append(e.hooks, hook)
-}
 
 // finished tells the end of an execution to those who wait for it.
 func (e *Engine) finished(x *execution) {
@@ -25,29 +16,11 @@ func (e *Engine) finished(x *execution) {
 	for _, w := range waiters {
 		w(x.info)
 	}
-	e.background(func() { e.announce(x) })
-}
-
-// announce runs the hooks, journals that it did, and forgets executions that ended long ago.
-func (e *Engine) announce(x *execution) {
-	e.mu.Lock()
-	hooks := slices.Clone(e.hooks)
-	e.mu.Unlock()
-	for _, hook := range hooks {
-		hook(x.info)
-	}
-	var err error
-	if x.announced = len(hooks) > 0; x.announced {
-		err = x.save(nil)
-	}
-	err = errors.Join(err, e.prune())
-	if err != nil {
-		slog.Error("journal the end of an execution", "execution", x.info.ARN, "error", err)
-	}
+	e.background(e.prune)
 }
 
 // prune deletes the oldest ended executions beyond what is kept.
-func (e *Engine) prune() error {
+func (e *Engine) prune() {
 	oldest := e.config.Clock.Now().Add(-e.config.KeepFor)
 	e.mu.Lock()
 	n := max(0, len(e.ended)-e.config.KeepCount)
@@ -61,9 +34,11 @@ func (e *Engine) prune() error {
 	}
 	e.mu.Unlock()
 	if n == 0 {
-		return nil
+		return
 	}
-	return e.config.Journal.Delete(drop...)
+	if err := e.config.Journal.Delete(drop...); err != nil {
+		slog.Warn("executions that ended long ago stay in the journal until the next start", "error", err)
+	}
 }
 
 // whenEnded calls f with the execution's end, at once when it has ended.

@@ -18,7 +18,7 @@ func (e *Engine) load(arn string, text []byte) error {
 	}
 	x := e.newExecution(p.Execution)
 	close(x.saved)
-	x.root, x.tickets, x.recorded, x.announced, x.left = p.Root, p.Tickets, p.Events, p.Announced, p.Left
+	x.root, x.tickets, x.recorded, x.left = p.Root, p.Tickets, p.Events, p.Left
 	e.executions[arn] = x
 	if x.ended() {
 		e.ended = append(e.ended, arn)
@@ -27,22 +27,19 @@ func (e *Engine) load(arn string, text []byte) error {
 }
 
 // Resume lets every execution that was running go on from its journalled position. A task that was in flight is invoked
-// again, with its full time: time in which nobody was at work does not count. Ends that nobody was told of are told now.
+// again, with its full time: time in which nobody was at work does not count.
 func (e *Engine) Resume(ctx context.Context) error {
 	for _, x := range e.all() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		switch {
-		case x.machine != nil: // started since
-		case !x.ended():
-			if err := e.revive(x); err != nil {
-				return fmt.Errorf("resume %s: %w", x.info.ARN, err)
-			}
-			e.background(x.resume)
-		case !x.announced:
-			e.background(func() { e.announce(x) })
+		if x.machine != nil || x.ended() {
+			continue // started since, or nothing to go on with
 		}
+		if err := e.revive(x); err != nil {
+			return fmt.Errorf("resume %s: %w", x.info.ARN, err)
+		}
+		e.background(x.resume)
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ var executionName = regexp.MustCompile(`^[A-Za-z0-9+!@.()=_'-]{1,80}$`)
 
 // Start starts a machine and gives the execution's ARN once that is journalled. A name that is taken by an execution of
 // the same input, running or ended, gives that execution; with another input it is ErrExecutionAlreadyExists. An empty
-// name is replaced by a random one.
+// name is replaced by a random one. ErrNotJournalled says that nothing was started.
 func (e *Engine) Start(ctx context.Context, machine, name string, input []byte) (string, error) {
 	m := e.config.Machines[machine]
 	if m == nil {
@@ -59,8 +59,8 @@ func (x *execution) again(ctx context.Context, input json.RawMessage) (string, e
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
-	if _, err := x.engine.find(x.info.ARN); err != nil {
-		return "", err // it could not be journalled
+	if x.refused != nil {
+		return "", x.refused
 	}
 	if string(x.info.Input) != string(input) {
 		return "", fmt.Errorf("%w: %s", ErrExecutionAlreadyExists, x.info.ARN)
@@ -75,16 +75,21 @@ func (x *execution) begins(m *Machine, input any) error {
 	x.root = &frame{Phase: queued, sequence: m.sequence}
 	x.record(Event{Type: "ExecutionStarted", Input: x.info.Input, Definition: m.definition})
 	x.enter(x.root, m.startAt, input)
-	if err := x.commit(); err != nil {
-		x.engine.forget(x.info.ARN)
-		return fmt.Errorf("journal the start of %s: %w", x.info.ARN, err)
+	x.tell(x.events, false)
+	if err := x.engine.config.Journal.Save(x.write()); err != nil {
+		x.engine.forget(x)
+		x.refused = fmt.Errorf("%w: the start of %s: %w", ErrNotJournalled, x.info.ARN, err)
+		return x.refused
 	}
 	x.watch()
+	x.happen()
 	return nil
 }
 
-func (e *Engine) forget(arn string) {
+// forget makes an execution one that never was.
+func (e *Engine) forget(x *execution) {
+	x.cancel()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	delete(e.executions, arn)
+	delete(e.executions, x.info.ARN)
 }

@@ -2,8 +2,6 @@ package asl
 
 import (
 	"context"
-	"log/slog"
-	"strings"
 	"sync"
 	"time"
 )
@@ -12,30 +10,31 @@ import (
 // execution takes the turns, so that turns never overlap and no goroutine waits around.
 type execution struct {
 	engine *Engine
-	ctx    context.Context // of its invocations: ends with the engine, or when the journal fails
+	ctx    context.Context // of its invocations: ends with the execution or the engine
 	cancel func()
 	saved  chan struct{} // closed once its start is journalled, or has failed to be
+	// refused is why it has failed to be, for those who have seen saved closed.
+	refused error
 
 	mu        sync.Mutex
 	inbox     []message
-	busy      bool      // somebody takes turns; also until it is started or resumed
-	halted    bool      // the journal failed: it goes on at the next start
+	busy      bool      // somebody takes turns; also until it is started or resumed, and while a write is tried again
 	published Execution // as journalled
 
 	// The rest belongs to whoever takes the turns.
-	machine   *Machine
-	info      Execution
-	input     any // of the execution
-	root      *frame
-	tickets   uint64
-	ready     []*frame // to be stepped
-	armed     []*frame // that started to wait in this turn
-	recorded  int      // events of earlier turns
-	events    []Event  // of this turn
-	announced bool
-	left      time.Duration // that the whole execution might take at its last position, if its machine sets a limit
-	deadline  time.Time     // when that is over; zero until it is watched
-	unwatch   func()        // stops the timer of that
+	machine  *Machine
+	info     Execution
+	input    any // of the execution
+	root     *frame
+	tickets  uint64
+	ready    []*frame      // to be stepped
+	armed    []*frame      // that started to wait in this turn
+	givenUp  []func()      // tell what was asked for that nobody waits for it any more, since this turn
+	recorded int           // events of earlier turns
+	events   []Event       // of this turn
+	left     time.Duration // that the whole execution might take at its last position, if its machine sets a limit
+	deadline time.Time     // when that is over; zero until it is watched
+	unwatch  func()        // stops the timer of that
 }
 
 // message is something that happened.
@@ -75,12 +74,12 @@ func (x *execution) takeTurns() {
 
 // takeTurn applies what has happened and goes on from there until everything waits for something outside: states
 // without effects (Pass, Choice) need no write of their own, because going through them again after a crash changes
-// nothing. It is false once there is nothing to do.
+// nothing. It is false once there is nothing to do, or when the journal has to be waited for.
 func (x *execution) takeTurn() bool {
 	x.mu.Lock()
 	inbox := x.inbox
 	x.inbox = nil
-	if x.halted || (len(inbox) == 0 && len(x.ready) == 0) || x.engine.closed.Load() {
+	if (len(inbox) == 0 && len(x.ready) == 0) || x.engine.closed.Load() {
 		x.busy = false
 		x.mu.Unlock()
 		return false
@@ -99,10 +98,7 @@ func (x *execution) takeTurn() bool {
 	if x.recorded+len(x.events) >= historyLimit && !x.ended() {
 		x.end(Failed, nil, fail(errRuntime, "The execution reached the maximum number of history events (%d).", historyLimit))
 	}
-	if err := x.commit(); err != nil {
-		slog.Error("execution halted: its position could not be journalled", "execution", x.info.ARN, "error", err)
-	}
-	return true
+	return x.commit()
 }
 
 // turnSteps bounds the states without effects that one turn goes through, so that a loop of them is journalled too.
@@ -116,74 +112,6 @@ func (x *execution) stepAll() {
 		if !x.ended() {
 			x.step(f)
 		}
-	}
-}
-
-// commit journals the turn and then lets its effects happen. When that fails, the execution stays where it was.
-func (x *execution) commit() error {
-	events, armed := x.events, x.armed
-	x.events, x.armed = nil, nil
-	x.tell(events, false)
-	if err := x.save(events); err != nil {
-		x.halt()
-		return err
-	}
-	x.tell(events, true)
-	for _, f := range armed {
-		x.arm(f)
-	}
-	if x.ended() {
-		x.engine.finished(x)
-	}
-	return nil
-}
-
-// save journals the position with the events that led to it.
-func (x *execution) save(events []Event) error {
-	w := Write{ARN: x.info.ARN, First: x.recorded + 1}
-	for _, e := range events {
-		w.Events = append(w.Events, encode(e))
-	}
-	x.recorded += len(events)
-	if !x.deadline.IsZero() {
-		x.left = x.deadline.Sub(x.engine.config.Clock.Now())
-	}
-	w.Position = encode(position{
-		Execution: x.info, Events: x.recorded, Tickets: x.tickets, Announced: x.announced, Root: x.root, Left: x.left,
-	})
-	if err := x.engine.config.Journal.Save(w); err != nil {
-		return err
-	}
-	x.mu.Lock()
-	x.published = x.info
-	x.mu.Unlock()
-	return nil
-}
-
-// halt leaves the execution where it is journalled.
-func (x *execution) halt() {
-	x.mu.Lock()
-	x.halted = true
-	x.mu.Unlock()
-	x.cancel()
-}
-
-// tell shows the transitions among the events to the one who asked for them.
-func (x *execution) tell(events []Event, journaled bool) {
-	if x.engine.config.OnTransition == nil {
-		return
-	}
-	for _, e := range events {
-		t := Transition{Execution: x.info.ARN, Machine: x.info.Machine, State: e.State, Number: e.ID, Journaled: journaled}
-		switch {
-		case strings.HasSuffix(e.Type, "StateEntered"):
-			t.Phase = entered
-		case strings.HasSuffix(e.Type, "StateExited"):
-			t.Phase = exited
-		default:
-			continue
-		}
-		x.engine.config.OnTransition(t)
 	}
 }
 
@@ -203,7 +131,9 @@ func (x *execution) receive(m message) {
 	}
 	switch m.kind {
 	case expired:
-		x.end(TimedOut, nil, &failure{Name: errTimeout})
+		if !x.engine.config.Clock.Now().Before(x.deadline) { // it may have been put off since the timer fired
+			x.end(TimedOut, nil, &failure{Name: errTimeout})
+		}
 	case stopped:
 		x.end(Aborted, nil, m.err)
 	case moment, result:
@@ -218,7 +148,7 @@ func (x *execution) receive(m message) {
 // answered goes on with a frame that waited.
 func (x *execution) answered(f *frame, m message) {
 	was, silent := f.Phase, f.Silent
-	f.stop()
+	x.stop(f)
 	var err error
 	switch {
 	case was == backoff:
@@ -307,7 +237,7 @@ func (x *execution) resume() {
 
 // watch lets the whole execution take as much longer as it had left at its last position.
 func (x *execution) watch() {
-	if x.machine.timeout > 0 {
+	if x.machine.timeout > 0 && !x.ended() {
 		x.deadline = x.engine.config.Clock.Now().Add(x.left)
 		x.unwatch = x.after(x.left, message{kind: expired})
 	}

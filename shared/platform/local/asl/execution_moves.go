@@ -2,6 +2,7 @@ package asl
 
 import (
 	"fmt"
+	"time"
 )
 
 // enter puts a frame at the start of a state.
@@ -38,7 +39,7 @@ func (x *execution) leave(f *frame, next string, output any, assigned map[string
 
 // failed takes a failure to the first that handles it: a retry, a catch, the Parallel or Map around, the end.
 func (x *execution) failed(f *frame, err *failure) {
-	f.abandon()
+	x.abandon(f)
 	s := f.state()
 	x.record(Event{Type: string(s.kind) + "StateFailed", State: s.name, Error: err.Name, Cause: err.Cause})
 	if x.retry(f, err) || x.catch(f, err) {
@@ -52,10 +53,33 @@ func (x *execution) failed(f *frame, err *failure) {
 	x.end(Failed, nil, err)
 }
 
+// abandon gives a frame's children up, with all they wait for.
+func (x *execution) abandon(f *frame) {
+	for _, child := range f.Children {
+		x.abandon(child)
+		x.stop(child)
+		child.Phase = gone
+	}
+	f.Children = nil
+}
+
+// stop makes every answer to what the frame waits for come too late. The one who was asked is told once that is
+// journalled.
+func (x *execution) stop(f *frame) {
+	if f.timer != nil {
+		f.timer()
+	}
+	if f.giveUp != nil {
+		x.givenUp = append(x.givenUp, f.giveUp)
+	}
+	f.timer, f.giveUp = nil, nil
+	f.Ticket, f.Until, f.Span, f.Silent, f.Work = 0, time.Time{}, 0, false, nil
+}
+
 // end closes the execution.
 func (x *execution) end(status Status, output any, err *failure) {
-	x.root.abandon()
-	x.root.stop()
+	x.abandon(x.root)
+	x.stop(x.root)
 	if x.unwatch != nil {
 		x.unwatch()
 	}

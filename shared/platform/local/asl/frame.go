@@ -8,10 +8,9 @@ import (
 // position is what is journalled of an execution: enough to go on from.
 type position struct {
 	Execution Execution `json:"execution"`
-	Events    int       `json:"events"`              // in the history so far
-	Tickets   uint64    `json:"tickets"`             // handed out so far
-	Announced bool      `json:"announced,omitempty"` // the end was told to those who asked for it
-	Root      *frame    `json:"root,omitempty"`      // nil once it ended
+	Events    int       `json:"events"`         // in the history so far
+	Tickets   uint64    `json:"tickets"`        // handed out so far
+	Root      *frame    `json:"root,omitempty"` // nil once it ended
 	// Left is how much longer the whole execution may take, if its machine sets a limit. It is not a moment, so that an
 	// outage takes nothing of it.
 	Left time.Duration `json:"left,omitempty"`
@@ -119,27 +118,6 @@ func (f *frame) iteration() *item {
 		}
 	}
 	return nil
-}
-
-// abandon gives a frame's children up, with all they wait for.
-func (f *frame) abandon() {
-	for _, child := range f.Children {
-		child.abandon()
-		child.stop()
-		child.Phase = gone
-	}
-	f.Children = nil
-}
-
-// stop makes every answer to what the frame waits for come too late.
-func (f *frame) stop() {
-	for _, stop := range []func(){f.timer, f.giveUp} {
-		if stop != nil {
-			stop()
-		}
-	}
-	f.timer, f.giveUp = nil, nil
-	f.Ticket, f.Until, f.Span, f.Silent, f.Work = 0, time.Time{}, 0, false, nil
 }
 
 // each visits a frame and all below it, parents first.

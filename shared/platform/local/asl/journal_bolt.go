@@ -70,16 +70,13 @@ func (j *BoltJournal) commit() {
 	j.waiting = nil
 	j.mu.Unlock()
 
-	err := j.db.Update(func(tx *bbolt.Tx) error {
-		for _, w := range writes {
-			if err := j.put(tx, w.Write); err != nil {
-				return fmt.Errorf("journal %s: %w", w.ARN, err)
-			}
-		}
-		return nil
-	})
+	err := j.update(writes...)
 	for _, w := range writes {
-		w.done <- err
+		if err != nil && len(writes) > 1 {
+			w.done <- j.update(w) // alone, so that it does not fail for another's fault
+		} else {
+			w.done <- err
+		}
 	}
 
 	j.mu.Lock()
@@ -87,6 +84,18 @@ func (j *BoltJournal) commit() {
 	if j.committing = len(j.waiting) > 0; j.committing {
 		go j.commit()
 	}
+}
+
+// update makes writes durable, all or none.
+func (j *BoltJournal) update(writes ...*boltWrite) error {
+	return j.db.Update(func(tx *bbolt.Tx) error {
+		for _, w := range writes {
+			if err := j.put(tx, w.Write); err != nil {
+				return fmt.Errorf("journal %s: %w", w.ARN, err)
+			}
+		}
+		return nil
+	})
 }
 
 func (j *BoltJournal) put(tx *bbolt.Tx, w Write) error {

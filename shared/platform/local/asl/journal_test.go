@@ -83,12 +83,13 @@ func BenchmarkTransitions(b *testing.B) {
 				b.Fatal(err)
 			}
 			ended := make(chan Execution, together)
-			e.OnEnd(func(x Execution) { ended <- x })
 			for b.Loop() {
 				for range together {
-					if _, err := e.Start(context.Background(), "m", "", []byte(`{"clusterId":"c","nodes":["b-1","b-2","b-3"]}`)); err != nil {
+					arn, err := e.Start(context.Background(), "m", "", []byte(`{"clusterId":"c","nodes":["b-1","b-2","b-3"]}`))
+					if err != nil {
 						b.Fatal(err)
 					}
+					e.whenEnded(arn, func(x Execution) { ended <- x })
 				}
 				for range together {
 					if x := <-ended; x.Status != Succeeded {

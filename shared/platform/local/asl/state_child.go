@@ -36,9 +36,37 @@ func (x *execution) childMachine(w work) string {
 	return strings.TrimPrefix(w.Machine, x.engine.machineARN(""))
 }
 
-// startChild starts the execution, or finds it again.
-func (x *execution) startChild(w work) (Execution, *failure) {
-	arn, err := x.engine.Start(x.ctx, x.childMachine(w), w.Name, w.Payload)
+// startChild starts the execution in the background, or finds it again, and hands it on. While the journal can't be
+// written, it is tried again.
+func (x *execution) startChild(ctx context.Context, w work, then func(Execution, *failure)) {
+	var arn string
+	var err error
+	start := func() error {
+		if ctx.Err() != nil {
+			return nil // given up before it began: stopChild found nothing to stop
+		}
+		arn, err = x.engine.Start(ctx, x.childMachine(w), w.Name, w.Payload)
+		if errors.Is(err, ErrNotJournalled) {
+			return err
+		}
+		return nil
+	}
+	answer := func() {
+		if ctx.Err() == nil {
+			then(x.started(w, arn, err))
+		}
+	}
+	x.engine.background(func() {
+		if why := start(); why != nil {
+			x.engine.persevere(x.info.ARN, why, start, answer)
+			return
+		}
+		answer()
+	})
+}
+
+// started is what came of starting a child.
+func (x *execution) started(w work, arn string, err error) (Execution, *failure) {
 	switch {
 	case errors.Is(err, ErrMachineDoesNotExist):
 		return Execution{}, fail("StepFunctions.StateMachineDoesNotExistException", "State Machine Does Not Exist: '%s'", w.Machine)
@@ -54,9 +82,8 @@ func (x *execution) startChild(w work) (Execution, *failure) {
 	return child, nil
 }
 
-func doStart(_ context.Context, x *execution, w work, done func(any, *failure)) {
-	x.engine.background(func() {
-		child, err := x.startChild(w)
+func doStart(ctx context.Context, x *execution, w work, done func(any, *failure)) {
+	x.startChild(ctx, w, func(child Execution, err *failure) {
 		if err != nil {
 			done(nil, err)
 			return
@@ -67,11 +94,7 @@ func doStart(_ context.Context, x *execution, w work, done func(any, *failure)) 
 
 // doStartAndWait starts a child and waits for its end.
 func doStartAndWait(ctx context.Context, x *execution, w work, done func(any, *failure)) {
-	x.engine.background(func() {
-		if ctx.Err() != nil {
-			return // given up before it began: stopChild found nothing to stop
-		}
-		child, err := x.startChild(w)
+	x.startChild(ctx, w, func(child Execution, err *failure) {
 		if err != nil {
 			done(nil, err)
 			return

@@ -75,7 +75,7 @@ func (x *execution) beginTask(f *frame) error {
 	i, _ := integrationOf(s.task.resource)
 	x.wait(f, running) // the ticket names what the work starts
 	if f.Work, err = i.prepare(x, f, input); err != nil {
-		f.stop()
+		x.stop(f)
 		return err
 	}
 	f.Work.Resource = s.task.resource

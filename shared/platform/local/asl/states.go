@@ -22,7 +22,7 @@ func (x *execution) begin(f *frame) {
 		err = x.beginMap(f)
 	}
 	if err != nil {
-		f.abandon()
+		x.abandon(f)
 		f.Failure = asFailure(err)
 		x.makeReady(f, failed)
 	}
