@@ -15,7 +15,7 @@ import (
 // startAs starts an execution of an operation's machine under a name of its own, as an operator may by hand.
 func (w *world) startAs(op cluster.Operation, name string) string {
 	w.t.Helper()
-	input := operations.StartInput{ClusterID: op.ClusterID, OperationID: op.ID}
+	input := op.Input()
 	if err := w.workflows.Start(w.t.Context(), op.Type.Machine(), name, input); err != nil {
 		w.t.Fatal(err)
 	}

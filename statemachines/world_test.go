@@ -350,9 +350,7 @@ func (w *world) start(op cluster.Operation) {
 	if w.beforeStart != nil {
 		w.beforeStart(op)
 	}
-	err := w.workflows.Start(w.t.Context(), op.Type.Machine(), op.ExecutionName(), operations.StartInput{
-		ClusterID: op.ClusterID, OperationID: op.ID,
-	})
+	err := w.workflows.Start(w.t.Context(), op.Type.Machine(), op.ExecutionName(), op.Input())
 	if err != nil && !w.powerMayBeOut {
 		w.t.Fatal(err)
 	}

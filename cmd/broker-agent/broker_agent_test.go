@@ -254,7 +254,7 @@ func TestAgent_SaysThatTheDiskIsFull(t *testing.T) {
 
 func TestAgent_LeavesForeignVolumesAlone(t *testing.T) {
 	meta := func(cluster string, node int) string {
-		return fmt.Sprintf("version=1\ncluster.id=%s\nnode.id=%d\ndirectory.id=%s\n", cluster, node, newID())
+		return fmt.Sprintf("version=1\ncluster.id=%s\nnode.id=%d\ndirectory.id=%s\n", cluster, node, newID(t))
 	}
 	for _, tt := range []struct {
 		name    string
@@ -262,7 +262,7 @@ func TestAgent_LeavesForeignVolumesAlone(t *testing.T) {
 		wantOne string
 	}{
 		{"another cluster's", func(*host) map[string]string {
-			return map[string]string{"meta.properties": meta(newID(), controllerID)}
+			return map[string]string{"meta.properties": meta(newID(t), controllerID)}
 		}, "belongs to the cluster with id"},
 		{"another node's", func(h *host) map[string]string {
 			return map[string]string{"meta.properties": meta(h.clusterID, 7)}

@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -29,6 +28,7 @@ import (
 
 	"github.com/millrace/millrace/shared/brokeragent"
 	"github.com/millrace/millrace/shared/brokerconfig"
+	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/kafkadist"
 	"github.com/millrace/millrace/shared/nodespec"
@@ -108,7 +108,7 @@ func newCluster(t *testing.T) *testCluster {
 	if _, err := agentBinary(); err != nil {
 		t.Fatal(err)
 	}
-	c := &testCluster{t: t, dir: t.TempDir(), id: newID(), authority: newAuthority(t)}
+	c := &testCluster{t: t, dir: t.TempDir(), id: newID(t), authority: newAuthority(t)}
 	c.post = &post{specs: map[string]nodespec.Spec{}, beats: map[string]nodespec.Heartbeat{}, changed: make(chan struct{})}
 	c.endpoint = filepath.Join(c.dir, "endpoint")
 	c.StartControlPlane()
@@ -245,7 +245,7 @@ func (h *host) Assign() int64 {
 		NodeID:     h.nodeID,
 		Role:       h.role,
 		Release:    release,
-		Volume:     nodespec.Volume{New: h.volumeIsNew, DirectoryID: newID()},
+		Volume:     nodespec.Volume{New: h.volumeIsNew, DirectoryID: newID(h.t)},
 		Properties: properties,
 		JVM:        nodespec.JVM{HeapMiB: h.javaHeapInMiB, Lean: true},
 
@@ -422,12 +422,13 @@ func certificatePEM(der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
 
-// newID makes an id as Kafka writes them.
-func newID() string {
-	id := make([]byte, 16)
-	_, _ = rand.Read(id)
-	id[0] &= 0x7f // no leading '-', which the command-line tools of Kafka take for an option
-	return base64.RawURLEncoding.EncodeToString(id)
+func newID(t *testing.T) string {
+	t.Helper()
+	id, err := cluster.NewKafkaID(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
 }
 
 func write(t *testing.T, path, content string) {

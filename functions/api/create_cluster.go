@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -133,7 +132,7 @@ func (a *API) newCluster(name string, tags map[string]string, p types.Provisione
 	if err != nil {
 		return cluster.Cluster{}, err
 	}
-	kafkaID, err := newKafkaID(a.Random)
+	kafkaID, err := cluster.NewKafkaID(a.Random)
 	if err != nil {
 		return cluster.Cluster{}, err
 	}
@@ -202,17 +201,10 @@ func (a *API) newOperation(
 	}, nil
 }
 
-// machineInput is what every machine that changes a cluster starts with.
-type machineInput struct {
-	ClusterID   string `json:"clusterId"`
-	OperationID string `json:"operationId"`
-}
-
 // start starts the machine of an operation that is recorded already. The record is the promise: when the start fails, the
 // sweep, which starts every operation without a living execution, makes up for it, so the caller need not know.
 func (a *API) start(ctx context.Context, op cluster.Operation) {
-	input := machineInput{ClusterID: op.ClusterID, OperationID: op.ID}
-	if err := a.Workflows.Start(ctx, op.Type.Machine(), op.ExecutionName(), input); err != nil {
+	if err := a.Workflows.Start(ctx, op.Type.Machine(), op.ExecutionName(), op.Input()); err != nil {
 		slog.WarnContext(ctx, "left the start of an operation to the sweep",
 			"cluster", op.ClusterID, "operation", op.ID, "type", op.Type, "error", err)
 	}
@@ -233,17 +225,4 @@ func newOperationID(now time.Time, random io.Reader) (string, error) {
 	id[6] = id[6]&0x0f | 0x70 // version 7
 	id[8] = id[8]&0x3f | 0x80 // RFC 9562's variant
 	return id.String(), nil
-}
-
-// newKafkaID makes Kafka's own id of a cluster. It must not begin with a hyphen, which Kafka's tools take for an option.
-func newKafkaID(random io.Reader) (string, error) {
-	for {
-		var id [16]byte
-		if _, err := io.ReadFull(random, id[:]); err != nil {
-			return "", fmt.Errorf("make a Kafka cluster id: %w", err)
-		}
-		if text := base64.RawURLEncoding.EncodeToString(id[:]); text[0] != '-' {
-			return text, nil
-		}
-	}
 }

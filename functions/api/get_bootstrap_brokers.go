@@ -8,14 +8,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kafka"
 
+	"github.com/millrace/millrace/shared/brokerconfig"
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/mskapi"
-)
-
-// MSK's ports.
-const (
-	plaintextPort = 9092
-	tlsPort       = 9094
 )
 
 // getBootstrapBrokers names brokers to begin with: at most one per zone, through the listeners that are on.
@@ -46,10 +41,10 @@ func (a *API) getBootstrapBrokers(
 		return out, nil
 	}
 	if c.Spec.ClientBroker != cluster.TLS {
-		out.BootstrapBrokerString = aws.String(endpoints(names, plaintextPort))
+		out.BootstrapBrokerString = aws.String(endpoints(names, brokerconfig.ClientPort))
 	}
 	if c.Spec.ClientBroker != cluster.Plaintext {
-		out.BootstrapBrokerStringTls = aws.String(endpoints(names, tlsPort))
+		out.BootstrapBrokerStringTls = aws.String(endpoints(names, brokerconfig.ClientSecurePort))
 	}
 	return out, nil
 }

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"crypto/rand"
 	"testing"
 	"time"
@@ -25,16 +24,5 @@ func TestOperationIDs_SortByTime(t *testing.T) {
 			t.Fatalf("%s is of %s, not of %s", id, time.Unix(sec, nsec), at)
 		}
 		before, at = id, at.Add(time.Millisecond)
-	}
-}
-
-func TestKafkaIDs_NeverLookLikeAnOption(t *testing.T) {
-	hyphen := bytes.Repeat([]byte{0xf8}, 16) // base64 of its first six bits is a hyphen
-	id, err := newKafkaID(bytes.NewReader(append(hyphen, make([]byte, 16)...)))
-	if err != nil || id != "AAAAAAAAAAAAAAAAAAAAAA" {
-		t.Errorf("got %q, %v", id, err)
-	}
-	if _, err := newKafkaID(bytes.NewReader(nil)); err == nil {
-		t.Error("made an id of nothing")
 	}
 }

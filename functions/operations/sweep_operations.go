@@ -66,7 +66,7 @@ func (s SweepOperations) sweep(ctx context.Context, op cluster.Operation, out *S
 	case !known:
 		slog.InfoContext(ctx, "starting a stranded operation", "cluster", op.ClusterID, "operation", op.ID, "type", op.Type)
 		out.Started++
-		return s.Workflows.Start(ctx, op.Type.Machine(), op.ExecutionName(), StartInput{op.ClusterID, op.ID})
+		return s.Workflows.Start(ctx, op.Type.Machine(), op.ExecutionName(), op.Input())
 	case execution.Running:
 		return s.attend(ctx, op)
 	}
@@ -120,10 +120,4 @@ func (s SweepOperations) execution(ctx context.Context, op cluster.Operation) (e
 		}
 	}
 	return s.Workflows.ExecutionNamed(ctx, op.Type.Machine(), op.ExecutionName())
-}
-
-// StartInput is the input of every operation's state machine.
-type StartInput struct {
-	ClusterID   string `json:"clusterId"`
-	OperationID string `json:"operationId"`
 }

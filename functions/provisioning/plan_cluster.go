@@ -6,7 +6,6 @@ package provisioning
 import (
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"fmt"
 	"log/slog"
 	"time"
@@ -66,7 +65,9 @@ func (s PlanCluster) Run(ctx context.Context, in PlanClusterInput) (NodesOutput,
 	nodes := placement.NewNodes(c, zones)
 	for i := range nodes {
 		nodes[i].AddedAt = s.Now()
-		nodes[i].DirectoryID = newDirectoryID()
+		if nodes[i].DirectoryID, err = cluster.NewKafkaID(rand.Reader); err != nil {
+			return NodesOutput{}, err
+		}
 	}
 	if err := s.Records.AddNodes(ctx, nodes); err != nil {
 		return NodesOutput{}, err
@@ -109,17 +110,6 @@ func (s PlanCluster) ensureAuthority(ctx context.Context, c cluster.Cluster) err
 		return fmt.Errorf("record the authority of %s: %w", c.ID, err)
 	}
 	return nil
-}
-
-// newDirectoryID makes an id as Kafka makes them: 16 random bytes in unpadded URL base64, never beginning with a dash.
-func newDirectoryID() string {
-	for {
-		var id [16]byte
-		_, _ = rand.Read(id[:]) // never fails
-		if text := base64.RawURLEncoding.EncodeToString(id[:]); text[0] != '-' {
-			return text
-		}
-	}
 }
 
 func nodeIDs(nodes []cluster.Node) []int32 {
