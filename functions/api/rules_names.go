@@ -1,6 +1,7 @@
 package api
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -27,12 +28,7 @@ func tagsAreValid(tags map[string]string) error {
 	if len(tags) > 50 {
 		return mskapi.BadRequest("tags", "A resource has at most 50 tags, not %d.", len(tags))
 	}
-	keys := make([]string, 0, len(tags))
-	for key := range tags {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	for _, key := range keys {
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
 		switch {
 		case key == "" || len([]rune(key)) > 128:
 			return mskapi.BadRequest("tags", "The key of a tag has 1 to 128 characters: %q.", key)

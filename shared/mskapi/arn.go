@@ -38,11 +38,6 @@ func (s Scope) NodeARN(clusterName, clusterID string, nodeID int32) string {
 	return s.arn(fmt.Sprintf("broker/%s/%s/%d", clusterName, clusterID, nodeID))
 }
 
-// TopicARN names a topic of a cluster.
-func (s Scope) TopicARN(clusterName, clusterID, topic string) string {
-	return s.arn("topic/" + clusterName + "/" + clusterID + "/" + topic)
-}
-
 // ResourceName is what an ARN says below its scope. OperationID is set for cluster operations only.
 type ResourceName struct {
 	Kind        string // cluster, cluster-operation or configuration
@@ -70,14 +65,6 @@ func (s Scope) ParseOperation(param, arn string) (ResourceName, error) {
 // ParseConfiguration reads a configuration ARN.
 func (s Scope) ParseConfiguration(param, arn string) (ResourceName, error) {
 	return s.parse(param, arn, "configuration")
-}
-
-// ParseTaggable reads the ARN of what can carry tags: a cluster or a configuration.
-func (s Scope) ParseTaggable(param, arn string) (ResourceName, error) {
-	if strings.Contains(arn, ":configuration/") {
-		return s.parse(param, arn, "configuration")
-	}
-	return s.parse(param, arn, "cluster")
 }
 
 func (s Scope) parse(param, arn, kind string) (ResourceName, error) {

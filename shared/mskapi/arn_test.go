@@ -33,11 +33,6 @@ func TestARN_WhatIsBuiltCanBeRead(t *testing.T) {
 	if err != nil || f != (mskapi.ResourceName{Kind: "configuration", Name: name, ID: id}) {
 		t.Errorf("got %+v, %v", f, err)
 	}
-	for _, arn := range []string{scope.ClusterARN(name, id), scope.ConfigurationARN(name, id)} {
-		if _, err := scope.ParseTaggable("resourceArn", arn); err != nil {
-			t.Error(err)
-		}
-	}
 }
 
 func TestARN_HasMSKsForm(t *testing.T) {
@@ -47,7 +42,6 @@ func TestARN_HasMSKsForm(t *testing.T) {
 		{scope.ConfigurationARN("conf", id), configurationARN},
 		{scope.OperationARN("demo", id, "99999999-2222-3333-4444-555555555555"), operationARN},
 		{scope.NodeARN("demo", id, 3), "arn:aws:kafka:eu-west-1:123456789012:broker/demo/" + id + "/3"},
-		{scope.TopicARN("demo", id, "a.b"), "arn:aws:kafka:eu-west-1:123456789012:topic/demo/" + id + "/a.b"},
 	} {
 		if tt.got != tt.want {
 			t.Errorf("got %s, want %s", tt.got, tt.want)

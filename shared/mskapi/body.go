@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"reflect"
 	"slices"
@@ -57,12 +58,7 @@ func decodeBody(body []byte, v reflect.Value, fields map[string]int) error {
 // assignMembers fills a struct. Members are taken in the order of their names, so that a request with two mistakes is
 // always refused for the same one.
 func assignMembers(path string, v reflect.Value, object map[string]any, fields map[string]int) error {
-	names := make([]string, 0, len(object))
-	for name := range object {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(object)) {
 		at := join(path, name)
 		i, known := fields[name]
 		if !known {
@@ -125,9 +121,9 @@ func assignMap(path string, v reflect.Value, value any) error {
 		return wrongType(path, "an object")
 	}
 	m := reflect.MakeMapWithSize(v.Type(), len(object))
-	for key, member := range object {
+	for _, key := range slices.Sorted(maps.Keys(object)) {
 		element := reflect.New(v.Type().Elem()).Elem()
-		if err := assign(join(path, key), element, member); err != nil {
+		if err := assign(join(path, key), element, object[key]); err != nil {
 			return err
 		}
 		m.SetMapIndex(reflect.ValueOf(key), element)

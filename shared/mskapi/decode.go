@@ -1,8 +1,10 @@
 package mskapi
 
 import (
+	"maps"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 
 	"github.com/aws/smithy-go"
@@ -49,12 +51,12 @@ func decodeQuery(op Operation, query url.Values, v reflect.Value) error {
 			fields[q.Name] = name
 		}
 	}
-	for name, values := range query {
+	for _, name := range slices.Sorted(maps.Keys(query)) { // so that of several faults always the same one is told
 		field, known := fields[name]
 		if !known {
 			return BadRequest(name, "%s has no query parameter %s.", op.Name, name)
 		}
-		if err := assignText(name, v.FieldByName(field), values); err != nil {
+		if err := assignText(name, v.FieldByName(field), query[name]); err != nil {
 			return err
 		}
 	}

@@ -102,11 +102,6 @@ func Forbidden(format string, args ...any) *Error {
 	return NewError(CodeForbidden, "", format, args...)
 }
 
-// TooManyRequests asks the caller to slow down; every client retries it.
-func TooManyRequests(format string, args ...any) *Error {
-	return NewError(CodeTooManyRequests, "", format, args...)
-}
-
 // Internal is for bugs. It takes no text, so that none can leak: the log line with the same request id has it.
 func Internal(requestID string) *Error {
 	return NewError(CodeInternal, "", "Something went wrong on our side. The log has more under request %s.", requestID)

@@ -45,7 +45,7 @@ func TestErrors_TheSDKSeesTheModelledType(t *testing.T) {
 	wantType[*types.ForbiddenException](t, ask(mskapi.Forbidden("x")))
 	wantType[*types.NotFoundException](t, ask(mskapi.NotFound("a", "x")))
 	wantType[*types.ConflictException](t, ask(mskapi.Conflict("a", "x")))
-	wantType[*types.TooManyRequestsException](t, ask(mskapi.TooManyRequests("x")))
+	wantType[*types.TooManyRequestsException](t, ask(mskapi.NewError(mskapi.CodeTooManyRequests, "", "x")))
 	wantType[*types.InternalServerErrorException](t, ask(mskapi.Internal("req-1")))
 	wantType[*types.ServiceUnavailableException](t, ask(mskapi.ServiceUnavailable("x")))
 	wantType[*types.TopicExistsException](t, ask(mskapi.NewError(mskapi.CodeTopicExists, "topicName", "x")))

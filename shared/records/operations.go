@@ -121,11 +121,6 @@ func (r Records) writeOperation(
 	return r.Table.Write(ctx, append(writes, pointer)...)
 }
 
-// WatchOperations signals after changes of a cluster's operations.
-func (r Records) WatchOperations(clusterID string) (changed <-chan struct{}, stop func()) {
-	return r.Table.Watch(operationsOf(clusterID))
-}
-
 // ForgetCluster removes a cluster with everything recorded of it: what belongs to it first, the cluster and its name last
 // and at once, so that a crash in between leaves a cluster that can be forgotten again.
 func (r Records) ForgetCluster(ctx context.Context, id string) error {
