@@ -1,9 +1,11 @@
 package integration
 
 import (
+	"cmp"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -152,17 +154,39 @@ func newTerraform(t *testing.T, m *harness.Millrace) terraform {
 	return terraform{t, m, dir, environment}
 }
 
-// pluginMirror finds a directory that is laid out as `terraform providers mirror` does it; empty when there is none.
+// pluginMirror finds a directory that is laid out as `terraform providers mirror` does it and holds the provider; empty when
+// there is none.
 func pluginMirror() string {
-	for _, dir := range []string{os.Getenv("MILLRACE_TERRAFORM_MIRROR"), "/usr/local/share/terraform/plugins", "/opt/tf-plugins"} {
-		if dir == "" {
-			continue
-		}
+	for _, dir := range pluginMirrors() {
 		if found, _ := filepath.Glob(filepath.Join(dir, "registry.terraform.io/hashicorp/aws/*5.100.0*")); len(found) > 0 {
 			return dir
 		}
 	}
 	return ""
+}
+
+var filesystemMirror = regexp.MustCompile(`(?s)filesystem_mirror\s*{[^}]*?\bpath\s*=\s*"([^"]+)"`)
+
+// pluginMirrors are the directories that may be a mirror: the one that is named for these tests, those that the user's
+// Terraform is configured with, and those in which Terraform looks by itself
+// (https://developer.hashicorp.com/terraform/cli/config/config-file#implied-local-mirror-directories).
+func pluginMirrors() []string {
+	var dirs []string
+	if named := os.Getenv("MILLRACE_TERRAFORM_MIRROR"); named != "" {
+		dirs = append(dirs, named)
+	}
+	home, _ := os.UserHomeDir()
+	settings, _ := os.ReadFile(cmp.Or(os.Getenv("TF_CLI_CONFIG_FILE"), filepath.Join(home, ".terraformrc")))
+	for _, match := range filesystemMirror.FindAllSubmatch(settings, -1) {
+		dirs = append(dirs, string(match[1]))
+	}
+	dirs = append(dirs, filepath.Join(home, ".terraform.d/plugins"))
+	data := []string{cmp.Or(os.Getenv("XDG_DATA_HOME"), filepath.Join(home, ".local/share"))}
+	data = append(data, filepath.SplitList(cmp.Or(os.Getenv("XDG_DATA_DIRS"), "/usr/local/share:/usr/share"))...)
+	for _, dir := range data {
+		dirs = append(dirs, filepath.Join(dir, "terraform/plugins"))
+	}
+	return dirs
 }
 
 // run runs a command of Terraform and gives what it printed.
