@@ -38,8 +38,11 @@ func (a *app) detach(ctx context.Context, config controlPlaneConfig) error {
 	if err := background.Start(); err != nil {
 		return fmt.Errorf("start the control plane: %w", err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- background.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = background.Wait() // its log tells more than its exit code
+	}()
 
 	address, err := waitUntilReady(ctx, layout, background.Process.Pid, ended)
 	switch {
@@ -80,7 +83,7 @@ func (a *app) background(config controlPlaneConfig, log *os.File) (*exec.Cmd, er
 var errEndedEarly = errors.New("the control plane ended before it was ready")
 
 // waitUntilReady waits until the control plane of a process answers, or the process has ended.
-func waitUntilReady(ctx context.Context, layout local.Layout, pid int, ended <-chan error) (address string, err error) {
+func waitUntilReady(ctx context.Context, layout local.Layout, pid int, ended <-chan struct{}) (address string, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, readyWithin, fmt.Errorf("the control plane was not ready within %s", readyWithin))
 	defer cancel()
 	ticker := time.NewTicker(10 * time.Millisecond)

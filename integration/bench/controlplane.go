@@ -57,7 +57,7 @@ func (c *controlPlane) up(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	defer log.Close()
-	c.process = exec.Command(c.bench.program, "up", "--data", c.layout.Dir, "--listen", address, "--region", region, //nolint:noctx // end ends it
+	c.process = exec.Command(c.bench.program, "up", "--data", c.layout.Dir, "--listen", address, "--region", region,
 		"--software", c.bench.store.Dir)
 	c.process.Stdout, c.process.Stderr = log, log
 	c.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for this program, which ends it
