@@ -158,7 +158,7 @@ func newTerraform(t *testing.T, m *harness.Millrace) terraform {
 // there is none.
 func pluginMirror() string {
 	for _, dir := range pluginMirrors() {
-		if found, _ := filepath.Glob(filepath.Join(dir, "registry.terraform.io/hashicorp/aws/*5.100.0*")); len(found) > 0 {
+		if found, _ := filepath.Glob(filepath.Join(dir, "*/hashicorp/aws/*5.100.0*")); len(found) > 0 {
 			return dir
 		}
 	}
