@@ -93,7 +93,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		n.processes = processTable{}
 	}
 	if n.newProbe == nil {
-		n.newProbe = newKafkaProbe
+		n.newProbe, n.saysStarted = newKafkaProbe, evidence.saysStarted
 	}
 
 	links, cut := context.WithCancel(context.WithoutCancel(ctx))

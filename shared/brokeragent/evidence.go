@@ -39,6 +39,9 @@ func (p filePosition) atEnd() filePosition {
 	return p
 }
 
+// saysStarted tells whether Kafka has said that it started, which is the last thing it does when it starts.
+func (e evidence) saysStarted() bool { return strings.Contains(e.log.read(), "Kafka Server started") }
+
 // explain says how Kafka ended, with the line of its logs that tells why where there is one.
 func explain(exit string, e evidence) string {
 	ended := "Kafka ended"

@@ -25,10 +25,13 @@ type node struct {
 	report    *reporter
 	processes processes
 	newProbe  func(nodespec.Spec, keyPair) (probe, error)
+	// saysStarted reads from Kafka's log whether it has started; nil where there is no real Kafka.
+	saysStarted func(evidence) bool
 
 	process process  // nil when none runs
 	lock    *os.File // of the volume; nil until it is ours, and while an adopted Kafka holds it
 	written evidence // where the process's own words begin in its logs
+	started bool     // the process has said that it started; of an adopted one that is taken for granted
 	hasRun  bool     // Kafka was a member of its cluster once in this agent's life
 	strikes int      // crashes and failed starts in a row, for the pause after the next one
 }
@@ -187,7 +190,7 @@ func (n *node) adopt() {
 	}
 	n.log.Info("took up a running Kafka", "pid", found.pid(), "release", found.mark().release, "startedAt", found.startedAt())
 	n.setProcess(found)
-	n.written = evidenceOf(n.home) // where its own words begin is not known
+	n.written, n.started = evidenceOf(n.home), true // where its own words begin is not known
 }
 
 func (n *node) setProcess(p process) {
@@ -272,7 +275,7 @@ func (n *node) start(ctx context.Context, spec nodespec.Spec, volume string, wan
 	}
 	defer output.Close()
 	command.Dir, command.Stdout, command.Stderr = n.home.logs(), output, output
-	n.written = evidenceOf(n.home).fromHere()
+	n.written, n.started = evidenceOf(n.home).fromHere(), false
 
 	started, err := n.processes.start(command, m, n.lock)
 	if err != nil {

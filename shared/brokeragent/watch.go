@@ -71,6 +71,9 @@ func (w watched) pace() time.Duration {
 }
 
 func (n *node) observe(w *watched, m membership) {
+	if m.member && !n.hasStarted() {
+		m = membership{brokers: m.brokers, why: "Kafka answers, and does not listen everywhere yet"}
+	}
 	if m.member {
 		w.running, w.misses = true, 0
 		if w.joined.IsZero() {
@@ -93,6 +96,16 @@ func (n *node) observe(w *watched, m membership) {
 	n.report.update(func(b *nodespec.Heartbeat) {
 		b.State, b.Reason, b.Brokers = nodespec.Starting, m.why, m.brokers
 	})
+}
+
+// hasStarted tells whether Kafka has opened all its listeners. It opens one after the other, and is a member of its
+// cluster through the first before it fails at a port that somebody else has.
+func (n *node) hasStarted() bool {
+	if !n.started && n.saysStarted != nil {
+		n.started = n.saysStarted(n.written)
+		return n.started
+	}
+	return true
 }
 
 // crash explains the end of a Kafka that nobody stopped.
