@@ -67,7 +67,10 @@ MSK: the aws command line, the SDKs, Terraform. Their brokers are real.`,
   millrace down`,
 		SilenceErrors: true, // run prints them
 		SilenceUsage:  true,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
+			if f := c.Flag("data"); f != nil && f.Changed && a.data == "" {
+				return usagef("--data is empty; leave it away for the default directory") // an unset variable, most likely
+			}
 			if !slices.Contains([]string{outputTable, outputJSON}, a.output) {
 				return usagef("--output is %s or %s, not %q", outputTable, outputJSON, a.output)
 			}

@@ -173,6 +173,17 @@ func TestEnv_LeavesNothingThatTheControlPlaneRefuses(t *testing.T) {
 	}
 }
 
+// A script's unset variable must never mean the user's own directory.
+func TestData_GivenButEmptyIsRefused(t *testing.T) {
+	for _, command := range [][]string{{"status"}, {"reset", "--yes"}, {"down"}} {
+		refused := exec.CommandContext(t.Context(), filepath.Join(programs, "millrace"), append(command, "--data", "")...)
+		said, err := refused.CombinedOutput()
+		if err == nil || !strings.Contains(string(said), "--data is empty") {
+			t.Errorf("%v: %v, %s", command, err, said)
+		}
+	}
+}
+
 func TestDown_TwiceIsFine(t *testing.T) {
 	m := newMachine(t)
 	m.up()

@@ -28,6 +28,8 @@ type controlPlaneConfig struct {
 	Data, Listen, Region string
 	// Controllers is how many controllers a new cluster gets.
 	Controllers int
+	// MaxBrokers is how many brokers a cluster may have: they all start at once, on the cores of this machine.
+	MaxBrokers int
 	// Agent is the path of the broker-agent program, Software the directory that hosts keep Kafka's jars in.
 	Agent, Software string
 }
@@ -169,7 +171,7 @@ func frontDoor(c controlPlaneConfig, p *local.Platform, workflows local.Workflow
 	desk := api.New(api.Deps{
 		Records: p.Records, Workflows: workflows, Zones: p.Zones, Keys: p.Credentials,
 		Now: time.Now, Random: rand.Reader,
-		Region: c.Region, Account: local.Account, Controllers: c.Controllers,
+		Region: c.Region, Account: local.Account, Controllers: c.Controllers, MaxBrokers: c.MaxBrokers,
 		SecurityGroup: "sg-local",
 		VolumeKey:     fmt.Sprintf("arn:aws:kms:%s:%s:key/local", c.Region, local.Account),
 	})

@@ -67,6 +67,7 @@ func (a *app) background(config controlPlaneConfig, log *os.File) (*exec.Cmd, er
 	args := []string{
 		"up",
 		"--listen", config.Listen, "--region", config.Region, "--controllers", strconv.Itoa(config.Controllers),
+		"--max-brokers", strconv.Itoa(config.MaxBrokers),
 		"--agent", config.Agent, "--software", config.Software,
 	}
 	if a.data != "" {

@@ -25,6 +25,7 @@ type upFlags struct {
 	detach          bool
 	listen, region  string
 	controllers     int
+	maxBrokers      int
 	agent, software string // empty for the defaults
 }
 
@@ -49,6 +50,7 @@ brokers running. With --detach it goes on in the background and logs to a file.`
 	f.StringVar(&flags.listen, "listen", "127.0.0.1:4600", "loopback address and port of the API; port 0 takes a free one")
 	f.StringVar(&flags.region, "region", "", "region of all that is made here (default "+defaultRegion+", or what the data directory was made for)")
 	f.IntVar(&flags.controllers, "controllers", 1, "controllers of each new cluster: 1, or 3 to try out a quorum")
+	f.IntVar(&flags.maxBrokers, "max-brokers", 9, "brokers that a cluster may have; each is a Java process, and all start at once")
 	f.StringVar(&flags.agent, "agent", "", "path of the broker-agent program (default: beside this program)")
 	f.StringVar(&flags.software, "software", "", "directory of Kafka's software (default: in the user's cache)")
 	hide(c, "agent", "software")
@@ -85,7 +87,7 @@ var regionPattern = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]+$`)
 
 // controlPlaneConfig checks the flags, and that the directory may become a data directory.
 func (a *app) controlPlaneConfig(flags upFlags) (controlPlaneConfig, error) {
-	config := controlPlaneConfig{Listen: flags.listen, Region: flags.region, Controllers: flags.controllers}
+	config := controlPlaneConfig{Listen: flags.listen, Region: flags.region, Controllers: flags.controllers, MaxBrokers: flags.maxBrokers}
 	if err := checkLoopback(flags.listen); err != nil {
 		return config, usagef("--listen %s: %w", flags.listen, err)
 	}
@@ -94,6 +96,9 @@ func (a *app) controlPlaneConfig(flags upFlags) (controlPlaneConfig, error) {
 	}
 	if flags.controllers != 1 && flags.controllers != 3 {
 		return config, usagef("--controllers is 1 or 3, not %d", flags.controllers)
+	}
+	if flags.maxBrokers < 2 {
+		return config, usagef("--max-brokers is 2 or more, not %d", flags.maxBrokers)
 	}
 	layout, err := a.takeableLayout()
 	if err != nil {

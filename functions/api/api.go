@@ -39,6 +39,8 @@ type Deps struct {
 	Account string // 12 digits
 	// Controllers is how many controllers a new cluster gets: one on a laptop, three where zones can fail.
 	Controllers int
+	// MaxBrokers is how many brokers a cluster may have where one machine has to run them all; 0 is no limit but MSK's.
+	MaxBrokers int
 	// SecurityGroup is the group of brokers whose request names none.
 	SecurityGroup string
 	// VolumeKey is the ARN of the KMS key that encrypts log volumes.

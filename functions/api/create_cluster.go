@@ -109,6 +109,10 @@ func (a *API) checkCreate(ctx context.Context, name string, tags map[string]stri
 	if err := checkRules(p); err != nil {
 		return err
 	}
+	if brokers := int(*p.NumberOfBrokerNodes); a.MaxBrokers > 0 && brokers > a.MaxBrokers {
+		return mskapi.BadRequest("numberOfBrokerNodes", "This machine is set up for clusters of at most %d brokers, not %d. "+
+			"A control plane that is started with a higher --max-brokers takes more.", a.MaxBrokers, brokers)
+	}
 	if _, err := a.resolveConfiguration(ctx, p.ConfigurationInfo, *p.KafkaVersion); err != nil {
 		return err
 	}

@@ -160,6 +160,27 @@ func TestCreateCluster_ShowsMSKsDefaultsWhereTheRequestIsSilent(t *testing.T) {
 	}
 }
 
+// One call must not start more Java processes than the machine can bear.
+func TestCreateCluster_RefusesMoreBrokersThanTheMachineIsSetUpFor(t *testing.T) {
+	desk := openFrontDesk(t)
+	desk.deps.MaxBrokers = 3
+	desk.listen(t)
+	p := everythingSupported()
+	create := func(name string, brokers int32) error {
+		_, err := desk.CreateCluster(t.Context(), &kafka.CreateClusterInput{
+			ClusterName: &name, BrokerNodeGroupInfo: p.BrokerNodeGroupInfo, KafkaVersion: p.KafkaVersion, NumberOfBrokerNodes: &brokers,
+		})
+		return err
+	}
+	var refused *types.BadRequestException
+	if err := create("large", 6); !errors.As(err, &refused) || aws.ToString(refused.InvalidParameter) != "numberOfBrokerNodes" {
+		t.Errorf("six brokers: %v", err)
+	}
+	if err := create("small", 3); err != nil {
+		t.Errorf("three brokers: %v", err)
+	}
+}
+
 func TestCreateCluster_OfFiftyWithOneNameExactlyOneSucceeds(t *testing.T) {
 	desk := openFrontDesk(t)
 	p := threeBrokers()
