@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/millrace/millrace/cmd/millrace/internal/client"
 )
 
 func (a *app) caCommand() *cobra.Command {
@@ -16,16 +19,8 @@ name or its ARN.`,
 		Example: `  millrace ca demo > ca.pem
   millrace ca demo --output json`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			plane, err := a.connect()
-			if err != nil {
-				return err
-			}
-			cluster, err := a.cluster(c.Context(), plane, args[0])
-			if err != nil {
-				return err
-			}
-			pem, err := plane.client().Authority(c.Context(), cluster.ARN)
+		RunE: a.onCluster(func(ctx context.Context, plane controlPlane, cluster client.Cluster) error {
+			pem, err := plane.client().Authority(ctx, cluster.ARN)
 			if err != nil {
 				return a.explain(plane, err)
 			}
@@ -37,6 +32,6 @@ name or its ARN.`,
 				_, err := fmt.Fprint(w, pem)
 				return err
 			})
-		},
+		}),
 	}
 }

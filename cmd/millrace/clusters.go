@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"strconv"
 	"time"
@@ -50,17 +51,9 @@ step. CLUSTER is its name or its ARN.`,
 		Example: `  millrace clusters describe demo
   millrace clusters describe demo --output json`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			plane, err := a.connect()
-			if err != nil {
-				return err
-			}
-			cluster, err := a.cluster(c.Context(), plane, args[0])
-			if err != nil {
-				return err
-			}
+		RunE: a.onCluster(func(ctx context.Context, plane controlPlane, cluster client.Cluster) error {
 			return a.print(cluster, func(w io.Writer) error { return writeCluster(w, cluster) })
-		},
+		}),
 	}
 }
 
@@ -72,21 +65,13 @@ func (a *app) resumeClusterCommand() *cobra.Command {
 the cause first; "millrace clusters describe" names it. CLUSTER is its name or its ARN.`,
 		Example: `  millrace clusters resume demo && millrace status --watch`,
 		Args:    cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			plane, err := a.connect()
-			if err != nil {
-				return err
-			}
-			cluster, err := a.cluster(c.Context(), plane, args[0])
-			if err != nil {
-				return err
-			}
-			resumed, err := plane.client().Resume(c.Context(), cluster.ARN)
+		RunE: a.onCluster(func(ctx context.Context, plane controlPlane, cluster client.Cluster) error {
+			resumed, err := plane.client().Resume(ctx, cluster.ARN)
 			if err != nil {
 				return a.explain(plane, err)
 			}
 			return a.print(resumed, func(w io.Writer) error { return writeCluster(w, resumed) })
-		},
+		}),
 	}
 }
 
@@ -171,3 +156,20 @@ func attempts(n int) string {
 }
 
 func formatTime(t time.Time) string { return t.Local().Format(time.DateTime) }
+
+// onCluster runs a command on the cluster that its one argument names.
+func (a *app) onCluster(
+	do func(ctx context.Context, plane controlPlane, cluster client.Cluster) error,
+) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		plane, err := a.connect()
+		if err != nil {
+			return err
+		}
+		cluster, err := a.cluster(c.Context(), plane, args[0])
+		if err != nil {
+			return err
+		}
+		return do(c.Context(), plane, cluster)
+	}
+}
