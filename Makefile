@@ -1,6 +1,7 @@
 # `make` prints what there is to make.
 SHELL := /bin/bash
 export MILLRACE_AWS_CLI := $(CURDIR)/.venv/bin/aws
+export MILLRACE_MOTO := $(CURDIR)/.venv/bin/moto_server
 GO_STATIC := CGO_ENABLED=0 go build -trimpath -ldflags="-s -w"
 
 .PHONY: help

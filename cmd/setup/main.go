@@ -1,5 +1,5 @@
 // Command setup puts on this machine what trying and testing Millrace needs besides Go: Java, Maven, the aws command line
-// in a virtual environment of this checkout, and Kafka's software. What is there already is left alone, so it is quick
+// and moto in a virtual environment of this checkout, and Kafka's software. What is there already is left alone, so it is quick
 // the second time.
 //
 //	go run ./cmd/setup demo    for `make demo`: one Kafka release
@@ -86,13 +86,14 @@ func ensurePackages(ctx context.Context) error {
 	return quietly(ctx, install[0], install[1:]...)
 }
 
-// requirements pins the aws command line; the virtual environment is made again when it changes.
+// requirements pins the aws command line, moto (which stands in for AWS in tests) and cfn-lint; the virtual environment is
+// made again when they change.
 const (
 	requirements = "integration/requirements.txt"
 	environment  = ".venv"
 )
 
-// ensureCommandLine installs the aws command line into a virtual environment of this checkout.
+// ensureCommandLine installs what Python programs we need into a virtual environment of this checkout.
 func ensureCommandLine(ctx context.Context) error {
 	wanted, err := os.ReadFile(requirements)
 	if err != nil {
@@ -102,7 +103,7 @@ func ensureCommandLine(ctx context.Context) error {
 	if installed, err := os.ReadFile(stamp); err == nil && string(installed) == string(wanted) {
 		return nil
 	}
-	say("installing the aws command line into %s", environment)
+	say("installing the aws command line, moto and cfn-lint into %s", environment)
 	if err := quietly(ctx, "python3", "-m", "venv", "--clear", environment); err != nil {
 		return err
 	}
