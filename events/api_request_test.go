@@ -33,7 +33,7 @@ func TestAPIRequest_OfTheSampleIsAnsweredByTheAPI(t *testing.T) {
 	}
 	a := api.New(api.Deps{
 		Records: recordsWith(t, c),
-		Keys:    sampleKey{},
+		RootKey: sampleKey{},
 		Now:     func() time.Time { return time.Date(2026, 9, 20, 12, 0, 1, 0, time.UTC) },
 		Random:  rand.Reader,
 		Region:  "eu-west-1",

@@ -11,11 +11,12 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/millrace/millrace/shared/accesskey"
 	"github.com/millrace/millrace/shared/mskapi"
 	"github.com/millrace/millrace/shared/records"
 )
 
-// Deps is everything the API needs from outside. Every field is required.
+// Deps is everything the API needs from outside. Every field is required, unless it says what it means when it is left out.
 type Deps struct {
 	Records records.Records
 
@@ -28,7 +29,12 @@ type Deps struct {
 		// Invalid error that names the parameter clientSubnets.
 		Zones(ctx context.Context, subnets []string) ([]string, error)
 	}
-	Keys interface {
+	// Seal keeps the secrets of the access keys that the API issues, which lie sealed among the records. Without one no
+	// key can be issued.
+	Seal Seal
+	// RootKey is an access key that was there before any was issued, such as that of a data directory; it is an admin's.
+	// Nil where there is none: on AWS the first caller comes by IAM.
+	RootKey interface {
 		// Secret finds the secret of an access key.
 		Secret(ctx context.Context, accessKeyID string) (secret string, found bool, err error)
 	}
@@ -45,13 +51,17 @@ type Deps struct {
 	SecurityGroup string
 	// VolumeKey is the ARN of the KMS key that encrypts log volumes.
 	VolumeKey string
+	// HostArchitecture is the one architecture that hosts can have, ARM64 or empty when any instance type will do.
+	// Instance types of another are refused, with the type to use instead.
+	HostArchitecture string
 }
 
 // API is the control plane's front desk. It is safe for concurrent use.
 type API struct {
 	Deps
 	scope    mskapi.Scope
-	verifier mskapi.Verifier
+	verifier mskapi.Verifier // without Secrets: each request looks up its own key
+	secrets  *unsealed
 	handlers map[string]handler // by MSK's name of the operation
 }
 
@@ -60,52 +70,63 @@ func New(d Deps) *API {
 	a := &API{
 		Deps:     d,
 		scope:    mskapi.Scope{Partition: "aws", Region: d.Region, Account: d.Account},
-		verifier: mskapi.Verifier{Secrets: d.Keys, Region: d.Region, Services: []string{"kafka"}, Now: d.Now},
+		verifier: mskapi.Verifier{Region: d.Region, Services: []string{"kafka"}, Now: d.Now},
+		secrets:  &unsealed{seal: d.Seal},
 	}
 	a.handlers = a.operations()
 	return a
 }
 
-// operations is the API: what is built of MSK's. Every other operation of the model is refused by name.
+// operations is the API: what is built of MSK's, with the role that each takes. Every other operation of the model is refused
+// by name.
 func (a *API) operations() map[string]handler {
 	return map[string]handler{
-		"CreateCluster":                 handle(a.createCluster),
-		"CreateClusterV2":               handle(a.createClusterV2),
-		"CreateConfiguration":           handle(a.createConfiguration),
-		"DeleteCluster":                 handle(a.deleteCluster),
-		"DeleteConfiguration":           handle(a.deleteConfiguration),
-		"DescribeCluster":               handle(a.describeCluster),
-		"DescribeClusterOperation":      handle(a.describeClusterOperation),
-		"DescribeClusterOperationV2":    handle(a.describeClusterOperationV2),
-		"DescribeClusterV2":             handle(a.describeClusterV2),
-		"DescribeConfiguration":         handle(a.describeConfiguration),
-		"DescribeConfigurationRevision": handle(a.describeConfigurationRevision),
-		"GetBootstrapBrokers":           handle(a.getBootstrapBrokers),
-		"GetCompatibleKafkaVersions":    handle(a.getCompatibleKafkaVersions),
-		"ListClusterOperations":         handle(a.listClusterOperations),
-		"ListClusterOperationsV2":       handle(a.listClusterOperationsV2),
-		"ListClusters":                  handle(a.listClusters),
-		"ListClustersV2":                handle(a.listClustersV2),
-		"ListConfigurationRevisions":    handle(a.listConfigurationRevisions),
-		"ListConfigurations":            handle(a.listConfigurations),
-		"ListKafkaVersions":             handle(a.listKafkaVersions),
-		"ListNodes":                     handle(a.listNodes),
-		"ListTagsForResource":           handle(a.listTagsForResource),
-		"TagResource":                   handle(a.tagResource),
-		"UntagResource":                 handle(a.untagResource),
-		"UpdateConfiguration":           handle(a.updateConfiguration),
+		"CreateCluster":                 handle(operator, a.createCluster),
+		"CreateClusterV2":               handle(operator, a.createClusterV2),
+		"CreateConfiguration":           handle(operator, a.createConfiguration),
+		"DeleteCluster":                 handle(admin, a.deleteCluster),
+		"DeleteConfiguration":           handle(admin, a.deleteConfiguration),
+		"DescribeCluster":               handle(readOnly, a.describeCluster),
+		"DescribeClusterOperation":      handle(readOnly, a.describeClusterOperation),
+		"DescribeClusterOperationV2":    handle(readOnly, a.describeClusterOperationV2),
+		"DescribeClusterV2":             handle(readOnly, a.describeClusterV2),
+		"DescribeConfiguration":         handle(readOnly, a.describeConfiguration),
+		"DescribeConfigurationRevision": handle(readOnly, a.describeConfigurationRevision),
+		"GetBootstrapBrokers":           handle(readOnly, a.getBootstrapBrokers),
+		"GetCompatibleKafkaVersions":    handle(readOnly, a.getCompatibleKafkaVersions),
+		"ListClusterOperations":         handle(readOnly, a.listClusterOperations),
+		"ListClusterOperationsV2":       handle(readOnly, a.listClusterOperationsV2),
+		"ListClusters":                  handle(readOnly, a.listClusters),
+		"ListClustersV2":                handle(readOnly, a.listClustersV2),
+		"ListConfigurationRevisions":    handle(readOnly, a.listConfigurationRevisions),
+		"ListConfigurations":            handle(readOnly, a.listConfigurations),
+		"ListKafkaVersions":             handle(readOnly, a.listKafkaVersions),
+		"ListNodes":                     handle(readOnly, a.listNodes),
+		"ListTagsForResource":           handle(readOnly, a.listTagsForResource),
+		"TagResource":                   handle(operator, a.tagResource),
+		"UntagResource":                 handle(operator, a.untagResource),
+		"UpdateConfiguration":           handle(operator, a.updateConfiguration),
 	}
 }
 
-// handler answers one operation. It knows the types it takes and gives, so that a test can hold the table to the model.
+// The roles, as the tables of what callers may do name them.
+const (
+	readOnly = accesskey.ReadOnly
+	operator = accesskey.Operator
+	admin    = accesskey.Admin
+)
+
+// handler answers one operation for callers of at least one role. It knows the types it takes and gives, so that a test can hold the table to the model.
 type handler struct {
+	role    accesskey.Role
 	answer  func(ctx context.Context, input any) (output any, err error)
 	in, out reflect.Type
 }
 
 // handle makes a handler of a function that takes and gives the SDK's own types.
-func handle[In, Out any](f func(context.Context, *In) (*Out, error)) handler {
+func handle[In, Out any](role accesskey.Role, f func(context.Context, *In) (*Out, error)) handler {
 	return handler{
+		role: role,
 		answer: func(ctx context.Context, input any) (any, error) {
 			in, ok := input.(*In)
 			if !ok {

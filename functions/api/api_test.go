@@ -51,7 +51,7 @@ func openFrontDesk(t *testing.T) *frontDesk {
 		Records:       desk.records,
 		Workflows:     desk.workflows,
 		Zones:         desk.zones,
-		Keys:          oneKey{},
+		RootKey:       oneKey{},
 		Now:           time.Now,
 		Random:        rand.Reader,
 		Region:        region,

@@ -113,6 +113,9 @@ func (a *API) checkCreate(ctx context.Context, name string, tags map[string]stri
 		return mskapi.BadRequest("numberOfBrokerNodes", "This machine is set up for clusters of at most %d brokers, not %d. "+
 			"A control plane that is started with a higher --max-brokers takes more.", a.MaxBrokers, brokers)
 	}
+	if err := hostsCanBe(a.HostArchitecture, p); err != nil {
+		return err
+	}
 	if _, err := a.resolveConfiguration(ctx, p.ConfigurationInfo, *p.KafkaVersion); err != nil {
 		return err
 	}

@@ -1,35 +1,92 @@
 package api
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"regexp"
+	"strings"
 	"time"
 
+	"github.com/millrace/millrace/shared/accesskey"
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/mskapi"
 )
 
 // millracePrefix is where everything lives that MSK lacks, with the same authentication and the same errors:
 //
-//	GET  /millrace/v1/clusters              {clusters: [clusterView]}, by name
-//	GET  /millrace/v1/clusters/{arn}        clusterView
-//	GET  /millrace/v1/clusters/{arn}/ca     {certificate}: the PEM certificate that clients of the cluster trust
-//	POST /millrace/v1/clusters/{arn}/resume clusterView, of a cluster whose failed create was started again
+//	GET    /millrace/v1/clusters              {clusters: [clusterView]}, by name
+//	GET    /millrace/v1/clusters/{arn}        clusterView
+//	GET    /millrace/v1/clusters/{arn}/ca     {certificate}: the PEM certificate that clients of the cluster trust
+//	POST   /millrace/v1/clusters/{arn}/resume clusterView, of a cluster whose failed create was started again
+//	GET    /millrace/v1/keys                  {keys: [accessKeyView]}, oldest first
+//	POST   /millrace/v1/keys                  issuedView, of {role, description}
+//	DELETE /millrace/v1/keys/{id}             accessKeyView, of a key that holds no more
+//	POST   /millrace/v1/keys/{id}/rotate      issuedView, of {endAfterSeconds}
 const millracePrefix = "/millrace/v1/"
 
-// millraceRoutes match the decoded path. The longer come first, because an ARN may hold anything until it is parsed.
+// millraceRoutes match the decoded path, and name the role that each takes. The longer come first, because an ARN may hold
+// anything until it is parsed.
 var millraceRoutes = []struct {
 	name   string
+	role   accesskey.Role
 	method string
 	path   *regexp.Regexp
-	answer func(a *API, ctx context.Context, arn string) (any, error)
+	answer millraceAnswer
 }{
-	{"MillraceListClusters", http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters()$`), (*API).viewClusters},
-	{"MillraceDescribeAuthority", http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/(.+)/ca$`), (*API).viewAuthority},
-	{"MillraceResumeCluster", http.MethodPost, regexp.MustCompile(`^/millrace/v1/clusters/(.+)/resume$`), (*API).resume},
-	{"MillraceDescribeCluster", http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/(.+)$`), (*API).viewCluster},
+	{"MillraceListClusters", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters()$`), plain((*API).viewClusters)},
+	{"MillraceDescribeAuthority", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/(.+)/ca$`), plain((*API).viewAuthority)},
+	{"MillraceResumeCluster", operator, http.MethodPost, regexp.MustCompile(`^/millrace/v1/clusters/(.+)/resume$`), plain((*API).resume)},
+	{"MillraceDescribeCluster", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/(.+)$`), plain((*API).viewCluster)},
+	{"MillraceListKeys", admin, http.MethodGet, regexp.MustCompile(`^/millrace/v1/keys()$`), plain((*API).viewKeys)},
+	{"MillraceIssueKey", admin, http.MethodPost, regexp.MustCompile(`^/millrace/v1/keys()$`), withBody((*API).issueKey)},
+	{"MillraceRotateKey", admin, http.MethodPost, regexp.MustCompile(`^/millrace/v1/keys/([^/]+)/rotate$`), withBody((*API).rotateKey)},
+	{"MillraceRevokeKey", admin, http.MethodDelete, regexp.MustCompile(`^/millrace/v1/keys/([^/]+)$`), plain((*API).revokeKey)},
+}
+
+// millraceAnswer answers a request about what its path names.
+type millraceAnswer func(a *API, ctx context.Context, named string, body []byte) (any, error)
+
+// plain makes an answer of a function that takes nothing but what the path names.
+func plain(f func(a *API, ctx context.Context, named string) (any, error)) millraceAnswer {
+	return func(a *API, ctx context.Context, named string, body []byte) (any, error) {
+		if len(body) > 0 {
+			return nil, mskapi.BadRequest("", "This request takes no body.")
+		}
+		return f(a, ctx, named)
+	}
+}
+
+// withBody makes an answer of a function that takes a JSON object as well. A member that it does not know is refused, since
+// nothing requested is dropped; no body is an empty object.
+func withBody[In any](f func(a *API, ctx context.Context, named string, in In) (any, error)) millraceAnswer {
+	return func(a *API, ctx context.Context, named string, body []byte) (any, error) {
+		var in In
+		if len(body) > 0 {
+			decoder := json.NewDecoder(bytes.NewReader(body))
+			decoder.DisallowUnknownFields()
+			if err := decoder.Decode(&in); err != nil {
+				return nil, notTaken(err)
+			}
+			if decoder.More() {
+				return nil, mskapi.BadRequest("", "The request body goes on after its JSON object.")
+			}
+		}
+		return f(a, ctx, named, in)
+	}
+}
+
+// notTaken says what is wrong with a body, in the words of who wrote it.
+func notTaken(err error) error {
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		return mskapi.BadRequest(wireName(wrong.Field), "%s can't be a %s.", cmp.Or(wireName(wrong.Field), "The request body"), wrong.Value)
+	}
+	return mskapi.BadRequest("", "The request body is not what this request takes: %s.", strings.TrimPrefix(err.Error(), "json: "))
 }
 
 func (a *API) serveMillrace(ctx context.Context, c *call, r mskapi.Request) (mskapi.Response, error) {
@@ -43,7 +100,10 @@ func (a *API) serveMillrace(ctx context.Context, c *call, r mskapi.Request) (msk
 			continue
 		}
 		c.operation = mskapi.Operation{Name: route.name, ModelsNotFound: true}
-		answer, err := route.answer(a, ctx, match[1])
+		if err := c.caller.may(route.name, route.role); err != nil {
+			return mskapi.Response{}, err
+		}
+		answer, err := route.answer(a, ctx, match[1], r.Body)
 		if err != nil {
 			return mskapi.Response{}, err
 		}

@@ -64,6 +64,32 @@ func smallestTypeIsNotForKRaft(p types.ProvisionedRequest) error {
 	return nil
 }
 
+// ARM64 is the architecture of Graviton hosts.
+const ARM64 = "arm64"
+
+// hostsCanBe refuses an instance type that hosts of this platform can't have, because they all start from one image of one
+// architecture, and says which one to use instead.
+func hostsCanBe(architecture string, p types.ProvisionedRequest) error {
+	asked := instanceType(p)
+	if architecture != ARM64 || strings.Contains(asked, ".m7g.") {
+		return nil
+	}
+	return mskapi.BadRequest("instanceType", "Hosts here are of architecture %s, which %s is not. Use %s.",
+		architecture, asked, gravitonFor(asked))
+}
+
+// gravitonFor gives the m7g type in place of one of another family.
+func gravitonFor(asked string) string {
+	_, size, _ := strings.Cut(strings.TrimPrefix(asked, "kafka."), ".")
+	if same := "kafka.m7g." + size; slices.Contains(instanceTypes, same) {
+		return same
+	}
+	if size == "small" {
+		return "kafka.m7g.large"
+	}
+	return "kafka.m7g.16xlarge"
+}
+
 func unsupportedInstanceType(p types.ProvisionedRequest, valid []string) error {
 	return mskapi.BadRequest("instanceType", "Unsupported InstanceType %s specified for Kafka version %s. Valid values: %v",
 		instanceType(p), *p.KafkaVersion, valid)

@@ -15,17 +15,17 @@ import (
 // Serve answers one request.
 //
 //  1. Verify who is calling.
-//  2. Match the path with an operation, and decode its input.
-//  3. Let its handler answer.
+//  2. Match the path with an operation, and see that the caller's role is enough for it.
+//  3. Decode its input and let its handler answer.
 //  4. Encode the answer, or the error, and say in one line how it went.
 //
 // A panic is answered as an internal error: one bad request must not end the process that serves all others.
 func (a *API) Serve(ctx context.Context, r mskapi.Request) mskapi.Response {
-	return a.serve(ctx, r, nil)
+	return a.serve(ctx, a.signedDoor, r, nil)
 }
 
-// serve answers a request, or says why it could not be read whole.
-func (a *API) serve(ctx context.Context, r mskapi.Request, unreadable error) (response mskapi.Response) {
+// serve answers a request that came by a door, or says why it could not be read whole.
+func (a *API) serve(ctx context.Context, by door, r mskapi.Request, unreadable error) (response mskapi.Response) {
 	c := &call{requestID: r.RequestID}
 	ctx = context.WithValue(ctx, callKey{}, c)
 	started := a.Now()
@@ -40,14 +40,14 @@ func (a *API) serve(ctx context.Context, r mskapi.Request, unreadable error) (re
 		a.log(ctx, r, c, response.Status, a.Now().Sub(started).Milliseconds(), err)
 	}()
 	if err == nil {
-		response, err = a.answer(ctx, c, r)
+		response, err = a.answer(ctx, c, by, r)
 	}
 	return response
 }
 
-func (a *API) answer(ctx context.Context, c *call, r mskapi.Request) (mskapi.Response, error) {
+func (a *API) answer(ctx context.Context, c *call, by door, r mskapi.Request) (mskapi.Response, error) {
 	var err error
-	if c.caller, err = a.verifier.Verify(ctx, r); err != nil {
+	if c.caller, r, err = by(ctx, r); err != nil {
 		return mskapi.Response{}, err
 	}
 	if strings.HasPrefix(r.Path, millracePrefix) {
@@ -62,6 +62,9 @@ func (a *API) answer(ctx context.Context, c *call, r mskapi.Request) (mskapi.Res
 	if !built {
 		return mskapi.Response{}, mskapi.BadRequest("", "Millrace does not support the operation %s yet.", op.Name)
 	}
+	if err := c.caller.may(op.Name, h.role); err != nil {
+		return mskapi.Response{}, err
+	}
 	input, err := mskapi.Decode(op, params, r)
 	if err != nil {
 		return mskapi.Response{}, err
@@ -75,7 +78,7 @@ func (a *API) answer(ctx context.Context, c *call, r mskapi.Request) (mskapi.Res
 
 // log says how a request went: never its body nor its headers, which hold secrets.
 func (a *API) log(ctx context.Context, r mskapi.Request, c *call, status int, ms int64, err error) {
-	attrs := []any{"request", r.RequestID, "operation", c.operation.Name, "status", status, "ms", ms, "caller", c.caller}
+	attrs := []any{"request", r.RequestID, "operation", c.operation.Name, "status", status, "ms", ms, "caller", c.caller.name}
 	switch {
 	case status >= http.StatusInternalServerError:
 		slog.ErrorContext(ctx, "answered", append(attrs, "error", err)...)
@@ -91,7 +94,7 @@ func (a *API) log(ctx context.Context, r mskapi.Request, c *call, status int, ms
 // call is what is known of the request being served. It travels in the context, because only few handlers ask for it.
 type call struct {
 	requestID string
-	caller    string           // access key id
+	caller    caller           // the zero value until it is known
 	operation mskapi.Operation // the zero value until it is known
 }
 
@@ -115,13 +118,17 @@ func paginate[T any](
 // ServeHTTP is the front door of a local listener.
 func (a *API) ServeHTTP(w http.ResponseWriter, h *http.Request) {
 	r, err := mskapi.FromHTTP(h)
-	if err := a.serve(h.Context(), r, err).WriteTo(w); err != nil {
+	if err := a.serve(h.Context(), a.signedDoor, r, err).WriteTo(w); err != nil {
 		slog.DebugContext(h.Context(), "the caller has gone", "request", r.RequestID, "error", err)
 	}
 }
 
 // ServeGateway is the front door behind API Gateway. It never fails: what goes wrong is an answer.
 func (a *API) ServeGateway(ctx context.Context, e events.APIRequest) (events.APIResponse, error) {
+	by := door(a.signedDoor)
+	if e.Resource == IAMResource {
+		by = iamDoor(e)
+	}
 	r, err := mskapi.FromGateway(e)
-	return a.serve(ctx, r, err).ToGateway(), nil
+	return a.serve(ctx, by, r, err).ToGateway(), nil
 }

@@ -146,5 +146,8 @@ func isUnset(v reflect.Value) bool {
 // wireName is a member's name in requests: the SDK's, with a lower first letter.
 func wireName(field string) string {
 	first, size := utf8.DecodeRuneInString(field)
+	if size == 0 {
+		return ""
+	}
 	return string(unicode.ToLower(first)) + field[size:]
 }

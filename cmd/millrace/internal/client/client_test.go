@@ -43,7 +43,7 @@ func open(t *testing.T) *frontDoor {
 	table := localtest.NewTable(t)
 	d := &frontDoor{records: records.Records{Table: table}}
 	desk := api.New(api.Deps{
-		Records: d.records, Workflows: nothingStarts{}, Zones: local.Zones{Region: region}, Keys: key,
+		Records: d.records, Workflows: nothingStarts{}, Zones: local.Zones{Region: region}, RootKey: key,
 		Now: time.Now, Random: rand.Reader,
 		Region: region, Account: local.Account, Controllers: 1, SecurityGroup: "sg-local", VolumeKey: "key",
 	})
