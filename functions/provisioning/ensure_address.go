@@ -54,6 +54,7 @@ func (s EnsureAddress) Run(ctx context.Context, in NodeInput) (Empty, error) {
 	address, err := s.Platform.EnsureAddress(ctx, cluster.AddressRequest{
 		Token:          cluster.Token{ClusterID: c.ID, NodeID: n.ID},
 		ClusterName:    c.Name,
+		Role:           n.Role,
 		Subnet:         n.Subnet,
 		SecurityGroups: c.Spec.SecurityGroups,
 		Ports:          ports,

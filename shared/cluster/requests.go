@@ -22,6 +22,7 @@ func (t Token) String() string {
 type AddressRequest struct {
 	Token       Token
 	ClusterName string
+	Role        Role
 	Subnet      string
 	// SecurityGroups guard the address; empty means the platform's default.
 	SecurityGroups []string

@@ -36,7 +36,7 @@ func oneAddressForManyCalls(t *testing.T, p Platform) {
 		calls.Go(func() {
 			var err error
 			taken[i], err = p.EnsureAddress(t.Context(), cluster.AddressRequest{
-				Token: node(1), ClusterName: "orders", Subnet: p.Subnets[0],
+				Token: node(1), ClusterName: "orders", Role: cluster.Broker, Subnet: p.Subnets[0],
 			})
 			if err != nil {
 				t.Errorf("address: %v", err)

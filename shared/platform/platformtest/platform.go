@@ -73,7 +73,9 @@ func attempt(id int32, n int) cluster.Token {
 
 func (p Platform) address(t *testing.T, token cluster.Token) cluster.Address {
 	t.Helper()
-	a, err := p.EnsureAddress(t.Context(), cluster.AddressRequest{Token: token, ClusterName: "orders", Subnet: p.Subnets[0]})
+	a, err := p.EnsureAddress(t.Context(), cluster.AddressRequest{
+		Token: token, ClusterName: "orders", Role: cluster.Broker, Subnet: p.Subnets[0],
+	})
 	if err != nil {
 		t.Fatalf("address for node %d: %v", token.NodeID, err)
 	}
