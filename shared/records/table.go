@@ -4,7 +4,12 @@
 // It decides what belongs into one write. It does not decide anything about clusters.
 package records
 
-import "context"
+import (
+	"context"
+	"time"
+
+	"github.com/millrace/millrace/shared/fault"
+)
 
 // Key places an item: items of one partition are kept together, sorted by Sort (bytewise).
 type Key struct {
@@ -46,10 +51,49 @@ type Write struct {
 	If     Condition
 	Body   []byte
 	Delete bool
+	// Expires, where it is set, is when the item may be removed: a table that cleans up does so within days after it, one
+	// that does not keeps the item. The next write of the item sets it anew or, without one, clears it.
+	Expires time.Time
 }
 
-// MaxWrites is how many writes one transaction may hold: DynamoDB's limit, held to everywhere.
-const MaxWrites = 100
+// Limits of DynamoDB's, held to everywhere.
+const (
+	// MaxWrites is how many writes one transaction may hold.
+	MaxWrites = 100
+	// maxItem is how large an item may be with its keys, attribute names and revision, maxTransaction all of them together.
+	maxItem        = 400 << 10
+	maxTransaction = 4 << 20
+	// itemOverhead is what the names of attributes, the revision and the time of expiry take at most.
+	itemOverhead = 64
+)
+
+// CheckWrites returns Invalid for writes that no table can make in one transaction. Every table asks it first.
+func CheckWrites(writes []Write) error {
+	if len(writes) > MaxWrites {
+		return fault.New(fault.Invalid, "%d writes in one transaction; at most %d are possible", len(writes), MaxWrites)
+	}
+	total := 0
+	seen := make(map[Key]bool, len(writes))
+	for _, w := range writes {
+		if w.Key.Partition == "" || w.Key.Sort == "" {
+			return fault.New(fault.Invalid, "%q/%q is no key: both parts are needed", w.Key.Partition, w.Key.Sort)
+		}
+		if seen[w.Key] {
+			return fault.New(fault.Invalid, "two writes to %s/%s in one transaction; one is possible", w.Key.Partition, w.Key.Sort)
+		}
+		seen[w.Key] = true
+		size := len(w.Key.Partition) + len(w.Key.Sort) + len(w.Body) + itemOverhead
+		if size > maxItem {
+			return fault.New(fault.Invalid, "%s/%s would take %d KiB; an item may have %d",
+				w.Key.Partition, w.Key.Sort, size>>10, maxItem>>10)
+		}
+		total += size
+	}
+	if total > maxTransaction {
+		return fault.New(fault.Invalid, "a transaction of %d KiB; %d are possible", total>>10, maxTransaction>>10)
+	}
+	return nil
+}
 
 // Table keeps items. Each platform has one; both pass platformtest.Table.
 type Table interface {

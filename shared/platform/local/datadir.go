@@ -15,7 +15,8 @@ import (
 func (l Layout) entries() []string {
 	return []string{
 		filepath.Base(l.hosts()), filepath.Base(l.volumes()), filepath.Base(l.addresses()), filepath.Base(l.secrets()),
-		filepath.Base(l.database()), filepath.Base(l.region()), filepath.Base(l.credentials()), filepath.Base(l.mailbox()),
+		filepath.Base(l.database()), filepath.Base(l.region()), filepath.Base(l.credentials()), filepath.Base(l.sealKey()),
+		filepath.Base(l.mailbox()),
 		filepath.Base(l.running()), filepath.Base(l.LogFile()), filepath.Base(l.LogFile()) + oldLogEnding, filepath.Base(l.lock()),
 	}
 }

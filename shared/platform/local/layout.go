@@ -16,6 +16,7 @@ func (l Layout) database() string        { return filepath.Join(l.Dir, "control-
 func (l Layout) running() string         { return filepath.Join(l.Dir, "control-plane.json") }
 func (l Layout) region() string          { return filepath.Join(l.Dir, "region") }
 func (l Layout) credentials() string     { return filepath.Join(l.Dir, "credentials.json") }
+func (l Layout) sealKey() string         { return filepath.Join(l.Dir, "seal.key") }
 func (l Layout) mailbox() string         { return filepath.Join(l.Dir, "mailbox-endpoint") }
 func (l Layout) hosts() string           { return filepath.Join(l.Dir, "hosts") }
 func (l Layout) host(id string) string   { return filepath.Join(l.hosts(), id) }

@@ -35,6 +35,7 @@ type Platform struct {
 	Volumes     Volumes
 	Addresses   *Addresses
 	Secrets     Secrets
+	Seal        Seal
 	Zones       Zones
 	Credentials Credentials
 
@@ -73,6 +74,10 @@ func open(c Config) (*Platform, error) {
 	if err != nil {
 		return nil, fmt.Errorf("credentials: %w", err)
 	}
+	seal, err := c.Layout.EnsureSeal()
+	if err != nil {
+		return nil, fmt.Errorf("seal: %w", err)
+	}
 	db, err := bbolt.Open(c.Layout.database(), 0o600, &bbolt.Options{Timeout: 5 * time.Second})
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", c.Layout.database(), err)
@@ -90,6 +95,7 @@ func open(c Config) (*Platform, error) {
 		Volumes:     Volumes{Layout: c.Layout, Hosts: hosts},
 		Addresses:   &Addresses{Layout: c.Layout},
 		Secrets:     Secrets{Layout: c.Layout},
+		Seal:        seal,
 		Zones:       Zones{Region: c.Region},
 		Credentials: credentials,
 	}, nil

@@ -105,8 +105,8 @@ func (t *Table) Write(ctx context.Context, writes ...records.Write) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if len(writes) > records.MaxWrites {
-		return fault.New(fault.Invalid, "%d writes in one transaction; at most %d are possible", len(writes), records.MaxWrites)
+	if err := records.CheckWrites(writes); err != nil {
+		return err
 	}
 	err := t.db.Update(func(tx *bbolt.Tx) error {
 		bucket := tx.Bucket(itemsBucket)
