@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -41,16 +42,18 @@ type frontDesk struct {
 	records   records.Records
 	workflows *fakeWorkflows
 	zones     fakeZones
+	seal      *fakeSeal
 }
 
 func openFrontDesk(t *testing.T) *frontDesk {
 	t.Helper()
 	table := localtest.NewTable(t)
-	desk := &frontDesk{records: records.Records{Table: table}, workflows: &fakeWorkflows{}, zones: fakeZones{}}
+	desk := &frontDesk{records: records.Records{Table: table}, workflows: &fakeWorkflows{}, zones: fakeZones{}, seal: &fakeSeal{}}
 	desk.deps = api.Deps{
 		Records:       desk.records,
 		Workflows:     desk.workflows,
 		Zones:         desk.zones,
+		Seal:          desk.seal,
 		RootKey:       oneKey{},
 		Now:           time.Now,
 		Random:        rand.Reader,
@@ -111,6 +114,36 @@ func (f fakeZones) Zones(_ context.Context, subnets []string) ([]string, error) 
 		}
 	}
 	return zones, nil
+}
+
+// fakeSeal turns bytes around, counts how often it turns them back, and can be broken.
+type fakeSeal struct {
+	mu       sync.Mutex
+	unsealed int
+	broken   error
+}
+
+func (f *fakeSeal) Seal(_ context.Context, secret []byte, context map[string]string) ([]byte, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return fmt.Appendf(nil, "%v %s", context, turned(secret)), f.broken
+}
+
+func (f *fakeSeal) Unseal(_ context.Context, sealed []byte, context map[string]string) ([]byte, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.unsealed++
+	secret, ok := bytes.CutPrefix(sealed, fmt.Appendf(nil, "%v ", context))
+	if !ok && f.broken == nil {
+		return nil, fault.New(fault.Invalid, "sealed under another context")
+	}
+	return turned(secret), f.broken
+}
+
+func turned(b []byte) []byte {
+	b = slices.Clone(b)
+	slices.Reverse(b)
+	return b
 }
 
 type oneKey struct{}

@@ -97,10 +97,17 @@ func (l *keyLookup) Secret(ctx context.Context, id string) (secret string, found
 	return secret, err == nil, err
 }
 
-// Seal keeps secrets unreadable to whoever reads the table.
+// Seal keeps secrets unreadable to whoever reads the table. What was sealed under a context is unsealed under the same one
+// only.
 type Seal interface {
-	Seal(ctx context.Context, secret []byte) (sealed []byte, err error)
-	Unseal(ctx context.Context, sealed []byte) (secret []byte, err error)
+	Seal(ctx context.Context, secret []byte, context map[string]string) (sealed []byte, err error)
+	Unseal(ctx context.Context, sealed []byte, context map[string]string) (secret []byte, err error)
+}
+
+// sealContext binds a secret to its key and the key's role, so that whoever can write to the table, but not seal, can
+// neither raise a role nor put a secret that they know in the place of another.
+func sealContext(k accesskey.Key) map[string]string {
+	return map[string]string{"millrace:access-key": k.ID, "millrace:role": string(k.Role)}
 }
 
 // errNoSeal: an API that seals nothing has issued no keys either.
@@ -112,7 +119,7 @@ type unsealed struct {
 	seal Seal
 
 	mu      sync.Mutex
-	secrets map[string]string // by sealed bytes
+	secrets map[string]string // by role, id and sealed bytes
 }
 
 // maxUnsealed bounds the memory; whoever has more keys in use pays with more calls.
@@ -122,14 +129,17 @@ func (u *unsealed) unseal(ctx context.Context, k accesskey.Key) (string, error) 
 	if u.seal == nil {
 		return "", errNoSeal
 	}
-	sealed := string(k.Sealed)
+	sealed := fmt.Sprintf("%s %s %s", k.Role, k.ID, k.Sealed)
 	u.mu.Lock()
 	secret, known := u.secrets[sealed]
 	u.mu.Unlock()
 	if known {
 		return secret, nil
 	}
-	opened, err := u.seal.Unseal(ctx, k.Sealed)
+	opened, err := u.seal.Unseal(ctx, k.Sealed, sealContext(k))
+	if fault.Is(err, fault.Invalid) { // nothing that the caller sent
+		return "", fault.New(fault.Internal, "unseal access key %s: %w", k.ID, err)
+	}
 	if err != nil {
 		return "", fmt.Errorf("unseal access key %s: %w", k.ID, err)
 	}
@@ -156,7 +166,7 @@ func (a *API) newAccessKey(
 	if secret, err = accesskey.NewSecret(a.Random); err != nil {
 		return key, "", err
 	}
-	if key.Sealed, err = a.Seal.Seal(ctx, []byte(secret)); err != nil {
+	if key.Sealed, err = a.Seal.Seal(ctx, []byte(secret), sealContext(key)); err != nil {
 		return key, "", fmt.Errorf("seal access key %s: %w", key.ID, err)
 	}
 	return key, secret, nil

@@ -1,9 +1,12 @@
 package api
 
 import (
+	"net/http"
 	"reflect"
+	"strings"
 	"testing"
 
+	"github.com/millrace/millrace/shared/accesskey"
 	"github.com/millrace/millrace/shared/mskapi"
 )
 
@@ -16,6 +19,34 @@ func TestOperations_AreOfTheModelAndTakeAndGiveItsTypes(t *testing.T) {
 		}
 		if answer.in != reflect.TypeOf(op.NewInput()) || answer.out != reflect.TypeOf(op.NewOutput()) {
 			t.Errorf("%s takes a %s and gives a %s", name, answer.in, answer.out)
+		}
+	}
+}
+
+func TestOperations_EachTakesARoleThatFollowsFromWhatItDoes(t *testing.T) {
+	for name, h := range New(Deps{}).handlers {
+		op, _ := mskapi.Lookup(name)
+		want := accesskey.Operator
+		switch {
+		case op.Method == http.MethodGet:
+			want = accesskey.ReadOnly
+		case name == "DeleteCluster", name == "DeleteConfiguration":
+			want = accesskey.Admin
+		}
+		if h.role != want {
+			t.Errorf("%s takes the role %q, want %q", name, h.role, want)
+		}
+	}
+	for _, route := range millraceRoutes {
+		want := accesskey.Operator
+		switch {
+		case strings.Contains(route.path.String(), "/keys"):
+			want = accesskey.Admin
+		case route.method == http.MethodGet:
+			want = accesskey.ReadOnly
+		}
+		if route.role != want {
+			t.Errorf("%s takes the role %q, want %q", route.name, route.role, want)
 		}
 	}
 }

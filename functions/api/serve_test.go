@@ -30,6 +30,12 @@ type answer struct {
 // send sends a signed request with the path as it is written here.
 func (d *frontDesk) send(t *testing.T, method, path string, body []byte) answer {
 	t.Helper()
+	return d.sendAs(t, accessKey, secretKey, method, path, body)
+}
+
+// sendAs sends a request that is signed with a key.
+func (d *frontDesk) sendAs(t *testing.T, id, secret, method, path string, body []byte) answer {
+	t.Helper()
 	rq, err := http.NewRequestWithContext(t.Context(), method, d.url, bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +44,7 @@ func (d *frontDesk) send(t *testing.T, method, path string, body []byte) answer 
 	rq.URL.RawQuery = query
 	rq.URL.Opaque = "//" + rq.URL.Host + escaped
 	sum := sha256.Sum256(body)
-	key := aws.Credentials{AccessKeyID: accessKey, SecretAccessKey: secretKey}
+	key := aws.Credentials{AccessKeyID: id, SecretAccessKey: secret}
 	if err := v4.NewSigner().SignHTTP(t.Context(), key, rq, hex.EncodeToString(sum[:]), "kafka", region, time.Now()); err != nil {
 		t.Fatal(err)
 	}
