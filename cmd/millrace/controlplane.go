@@ -169,7 +169,7 @@ func newVersion() (string, error) { return mskapi.NewClusterVersion(rand.Reader)
 func frontDoor(c controlPlaneConfig, p *local.Platform, workflows local.Workflows) http.Handler {
 	mailboxes := local.NewMailbox(p.Records, p.Hosts)
 	desk := api.New(api.Deps{
-		Records: p.Records, Workflows: workflows, Zones: p.Zones, RootKey: p.Credentials,
+		Records: p.Records, Workflows: workflows, Zones: p.Zones, Seal: p.Seal, RootKey: p.Credentials,
 		Now: time.Now, Random: rand.Reader,
 		Region: c.Region, Account: local.Account, Controllers: c.Controllers, MaxBrokers: c.MaxBrokers,
 		SecurityGroup: "sg-local",
