@@ -10,9 +10,11 @@ import (
 	"log/slog"
 	"reflect"
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"github.com/millrace/millrace/shared/fault"
+	"github.com/millrace/millrace/shared/trace"
 )
 
 // Step is one step as it is served. [New] makes one.
@@ -60,15 +62,25 @@ func (e *Error) ErrorCause() string {
 // Invoke runs the step that the payload names. Every error is an *Error, and is logged here, once.
 func (s Steps) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	var call struct {
-		Step      string `json:"step"`
-		ClusterID string `json:"clusterId"`
-		NodeID    int32  `json:"nodeId"`
+		Step        string `json:"step"`
+		ClusterID   string `json:"clusterId"`
+		OperationID string `json:"operationId"`
+		NodeID      int32  `json:"nodeId"`
 	}
 	if err := json.Unmarshal(payload, &call); err != nil {
 		return nil, &Error{fault.Invalid, fmt.Sprintf("decode payload: %v", err)}
 	}
 	began := time.Now()
-	output, err := s.run(ctx, call.Step, payload)
+	var output []byte
+	err := trace.In(ctx, call.Step, func(ctx context.Context) (err error) {
+		trace.Annotate(ctx, "cluster", call.ClusterID)
+		trace.Annotate(ctx, "operation", call.OperationID)
+		if call.NodeID != 0 {
+			trace.Annotate(ctx, "node", strconv.Itoa(int(call.NodeID)))
+		}
+		output, err = s.run(ctx, call.Step, payload)
+		return err
+	})
 	log := slog.With("step", call.Step, "cluster", call.ClusterID, "took", time.Since(began).Round(time.Millisecond))
 	if call.NodeID != 0 {
 		log = log.With("node", call.NodeID)
