@@ -103,11 +103,18 @@ const (
 	Stopped State = "stopped"
 )
 
-// Heartbeat is what an agent saw. It is written at once when something changed, every 5 s while a node is not running
-// and every 15 s in peace.
+// Heartbeat is what an agent saw. It is written at once when something changed, every 5 s while a node is not running,
+// and in peace as often as its platform can afford (15 s on one machine, 30 s on AWS).
 type Heartbeat struct {
 	HostID string    `json:"hostId"`
 	At     time.Time `json:"at"`
+
+	// Cluster, NodeID and Role say whose host this is, so that a heartbeat can be understood by itself; empty before the
+	// agent has read a spec.
+	Cluster string `json:"cluster,omitempty"`
+	NodeID  int32  `json:"nodeId,omitempty"`
+	Role    Role   `json:"role,omitempty"`
+
 	// Generation is the one of the spec the agent works on; 0 before it has read one.
 	Generation int64 `json:"generation"`
 	State      State `json:"state"`
@@ -121,6 +128,9 @@ type Heartbeat struct {
 
 	// SigningRequest is a PEM certificate request made with a private key that never leaves the host.
 	SigningRequest string `json:"signingRequest,omitempty"`
+
+	// CertificateEnds is when the certificate that Kafka shows stops being valid; nil where nothing speaks TLS.
+	CertificateEnds *time.Time `json:"certificateEnds,omitempty"`
 
 	// Process is the Kafka process, absent when none runs.
 	Process *Process `json:"process,omitempty"`

@@ -442,7 +442,10 @@ func TestMailbox_WakesWhoWaitsAndForgetsAHostWhole(t *testing.T) {
 	if _, ok, err := r.Beat(t.Context(), "h-1"); ok || err != nil {
 		t.Errorf("a host that was never heard of: %t, %v", ok, err)
 	}
-	if err := r.PutBeat(t.Context(), "h-1", nodespec.Heartbeat{State: nodespec.Running}); err != nil {
+	if err := r.PutBeat(t.Context(), "h-1", nodespec.Heartbeat{State: nodespec.Running, SigningRequest: "mine"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.PutNews(t.Context(), "h-1", nodespec.Heartbeat{State: nodespec.Running}); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.PutSpec(t.Context(), "h-1", nodespec.Spec{Generation: 1}); err != nil {
@@ -455,7 +458,7 @@ func TestMailbox_WakesWhoWaitsAndForgetsAHostWhole(t *testing.T) {
 			t.Error("no signal within a minute")
 		}
 	}
-	if beat, ok, err := r.Beat(t.Context(), "h-1"); !ok || err != nil || beat.State != nodespec.Running {
+	if beat, ok, err := r.Beat(t.Context(), "h-1"); !ok || err != nil || beat.State != nodespec.Running || beat.SigningRequest != "mine" {
 		t.Errorf("%+v, %t, %v", beat, ok, err)
 	}
 	for range 2 {
@@ -465,5 +468,80 @@ func TestMailbox_WakesWhoWaitsAndForgetsAHostWhole(t *testing.T) {
 	}
 	if left := table.left(t); len(left) > 0 {
 		t.Errorf("%v is left", left)
+	}
+}
+
+func TestMailbox_ASigningRequestStaysWithHeartbeatsThatDoNotRepeatIt(t *testing.T) {
+	r, _ := openRecords(t)
+	if err := r.PutSigningRequest(t.Context(), "h-1", "first"); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok, err := r.Beat(t.Context(), "h-1"); ok || err != nil {
+		t.Errorf("a request alone is no heartbeat: %t, %v", ok, err)
+	}
+	for _, tt := range []struct{ sent, want string }{{"", "first"}, {"second", "second"}, {"", "second"}} {
+		if err := r.PutBeat(t.Context(), "h-1", nodespec.Heartbeat{HostID: "h-1", SigningRequest: tt.sent}); err != nil {
+			t.Fatal(err)
+		}
+		beat, ok, err := r.Beat(t.Context(), "h-1")
+		if !ok || err != nil || beat.SigningRequest != tt.want || beat.HostID != "h-1" {
+			t.Errorf("after a heartbeat with %q: %+v, %t, %v; want %q", tt.sent, beat, ok, err, tt.want)
+		}
+	}
+}
+
+// A host on AWS may make single unconditional writes to its own beat partition, and read its own spec: nothing else.
+func TestMailbox_HostsWithARoleHavePartitionsThatIAMCanTell(t *testing.T) {
+	r, table := openRecords(t)
+	r.HostRole = "AROAEXAMPLE"
+	var written []string
+	table.before = func(writes []records.Write) error {
+		if len(writes) != 1 || writes[0].If != records.Always() {
+			t.Errorf("%+v is not a single unconditional write", writes)
+		}
+		written = append(written, writes[0].Key.Partition+"/"+writes[0].Key.Sort)
+		return nil
+	}
+	beat := nodespec.Heartbeat{HostID: "i-1"}
+	if err := errors.Join(
+		r.PutSigningRequest(t.Context(), "i-1", "mine"),
+		r.PutBeat(t.Context(), "i-1", beat),
+		r.PutNews(t.Context(), "i-1", beat),
+	); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"beat#AROAEXAMPLE:i-1/request", "beat#AROAEXAMPLE:i-1/last", "beat#AROAEXAMPLE:i-1/news"}
+	if !slices.Equal(written, want) {
+		t.Errorf("written: %v, want %v", written, want)
+	}
+
+	table.before = nil
+	if err := r.PutSpec(t.Context(), "i-1", nodespec.Spec{Generation: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if left := table.left(t); !slices.Contains(left, "spec#AROAEXAMPLE:i-1/only") {
+		t.Errorf("no spec in %v", left)
+	}
+	if err := r.ForgetHost(t.Context(), "i-1"); err != nil {
+		t.Fatal(err)
+	}
+	if left := table.left(t); len(left) > 0 {
+		t.Errorf("%v is left", left)
+	}
+}
+
+func TestHostOfBeat(t *testing.T) {
+	for _, tt := range []struct {
+		partition, want string
+		ok              bool
+	}{
+		{"beat#AROAEXAMPLE:i-1", "i-1", true},
+		{"beat#h-1", "h-1", true},
+		{"spec#AROAEXAMPLE:i-1", "", false},
+		{"clusters", "", false},
+	} {
+		if hostID, ok := records.HostOfBeat(tt.partition); ok != tt.ok || ok && hostID != tt.want {
+			t.Errorf("%s: %q, %t; want %q, %t", tt.partition, hostID, ok, tt.want, tt.ok)
+		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 // Records reads and writes the nouns.
 type Records struct {
 	Table Table
+	// HostRole is the id of the IAM role that all hosts have; empty where hosts have no roles.
+	HostRole string
 }
 
 const pageSize = 200
