@@ -1,0 +1,52 @@
+package lambdaruntime
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// Functions lists the functions of the module at root that are built for Lambda, by the names of their folders.
+func Functions(root string) ([]string, error) {
+	mains, err := filepath.Glob(filepath.Join(root, "functions", "*", "lambda", "main.go"))
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(mains))
+	for i, main := range mains {
+		names[i] = filepath.Base(filepath.Dir(filepath.Dir(main)))
+	}
+	return names, nil
+}
+
+// Build builds a function of the module at root, as it is deployed, for an architecture of Go's, and gives the path of the
+// program: <dir>/<function>/bootstrap.
+func Build(ctx context.Context, root, dir, function, arch string) (string, error) {
+	known, err := Functions(root)
+	if err != nil {
+		return "", err
+	}
+	if !slices.Contains(known, function) {
+		return "", fmt.Errorf("there is no function %q; there is %s", function, strings.Join(known, ", "))
+	}
+	program, err := filepath.Abs(filepath.Join(dir, function, "bootstrap"))
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc",
+		"-ldflags=-s -w", "-o", program, "./functions/"+function+"/lambda")
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build functions/%s: %w\n%s", function, err, output)
+	}
+	return program, nil
+}
+
+// Host is the architecture of this machine.
+const Host = runtime.GOARCH
