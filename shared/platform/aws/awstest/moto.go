@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -13,6 +14,9 @@ import (
 	"syscall"
 	"time"
 )
+
+// life is the pipe whose end is the server's. It is kept here because a file that nobody refers to is closed.
+var life io.Closer
 
 // startMoto starts a server on a free port and waits until it answers.
 func startMoto() (endpoint string, err error) {
@@ -28,10 +32,10 @@ func startMoto() (endpoint string, err error) {
 	// by threads, and Go ends those when it likes. The shell takes its input by another number, because what a shell
 	// starts in the background has none.
 	guarded := exec.Command("/bin/sh", "-c", //nolint:noctx // it lives as long as this process does
-		`exec 3<&0; "$MOTO" -H 127.0.0.1 -p "$PORT" 3<&- & read -r word <&3; kill -9 $!`)
+		`exec 3<&0; "$MOTO" -H 127.0.0.1 -p "$PORT" 3<&- & read -r word <&3; kill -9 $!; wait`)
 	guarded.Env = append(os.Environ(), "MOTO="+program, "PORT="+port)
 	guarded.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // Ctrl-C ends it by the end of this process
-	if _, err := guarded.StdinPipe(); err != nil {
+	if life, err = guarded.StdinPipe(); err != nil {
 		return "", err
 	}
 	var said output
