@@ -1,0 +1,140 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatchactions"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// alarm is a row of the table of alarms. Its playbook is playbooks/<name>.md.
+type alarm struct {
+	name, what string
+	metric     awscloudwatch.IMetric
+	above      float64 // it sounds when the metric is above this …
+	periods    int     // … for so many periods
+	below      bool    // or rather below
+	absent     awscloudwatch.TreatMissingData
+}
+
+// addAlarms tells people of what the control plane can't mend itself. Ten metrics in all: so many are watched free of charge.
+func (d *deployment) addAlarms(t triggers) {
+	minutes := func(n int) awscdk.Duration { return awscdk.Duration_Minutes(jsii.Number(n)) }
+	sum := &awscloudwatch.MetricOptions{Statistic: jsii.String("Sum"), Period: minutes(5)}
+	quiet := awscloudwatch.TreatMissingData_NOT_BREACHING
+
+	errors := map[string]awscloudwatch.IMetric{}
+	sumOfErrors := ""
+	for i, folder := range functionNames() {
+		name := "m" + number(i)
+		errors[name] = d.functions[folder].MetricErrors(sum)
+		if i > 0 {
+			sumOfErrors += "+"
+		}
+		sumOfErrors += name
+	}
+	sweep := d.machines["operations-sweep"]
+	stage := &map[string]*string{"ApiName": &d.Deployment, "Stage": jsii.String(stageName)}
+	ofAPI := func(name, statistic string) awscloudwatch.IMetric {
+		return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
+			Namespace: jsii.String("AWS/ApiGateway"), MetricName: &name, DimensionsMap: stage, Statistic: &statistic, Period: minutes(5),
+		})
+	}
+
+	alarms := []alarm{
+		{
+			name: "OperationFailed", what: "an operation's execution failed, timed out or was aborted", absent: quiet, periods: 1,
+			metric: awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
+				Namespace: jsii.String("AWS/Events"), MetricName: jsii.String("TriggeredRules"),
+				DimensionsMap: &map[string]*string{"RuleName": t.ended.RuleName()}, Statistic: jsii.String("Sum"), Period: minutes(5),
+			}),
+		},
+		{
+			name: "SweepMissing", what: "no sweep of operations has succeeded for ten minutes", absent: awscloudwatch.TreatMissingData_BREACHING,
+			metric: sweep.MetricSucceeded(sum), above: 1, below: true, periods: 2,
+		},
+		{
+			name: "FunctionErrors", what: "functions end in errors, not just in refusals", absent: quiet, periods: 3,
+			metric: awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{
+				Expression: &sumOfErrors, UsingMetrics: &errors, Period: minutes(5), Label: jsii.String("errors of all functions"),
+			}),
+		},
+		{
+			// Concurrency is shared by the whole account, so whoever used it up, this is where it shows.
+			name: "FunctionsThrottled", what: "Lambda has no execution free in this account and region", absent: quiet, periods: 2,
+			metric: awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
+				Namespace: jsii.String("AWS/Lambda"), MetricName: jsii.String("Throttles"), Statistic: jsii.String("Sum"), Period: minutes(5),
+			}),
+		},
+		{name: "ApiErrors", what: "the API answers 5xx", absent: quiet, periods: 2, metric: ofAPI("5XXError", "Sum")},
+		{name: "ApiSlow", what: "one call of a hundred takes longer than 3 s", absent: quiet, periods: 3, above: 3000, metric: ofAPI("Latency", "p99")},
+		{
+			name: "HostEventsLate", what: "heartbeats are handled more than three minutes after they were written", absent: quiet, periods: 2, above: 180_000,
+			metric: d.functions["hostevents"].Metric(jsii.String("IteratorAge"), &awscloudwatch.MetricOptions{
+				Statistic: jsii.String("Maximum"), Period: minutes(5),
+			}),
+		},
+		{
+			name: "HostEventsUndelivered", what: "heartbeats could not be handled and were passed over", absent: quiet, periods: 1,
+			metric: d.bus.undelivered.MetricApproximateNumberOfMessagesVisible(&awscloudwatch.MetricOptions{
+				Statistic: jsii.String("Maximum"), Period: minutes(5),
+			}),
+		},
+	}
+	action := awscloudwatchactions.NewSnsAction(d.data.topic)
+	for _, a := range alarms {
+		comparison := awscloudwatch.ComparisonOperator_GREATER_THAN_THRESHOLD
+		if a.below {
+			comparison = awscloudwatch.ComparisonOperator_LESS_THAN_THRESHOLD
+		}
+		sounds := awscloudwatch.NewAlarm(d.stack, &a.name, &awscloudwatch.AlarmProps{
+			AlarmName:          jsii.String(d.Deployment + "-" + a.name),
+			AlarmDescription:   jsii.String(fmt.Sprintf("Millrace: %s. Playbook: infra/playbooks/%s.md", a.what, a.name)),
+			Metric:             a.metric,
+			Threshold:          jsii.Number(a.above),
+			EvaluationPeriods:  jsii.Number(a.periods),
+			ComparisonOperator: comparison,
+			TreatMissingData:   a.absent,
+		})
+		sounds.AddAlarmAction(action)
+		sounds.AddOkAction(action)
+	}
+	for _, name := range slices.Sorted(maps.Keys(hostNotices)) {
+		d.tell(name, hostNotices[name])
+	}
+	d.addDashboard(alarms)
+}
+
+// addDashboard shows what the alarms watch, and how many operations are under way.
+func (d *deployment) addDashboard(alarms []alarm) {
+	var widgets []awscloudwatch.IWidget
+	for _, a := range alarms {
+		widgets = append(widgets, awscloudwatch.NewGraphWidget(&awscloudwatch.GraphWidgetProps{
+			Title: jsii.String(a.name + ": " + a.what), Left: &[]awscloudwatch.IMetric{a.metric}, Width: jsii.Number(8), Height: jsii.Number(6),
+		}))
+	}
+	var started []awscloudwatch.IMetric
+	for _, name := range slices.Sorted(maps.Keys(d.machines)) {
+		if !isSweep(name) {
+			started = append(started, d.machines[name].MetricStarted(nil), d.machines[name].MetricSucceeded(nil))
+		}
+	}
+	widgets = append(widgets, awscloudwatch.NewGraphWidget(&awscloudwatch.GraphWidgetProps{
+		Title: jsii.String("Operations: started and succeeded"), Left: &started, Width: jsii.Number(8), Height: jsii.Number(6),
+	}))
+	var rows [][]awscloudwatch.IWidget
+	for row := range slices.Chunk(widgets, 3) {
+		rows = append(rows, row)
+	}
+	layout := make([]*[]awscloudwatch.IWidget, len(rows))
+	for i := range rows {
+		layout[i] = &rows[i]
+	}
+	awscloudwatch.NewDashboard(d.stack, jsii.String("Dashboard"), &awscloudwatch.DashboardProps{
+		DashboardName: &d.Deployment, Widgets: &layout,
+	})
+}

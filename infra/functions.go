@@ -1,0 +1,128 @@
+package main
+
+import (
+	"path/filepath"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// functionRow is one function of functions/<folder>.
+type functionRow struct {
+	folder, what string
+	memoryMiB    int
+	seconds      int
+	// inside says that it runs in the VPC, to talk to Kafka. Such a function reaches the table and no other API of AWS's: there
+	// is no endpoint for one. What calls AWS's APIs is outside.
+	inside bool
+	// needs are the variables of its environment, without the prefix MILLRACE_.
+	needs []string
+}
+
+// The time of api is what API Gateway waits for at most; that of the others holds a long poll of 20 s and the work around it.
+var functionTable = []functionRow{
+	{
+		folder: "api", what: "answers the MSK API", memoryMiB: 512, seconds: 29,
+		needs: []string{
+			"DEPLOYMENT", "ACCOUNT", "TABLE", "MACHINE_PREFIX", "HOST_ROLE_ID", "VOLUME_KEY", "DATA_KEY", "VPC",
+			"CLIENT_SECURITY_GROUP", "CONTROLLERS",
+		},
+	},
+	{
+		folder: "operations", what: "begins, ends and sweeps operations", memoryMiB: 256, seconds: 60,
+		needs: []string{"DEPLOYMENT", "ACCOUNT", "TABLE", "MACHINE_PREFIX", "HOST_ROLE_ID"},
+	},
+	{
+		folder: "provisioning", what: "makes and removes hosts, volumes and addresses", memoryMiB: 512, seconds: 60,
+		needs: []string{
+			"DEPLOYMENT", "ACCOUNT", "TABLE", "HOST_ROLE_ID", "LAUNCH_TEMPLATE", "VOLUME_KEY", "DATA_KEY", "ZONE_ID", "ZONE_NAME",
+			"VPC", "HOST_SECURITY_GROUP", "CLIENT_SECURITY_GROUP",
+		},
+	},
+	{
+		folder: "hostevents", what: "turns heartbeats into events and metrics", memoryMiB: 256, seconds: 60,
+		needs: []string{"DEPLOYMENT", "EVENT_BUS"},
+	},
+}
+
+func functionNames() []string {
+	var names []string
+	for _, f := range functionTable {
+		names = append(names, f.folder)
+	}
+	return names
+}
+
+// environment gives the value of every variable that a function may need.
+func (d *deployment) environment() map[string]string {
+	key := *d.data.key.KeyArn()
+	return map[string]string{
+		"DEPLOYMENT":            d.Deployment,
+		"ACCOUNT":               *d.stack.Account(),
+		"TABLE":                 *d.data.table.TableName(),
+		"MACHINE_PREFIX":        d.machineARN(""),
+		"HOST_ROLE_ID":          *d.hosts.role.RoleId(),
+		"LAUNCH_TEMPLATE":       d.hosts.launchTemplate,
+		"VOLUME_KEY":            key,
+		"DATA_KEY":              key,
+		"ZONE_ID":               d.network.zoneID,
+		"ZONE_NAME":             d.ZoneName,
+		"VPC":                   d.network.vpc,
+		"HOST_SECURITY_GROUP":   d.network.hosts,
+		"CLIENT_SECURITY_GROUP": d.network.clients,
+		"CONTROLLERS":           number(d.Controllers),
+		"EVENT_BUS":             d.bus.name,
+	}
+}
+
+// addFunctions deploys every row of the table, each with a role and a log group of its own.
+func (d *deployment) addFunctions() map[string]awslambda.Function {
+	values := d.environment()
+	functions := map[string]awslambda.Function{}
+	for _, row := range functionTable {
+		environment := map[string]*string{}
+		for _, name := range row.needs {
+			environment["MILLRACE_"+name] = jsii.String(values[name])
+		}
+		var reserved *float64
+		if n := d.Reserved[row.folder]; n > 0 {
+			reserved = jsii.Number(n)
+		}
+		id := title(row.folder)
+		name := d.Deployment + "-" + row.folder
+		logs := d.addLogs(id+"Logs", "/aws/lambda/"+name)
+		role := d.addRole(id+"Role", "lambda.amazonaws.com", d.permissions(row.folder))
+		functions[row.folder] = awslambda.NewFunction(d.stack, jsii.String(id), &awslambda.FunctionProps{
+			FunctionName:                 &name,
+			Description:                  jsii.String("Millrace: " + row.what),
+			Runtime:                      awslambda.Runtime_PROVIDED_AL2023(),
+			Architecture:                 awslambda.Architecture_ARM_64(),
+			Handler:                      jsii.String("bootstrap"),
+			Code:                         awslambda.Code_FromAsset(jsii.String(filepath.Join(d.Build, row.folder)), nil),
+			MemorySize:                   jsii.Number(row.memoryMiB),
+			Timeout:                      awscdk.Duration_Seconds(jsii.Number(row.seconds)),
+			ReservedConcurrentExecutions: reserved,
+			Environment:                  &environment,
+			Role:                         fixed(role),
+			LogGroup:                     logs,
+			LoggingFormat:                awslambda.LoggingFormat_JSON,
+			Tracing:                      awslambda.Tracing_ACTIVE,
+		})
+	}
+	return functions
+}
+
+// retention are the choices of logRetentionDays.
+var retention = map[int]awslogs.RetentionDays{
+	7: awslogs.RetentionDays_ONE_WEEK, 14: awslogs.RetentionDays_TWO_WEEKS, 30: awslogs.RetentionDays_ONE_MONTH,
+	90: awslogs.RetentionDays_THREE_MONTHS, 180: awslogs.RetentionDays_SIX_MONTHS, 365: awslogs.RetentionDays_ONE_YEAR,
+}
+
+// addLogs makes a log group. CloudWatch encrypts all of them; a key of our own would cost a call for what holds no secrets.
+func (d *deployment) addLogs(id, name string) awslogs.LogGroup {
+	return awslogs.NewLogGroup(d.stack, &id, &awslogs.LogGroupProps{
+		LogGroupName: &name, Retention: retention[d.LogRetentionDays], RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
+	})
+}

@@ -1,0 +1,3 @@
+package main
+
+func (d *deployment) addImage() string { return "ami-0123456789abcdef0" }

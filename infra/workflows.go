@@ -1,0 +1,82 @@
+package main
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/millrace/millrace/statemachines"
+)
+
+var placeholder = regexp.MustCompile(`\$\{([A-Za-z0-9]+)\}`)
+
+// addMachines deploys every file of statemachines/ as it is. Those named -sweep are Express: they run each minute for a
+// moment, for a hundredth of the price.
+//
+// All events are logged, without the data. An execution's history holds its data for 90 days already, and logs that hold none
+// can be read by whoever is on call, whatever a request contained.
+func (d *deployment) addMachines() map[string]awsstepfunctions.StateMachine {
+	machines := map[string]awsstepfunctions.StateMachine{}
+	for _, name := range statemachines.Names() {
+		definition, err := statemachines.Definition(name)
+		if err != nil {
+			panic(err) // Names lists what there is
+		}
+		id := title(name)
+		kind := awsstepfunctions.StateMachineType_STANDARD
+		if isSweep(name) {
+			kind = awsstepfunctions.StateMachineType_EXPRESS
+		}
+		values, used := map[string]*string{}, []string(nil)
+		for _, match := range placeholder.FindAllSubmatch(definition, -1) {
+			folder := statemachines.Functions()[string(match[1])]
+			arn := d.functions[folder].FunctionArn()
+			if values[string(match[1])] == nil {
+				used = append(used, *arn)
+			}
+			values[string(match[1])] = arn
+		}
+		// Groups outside this prefix would, one after another, fill the account's one policy for the delivery of logs.
+		logs := d.addLogs(id+"Logs", "/aws/vendedlogs/states/"+d.Deployment+"-"+name)
+		role := d.addRole(id+"Role", "states.amazonaws.com", d.machinePermissions(used))
+		machines[name] = awsstepfunctions.NewStateMachine(d.stack, &id, &awsstepfunctions.StateMachineProps{
+			StateMachineName:        jsii.String(d.Deployment + "-" + name),
+			StateMachineType:        kind,
+			DefinitionBody:          awsstepfunctions.DefinitionBody_FromString(jsii.String(string(definition))),
+			DefinitionSubstitutions: &values,
+			Role:                    fixed(role),
+			TracingEnabled:          jsii.Bool(true),
+			Logs: &awsstepfunctions.LogOptions{
+				Destination: logs, Level: awsstepfunctions.LogLevel_ALL, IncludeExecutionData: jsii.Bool(false),
+			},
+		})
+	}
+	return machines
+}
+
+func isSweep(machine string) bool { return strings.HasSuffix(machine, "-sweep") }
+
+func (d *deployment) machinePermissions(functions []string) []statement {
+	return []statement{
+		{
+			id: "CallSteps", why: "the functions that its definition names",
+			actions: []string{"lambda:InvokeFunction"},
+			on:      functions,
+		},
+		{
+			id: "DeliverLogs", why: "Step Functions sets up its logging by these, which know no resources",
+			actions: []string{
+				"logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery", "logs:ListLogDeliveries",
+				"logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:DescribeLogGroups",
+			},
+			on: []string{"*"},
+		},
+		{
+			id: "TraceExecutions", why: "one trace from call to step; X-Ray knows no resources",
+			actions: []string{"xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets"},
+			on:      []string{"*"},
+		},
+	}
+}
