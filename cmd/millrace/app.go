@@ -22,8 +22,9 @@ type app struct {
 	in       io.Reader
 	out, err io.Writer
 
-	data   string // as given; empty for the default
-	output string
+	data     string // as given; empty for the default
+	endpoint string // as given; empty for this machine, unless the environment names one
+	output   string
 	// begun is true once the command line was understood: errors before that are the user's way of writing it.
 	begun bool
 }
@@ -55,11 +56,13 @@ func (a *app) run(ctx context.Context, args []string) int {
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "millrace",
-		Short: "Managed Apache Kafka behind the API of Amazon MSK, on this machine",
-		Long: `Millrace runs managed Apache Kafka on this machine, behind the API of Amazon MSK.
+		Short: "Managed Apache Kafka behind the API of Amazon MSK",
+		Long: `Millrace runs managed Apache Kafka behind the API of Amazon MSK, on this machine or in an
+AWS account.
 
-"millrace up" starts the control plane. Clusters are made with whatever speaks the API of
-MSK: the aws command line, the SDKs, Terraform. Their brokers are real.`,
+"millrace up" starts a control plane here. Clusters are made with whatever speaks the API of
+MSK: the aws command line, the SDKs, Terraform. Their brokers are real. Commands that look at
+a control plane also take the --endpoint of one elsewhere.`,
 		Example: `  millrace up --detach
   eval "$(millrace env)"
   aws kafka list-clusters-v2
@@ -70,6 +73,9 @@ MSK: the aws command line, the SDKs, Terraform. Their brokers are real.`,
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
 			if f := c.Flag("data"); f != nil && f.Changed && a.data == "" {
 				return usagef("--data is empty; leave it away for the default directory") // an unset variable, most likely
+			}
+			if err := a.checkEndpoint(c); err != nil {
+				return err
 			}
 			if !slices.Contains([]string{outputTable, outputJSON}, a.output) {
 				return usagef("--output is %s or %s, not %q", outputTable, outputJSON, a.output)
@@ -85,10 +91,13 @@ MSK: the aws command line, the SDKs, Terraform. Their brokers are real.`,
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.data, "data", "",
 		"data directory; several live side by side (default $MILLRACE_DATA, or millrace in the user's data directory)")
+	flags.StringVar(&a.endpoint, "endpoint", "",
+		"URL of a control plane elsewhere, as AWS clients are given it (default $MILLRACE_ENDPOINT; see: millrace keys --help)")
 	flags.StringVarP(&a.output, "output", "o", outputTable, "how to print results: table or json")
 	root.AddCommand(
-		a.upCommand(), a.downCommand(), a.statusCommand(), a.envCommand(), a.resetCommand(),
-		a.caCommand(), a.clustersCommand(), a.kafkaCommand(), a.versionCommand(),
+		a.upCommand(), a.downCommand(), worksElsewhere(a.statusCommand()), worksElsewhere(a.envCommand()), a.resetCommand(),
+		worksElsewhere(a.caCommand()), worksElsewhere(a.clustersCommand()), worksElsewhere(a.keysCommand()),
+		worksElsewhere(a.proxyCommand()), a.kafkaCommand(), a.versionCommand(),
 	)
 	return root
 }
@@ -101,9 +110,12 @@ func group(c *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 	return c
 }
 
-// hint is a command for the user to type next, on the same data directory.
+// hint is a command for the user to type next, on the same data directory or control plane.
 func (a *app) hint(command string) string {
 	words := []string{"millrace", command}
+	if a.endpoint != "" {
+		words = append(words, "--endpoint", shellQuote(a.endpoint))
+	}
 	if a.data != "" {
 		words = append(words, "--data", shellQuote(a.data))
 	}

@@ -19,8 +19,8 @@ name or its ARN.`,
 		Example: `  millrace ca demo > ca.pem
   millrace ca demo --output json`,
 		Args: cobra.ExactArgs(1),
-		RunE: a.onCluster(func(ctx context.Context, plane controlPlane, cluster client.Cluster) error {
-			pem, err := plane.client().Authority(ctx, cluster.ARN)
+		RunE: a.onCluster(func(ctx context.Context, plane connection, cluster client.Cluster) error {
+			pem, err := plane.Authority(ctx, cluster.ARN)
 			if err != nil {
 				return a.explain(plane, err)
 			}

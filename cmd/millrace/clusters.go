@@ -29,11 +29,11 @@ func (a *app) listClustersCommand() *cobra.Command {
   millrace clusters list --output json`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			plane, err := a.connect()
+			plane, err := a.connect(c.Context())
 			if err != nil {
 				return err
 			}
-			clusters, err := plane.client().Clusters(c.Context())
+			clusters, err := plane.Clusters(c.Context())
 			if err != nil {
 				return a.explain(plane, err)
 			}
@@ -51,7 +51,7 @@ step. CLUSTER is its name or its ARN.`,
 		Example: `  millrace clusters describe demo
   millrace clusters describe demo --output json`,
 		Args: cobra.ExactArgs(1),
-		RunE: a.onCluster(func(ctx context.Context, plane controlPlane, cluster client.Cluster) error {
+		RunE: a.onCluster(func(ctx context.Context, plane connection, cluster client.Cluster) error {
 			return a.print(cluster, func(w io.Writer) error { return writeCluster(w, cluster) })
 		}),
 	}
@@ -65,8 +65,8 @@ func (a *app) resumeClusterCommand() *cobra.Command {
 the cause first; "millrace clusters describe" names it. CLUSTER is its name or its ARN.`,
 		Example: `  millrace clusters resume demo && millrace status --watch`,
 		Args:    cobra.ExactArgs(1),
-		RunE: a.onCluster(func(ctx context.Context, plane controlPlane, cluster client.Cluster) error {
-			resumed, err := plane.client().Resume(ctx, cluster.ARN)
+		RunE: a.onCluster(func(ctx context.Context, plane connection, cluster client.Cluster) error {
+			resumed, err := plane.Resume(ctx, cluster.ARN)
 			if err != nil {
 				return a.explain(plane, err)
 			}
@@ -159,10 +159,10 @@ func formatTime(t time.Time) string { return t.Local().Format(time.DateTime) }
 
 // onCluster runs a command on the cluster that its one argument names.
 func (a *app) onCluster(
-	do func(ctx context.Context, plane controlPlane, cluster client.Cluster) error,
+	do func(ctx context.Context, plane connection, cluster client.Cluster) error,
 ) func(*cobra.Command, []string) error {
 	return func(c *cobra.Command, args []string) error {
-		plane, err := a.connect()
+		plane, err := a.connect(c.Context())
 		if err != nil {
 			return err
 		}

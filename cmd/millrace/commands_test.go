@@ -73,6 +73,20 @@ func TestUsage_MistakesAreToldApartFromFailures(t *testing.T) {
 		{"up", "--region", "home"},
 		{"kafka", "install", "2.8.1"},
 		{"kafka", "install", "--all", "4.1.x.kraft"},
+		{"keys", "issue"},
+		{"keys", "issue", "--role", "king"},
+		{"keys", "revoke"},
+		{"keys", "rotate", "MILLRACEABCDEFGHIJKL", "--now", "--end-after", "1h"},
+		{"proxy"},
+		{"proxy", "--endpoint", "https://kafka.example.com", "--listen", "0.0.0.0:4601"},
+		{"status", "--endpoint", ""},
+		{"status", "--endpoint", "http://kafka.example.com"},
+		{"status", "--endpoint", "kafka.example.com"},
+		{"status", "--endpoint", "https://kafka.example.com", "--data", "/srv/second"},
+		{"up", "--endpoint", "https://kafka.example.com"},
+		{"down", "--endpoint", "https://kafka.example.com"},
+		{"reset", "--endpoint", "https://kafka.example.com", "--yes"},
+		{"kafka", "versions", "--endpoint", "https://kafka.example.com"},
 	} {
 		if said := m.fails(exitUsage, args...); !strings.Contains(said, "--help") {
 			t.Errorf("millrace %v says %q, want it to name the help", args, said)
@@ -88,6 +102,8 @@ func TestCommands_WithoutAControlPlaneSayHowToStartOne(t *testing.T) {
 		{"clusters", "list"},
 		{"clusters", "describe", "demo"},
 		{"clusters", "resume", "demo"},
+		{"keys", "list"},
+		{"keys", "issue", "--role", "admin"},
 	} {
 		if said := m.fails(exitFailure, args...); !strings.Contains(said, "millrace up") || !strings.Contains(said, m.data) {
 			t.Errorf("millrace %v says %q", args, said)
@@ -114,6 +130,8 @@ func TestCommands_PrintJSON(t *testing.T) {
 	isJSON("status")
 	isJSON("env")
 	isJSON("clusters", "list")
+	isJSON("keys", "issue", "--role", "read-only")
+	isJSON("keys", "list")
 	isJSON("down")
 	isJSON("reset", "--yes")
 	isJSON("reset", "--yes")

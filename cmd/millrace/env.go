@@ -16,17 +16,30 @@ running control plane, for "eval" in a POSIX shell. Only calls to MSK go there; 
 services of AWS are called as before, and will not know these access keys.
 
 The access key is the one of the data directory. Prints nothing and fails when no control
-plane runs.`,
+plane runs.
+
+With --endpoint it is the control plane there, and the access key that your AWS credentials
+hold. That has to be one that Millrace issued ("millrace keys issue"), since these clients
+sign for MSK; "millrace proxy" lets them work with an IAM identity instead.`,
 		Example: `  eval "$(millrace env)"
   eval "$(millrace env --data /srv/second)"
+  eval "$(AWS_PROFILE=kafka millrace env --endpoint https://a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com/v1)"
   millrace env --output json`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			c, err := a.connect()
+		RunE: func(c *cobra.Command, _ []string) error {
+			plane, err := a.connect(c.Context())
 			if err != nil {
 				return err
 			}
-			e := environment(c)
+			if plane.IAM {
+				return fmt.Errorf("the AWS credentials here are not an access key that Millrace issued, and clients of MSK can use no other; "+
+					"issue one with: %s; or let them go through: %s", a.hint("keys issue"), a.hint("proxy"))
+			}
+			key, err := plane.Credentials.Retrieve(c.Context())
+			if err != nil {
+				return fmt.Errorf("find AWS credentials: %w", err)
+			}
+			e := environment(plane.Endpoint, plane.Region, key.AccessKeyID, key.SecretAccessKey)
 			return a.print(e, e.write)
 		},
 	}
@@ -41,13 +54,13 @@ type awsEnvironment struct {
 	SecretAccessKey string `json:"AWS_SECRET_ACCESS_KEY"`
 }
 
-func environment(c controlPlane) awsEnvironment {
+func environment(endpoint, region, id, secret string) awsEnvironment {
 	return awsEnvironment{
-		EndpointURL:     c.endpoint(),
-		Region:          c.Region,
-		DefaultRegion:   c.Region, // version 1 of the aws command line and boto3 know no other name for it
-		AccessKeyID:     c.AccessKeyID,
-		SecretAccessKey: c.SecretAccessKey,
+		EndpointURL:     endpoint,
+		Region:          region,
+		DefaultRegion:   region, // version 1 of the aws command line and boto3 know no other name for it
+		AccessKeyID:     id,
+		SecretAccessKey: secret,
 	}
 }
 
@@ -60,17 +73,28 @@ export no_proxy="127.0.0.1,localhost${no_proxy:+,$no_proxy}"
 `
 
 func (e awsEnvironment) write(w io.Writer) error {
-	for _, v := range [][2]string{
+	if err := e.writeExports(w); err != nil {
+		return err
+	}
+	_, err := fmt.Fprint(w, leftOvers)
+	return err
+}
+
+func (e awsEnvironment) writeExports(w io.Writer) error {
+	for _, v := range e.variables() {
+		if _, err := fmt.Fprintf(w, "export %s=%s\n", v[0], shellQuote(v[1])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e awsEnvironment) variables() [][2]string {
+	return [][2]string{
 		{"AWS_ENDPOINT_URL_KAFKA", e.EndpointURL},
 		{"AWS_REGION", e.Region},
 		{"AWS_DEFAULT_REGION", e.DefaultRegion},
 		{"AWS_ACCESS_KEY_ID", e.AccessKeyID},
 		{"AWS_SECRET_ACCESS_KEY", e.SecretAccessKey},
-	} {
-		if _, err := fmt.Fprintf(w, "export %s=%s\n", v[0], shellQuote(v[1])); err != nil {
-			return err
-		}
 	}
-	_, err := fmt.Fprint(w, leftOvers)
-	return err
 }

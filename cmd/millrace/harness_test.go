@@ -97,7 +97,7 @@ func (m *machine) millraceWith(input string, args ...string) result {
 
 func (m *machine) command(ctx context.Context, args ...string) *exec.Cmd {
 	c := exec.CommandContext(ctx, filepath.Join(programs, "millrace"), args...)
-	c.Env = append(os.Environ(), "MILLRACE_DATA="+m.data)
+	c.Env = append(os.Environ(), "MILLRACE_DATA="+m.data, "MILLRACE_ENDPOINT=")
 	return c
 }
 

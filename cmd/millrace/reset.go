@@ -85,18 +85,24 @@ func isDataDirectory(layout local.Layout) (bool, error) {
 }
 
 func (a *app) confirm(layout local.Layout) error {
-	fmt.Fprintf(a.err, "This removes every cluster in %s with all of its records. Type yes to go on: ", layout.Dir)
+	sure, err := a.ask(fmt.Sprintf("This removes every cluster in %s with all of its records.", layout.Dir))
+	if err == nil && !sure {
+		err = errors.New("nothing was removed; answer yes, or give --yes, to remove it")
+	}
+	return err
+}
+
+// ask says what is about to happen, and whether the user answers yes to it.
+func (a *app) ask(what string) (yes bool, err error) {
+	fmt.Fprintf(a.err, "%s Type yes to go on: ", what)
 	answer, err := bufio.NewReader(a.in).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
-		return err
+		return false, err
 	}
 	if errors.Is(err, io.EOF) {
 		fmt.Fprintln(a.err) // the user, or whatever it was, has ended no line
 	}
-	if strings.TrimSpace(answer) != "yes" {
-		return errors.New("nothing was removed; answer yes, or give --yes, to remove it")
-	}
-	return nil
+	return strings.TrimSpace(answer) == "yes", nil
 }
 
 func (r removed) write(w io.Writer) error {

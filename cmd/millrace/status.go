@@ -26,13 +26,14 @@ func (a *app) statusCommand() *cobra.Command {
 and what that waits for, and each node with its address, its state and the reason for it.`,
 		Example: `  millrace status
   millrace status --watch
+  millrace status --endpoint https://a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com/v1
   millrace status --output json`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if watch {
 				return a.watchStatus(c.Context())
 			}
-			s, err := a.status(c.Context())
+			s, err := a.report(c.Context())
 			if err != nil {
 				return err
 			}
@@ -41,6 +42,39 @@ and what that waits for, and each node with its address, its state and the reaso
 	}
 	c.Flags().BoolVarP(&watch, "watch", "w", false, "show it again whenever it changes, until Ctrl-C")
 	return c
+}
+
+// statusReport is what status shows.
+type statusReport interface{ write(w io.Writer) error }
+
+func (a *app) report(ctx context.Context) (statusReport, error) {
+	if a.endpoint != "" {
+		return a.remoteStatus(ctx)
+	}
+	return a.status(ctx)
+}
+
+// remoteStatus is everything that a control plane elsewhere tells.
+type remoteStatus struct {
+	Endpoint string           `json:"endpoint"`
+	Region   string           `json:"region"`
+	Clusters []client.Cluster `json:"clusters"`
+}
+
+func (a *app) remoteStatus(ctx context.Context) (remoteStatus, error) {
+	plane, err := a.connect(ctx)
+	if err != nil {
+		return remoteStatus{}, err
+	}
+	clusters, err := plane.Clusters(ctx)
+	return remoteStatus{plane.Endpoint, plane.Region, clusters}, a.explain(plane, err)
+}
+
+func (s remoteStatus) write(w io.Writer) error {
+	if err := facts(w, [2]string{"Control plane", s.Endpoint + ", region " + s.Region}); err != nil {
+		return err
+	}
+	return writeClusters(w, s.Clusters)
 }
 
 // status is everything that runs on a data directory.
@@ -70,7 +104,7 @@ func (a *app) status(ctx context.Context) (status, error) {
 	}
 	s.ControlPlane = &plane.Running
 	s.Clusters, err = plane.client().Clusters(ctx)
-	return s, a.explain(plane, err)
+	return s, a.explain(connection{plane.client(), &plane.Running}, err)
 }
 
 func (s status) write(w io.Writer) error {
@@ -85,17 +119,22 @@ func (s status) write(w io.Writer) error {
 	); err != nil {
 		return err
 	}
-	if len(s.Clusters) == 0 {
+	return writeClusters(w, s.Clusters)
+}
+
+// writeClusters writes how all clusters and their nodes fare, after an empty line.
+func writeClusters(w io.Writer, clusters []client.Cluster) error {
+	if len(clusters) == 0 {
 		_, err := fmt.Fprintf(w, "\nThere are no clusters yet.\n")
 		return err
 	}
 	if _, err := io.WriteString(w, "\n"); err != nil {
 		return err
 	}
-	if err := writeProgress(w, s.Clusters); err != nil {
+	if err := writeProgress(w, clusters); err != nil {
 		return err
 	}
-	return writeNodes(w, s.Clusters)
+	return writeNodes(w, clusters)
 }
 
 func (s status) writeStopped(w io.Writer) error {
@@ -154,7 +193,7 @@ func (a *app) watchStatus(ctx context.Context) error {
 	defer ticker.Stop()
 	var shown []byte
 	for {
-		s, err := a.status(ctx)
+		s, err := a.report(ctx)
 		if ctx.Err() != nil {
 			return nil // Ctrl-C is how it ends
 		}

@@ -4,8 +4,6 @@ package client
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,18 +11,12 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/millrace/millrace/shared/accesskey"
 )
 
 // Client calls one control plane. Its methods return an *Error when the control plane says no, and any other error when
 // it did not answer.
-type Client struct {
-	Endpoint        string // such as http://127.0.0.1:4600
-	Region          string
-	AccessKeyID     string
-	SecretAccessKey string
-}
+type Client struct{ Route }
 
 // Error is an answer that says no.
 type Error struct {
@@ -40,64 +32,92 @@ const answersWithin = 10 * time.Second
 // Clusters lists all clusters by name.
 func (c Client) Clusters(ctx context.Context) ([]Cluster, error) {
 	var answer struct{ Clusters []Cluster }
-	err := c.call(ctx, http.MethodGet, "clusters", &answer)
+	err := c.call(ctx, http.MethodGet, "clusters", nil, &answer)
 	return answer.Clusters, err
 }
 
 // Cluster describes one cluster.
 func (c Client) Cluster(ctx context.Context, arn string) (Cluster, error) {
 	var answer Cluster
-	err := c.call(ctx, http.MethodGet, "clusters/"+url.PathEscape(arn), &answer)
+	err := c.call(ctx, http.MethodGet, "clusters/"+url.PathEscape(arn), nil, &answer)
 	return answer, err
 }
 
 // Authority gives the certificate (PEM) that clients of a cluster have to trust.
 func (c Client) Authority(ctx context.Context, arn string) (string, error) {
 	var answer struct{ Certificate string }
-	err := c.call(ctx, http.MethodGet, "clusters/"+url.PathEscape(arn)+"/ca", &answer)
+	err := c.call(ctx, http.MethodGet, "clusters/"+url.PathEscape(arn)+"/ca", nil, &answer)
 	return answer.Certificate, err
 }
 
 // Resume starts the create of a FAILED cluster again.
 func (c Client) Resume(ctx context.Context, arn string) (Cluster, error) {
 	var answer Cluster
-	err := c.call(ctx, http.MethodPost, "clusters/"+url.PathEscape(arn)+"/resume", &answer)
+	err := c.call(ctx, http.MethodPost, "clusters/"+url.PathEscape(arn)+"/resume", nil, &answer)
 	return answer, err
 }
 
-// call sends one request without a body and reads its answer.
-func (c Client) call(ctx context.Context, method, path string, answer any) error {
+// Keys lists the access keys that were issued and hold, oldest first.
+func (c Client) Keys(ctx context.Context) ([]AccessKey, error) {
+	var answer struct{ Keys []AccessKey }
+	err := c.call(ctx, http.MethodGet, "keys", nil, &answer)
+	return answer.Keys, err
+}
+
+// IssueKey makes an access key. Its secret is in the answer and nowhere else.
+func (c Client) IssueKey(ctx context.Context, role accesskey.Role, description string) (IssuedKey, error) {
+	var answer IssuedKey
+	ask := struct {
+		Role        accesskey.Role `json:"role"`
+		Description string         `json:"description,omitempty"`
+	}{role, description}
+	err := c.call(ctx, http.MethodPost, "keys", ask, &answer)
+	return answer, err
+}
+
+// RotateKey makes an access key in the place of another, which goes on for a while.
+func (c Client) RotateKey(ctx context.Context, id string, goesOn time.Duration) (IssuedKey, error) {
+	var answer IssuedKey
+	ask := struct {
+		EndAfterSeconds int64 `json:"endAfterSeconds"`
+	}{int64(goesOn / time.Second)}
+	err := c.call(ctx, http.MethodPost, "keys/"+url.PathEscape(id)+"/rotate", ask, &answer)
+	return answer, err
+}
+
+// RevokeKey ends an access key at once, and gives what it was.
+func (c Client) RevokeKey(ctx context.Context, id string) (AccessKey, error) {
+	var answer AccessKey
+	err := c.call(ctx, http.MethodDelete, "keys/"+url.PathEscape(id), nil, &answer)
+	return answer, err
+}
+
+// call sends one request, with a JSON body unless that is nil, and reads its answer.
+func (c Client) call(ctx context.Context, method, path string, ask, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, answersWithin)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, method, c.Endpoint+"/millrace/v1/"+path, nil)
-	if err != nil {
-		return err
+	var body []byte
+	header := http.Header{}
+	if ask != nil {
+		var err error
+		if body, err = json.Marshal(ask); err != nil {
+			return err
+		}
+		header.Set("Content-Type", "application/json")
 	}
-	if err := c.sign(ctx, request); err != nil {
-		return fmt.Errorf("sign the request: %w", err)
-	}
-	response, err := direct.Do(request)
+	response, err := c.Do(ctx, method, "/millrace/v1/"+path, header, body)
 	if err != nil {
 		return err
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
+	text, err := io.ReadAll(response.Body)
 	if err != nil {
 		return err
 	}
 	if response.StatusCode != http.StatusOK {
-		return readError(response, body)
+		return readError(response, text)
 	}
-	return json.Unmarshal(body, answer)
-}
-
-// direct never goes through a proxy: the control plane is on this machine, and a proxy would look for it on its own.
-var direct = &http.Client{Transport: &http.Transport{}}
-
-func (c Client) sign(ctx context.Context, r *http.Request) error {
-	key := aws.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey}
-	noBody := sha256.Sum256(nil)
-	return v4.NewSigner().SignHTTP(ctx, key, r, hex.EncodeToString(noBody[:]), "kafka", c.Region, time.Now())
+	return json.Unmarshal(text, answer)
 }
 
 func readError(response *http.Response, body []byte) error {

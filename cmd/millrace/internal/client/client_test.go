@@ -20,6 +20,7 @@ import (
 
 	"github.com/millrace/millrace/cmd/millrace/internal/client"
 	"github.com/millrace/millrace/functions/api"
+	"github.com/millrace/millrace/shared/accesskey"
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/nodespec"
 	"github.com/millrace/millrace/shared/platform/local"
@@ -31,6 +32,10 @@ const region = "eu-west-1"
 
 var key = local.Credentials{AccessKeyID: "KEY", SecretAccessKey: "secret"}
 
+func static(c local.Credentials) aws.CredentialsProvider {
+	return credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, "")
+}
+
 // frontDoor is the real API over a real table, which remembers what it answered last.
 type frontDoor struct {
 	client.Client
@@ -41,9 +46,13 @@ type frontDoor struct {
 func open(t *testing.T) *frontDoor {
 	t.Helper()
 	table := localtest.NewTable(t)
+	seal, err := local.Layout{Dir: t.TempDir()}.EnsureSeal()
+	if err != nil {
+		t.Fatal(err)
+	}
 	d := &frontDoor{records: records.Records{Table: table}}
 	desk := api.New(api.Deps{
-		Records: d.records, Workflows: nothingStarts{}, Zones: local.Zones{Region: region}, RootKey: key,
+		Records: d.records, Workflows: nothingStarts{}, Zones: local.Zones{Region: region}, Seal: seal, RootKey: key,
 		Now: time.Now, Random: rand.Reader,
 		Region: region, Account: local.Account, Controllers: 1, SecurityGroup: "sg-local", VolumeKey: "key",
 	})
@@ -61,9 +70,7 @@ func open(t *testing.T) *frontDoor {
 		}
 	}))
 	t.Cleanup(server.Close)
-	d.Client = client.Client{
-		Endpoint: server.URL, Region: region, AccessKeyID: key.AccessKeyID, SecretAccessKey: key.SecretAccessKey,
-	}
+	d.Client = client.Client{Route: client.Route{Endpoint: server.URL, Region: region, Credentials: static(key)}}
 	return d
 }
 
@@ -183,6 +190,41 @@ func TestClient_ResumesAFailedCluster(t *testing.T) {
 	}
 }
 
+func TestClient_ReadsEverythingThatTheAPISaysOfAccessKeys(t *testing.T) {
+	d := open(t)
+	strictly := func(into any) {
+		t.Helper()
+		strict := json.NewDecoder(bytes.NewReader(d.answered.Bytes()))
+		strict.DisallowUnknownFields()
+		if err := strict.Decode(into); err != nil {
+			t.Errorf("the API says more than the client knows: %v", err)
+		}
+	}
+	old, err := d.IssueKey(t.Context(), accesskey.Operator, "for CI")
+	if err != nil || old.Secret == "" || old.CreatedBy != key.AccessKeyID || old.Description != "for CI" || old.CreatedAt.IsZero() {
+		t.Fatalf("issued %+v, %v", old, err)
+	}
+	strictly(&client.IssuedKey{})
+	next, err := d.RotateKey(t.Context(), old.ID, time.Hour)
+	if err != nil || next.Secret == "" || next.Replaces == nil || next.Replaces.ID != old.ID || next.Replaces.ReplacedBy != next.ID {
+		t.Fatalf("rotated %+v, %v", next, err)
+	}
+	if ends := next.Replaces.EndsAt; ends == nil || ends.Sub(next.CreatedAt) != time.Hour {
+		t.Errorf("the old one ends at %v, an hour after %v", ends, next.CreatedAt)
+	}
+	strictly(&client.IssuedKey{})
+	keys, err := d.Keys(t.Context())
+	if err != nil || len(keys) != 2 || keys[0].ID != old.ID && keys[1].ID != old.ID {
+		t.Errorf("listed %+v, %v", keys, err)
+	}
+	strictly(&struct{ Keys []client.AccessKey }{})
+	revoked, err := d.RevokeKey(t.Context(), old.ID)
+	if err != nil || revoked.ID != old.ID || revoked.Role != accesskey.Operator {
+		t.Errorf("revoked %+v, %v", revoked, err)
+	}
+	strictly(&client.AccessKey{})
+}
+
 func TestClient_ListsClusters(t *testing.T) {
 	d := open(t)
 	if none, err := d.Clusters(t.Context()); err != nil || none == nil || len(none) > 0 {
@@ -203,7 +245,7 @@ func TestClient_SaysWhatTheControlPlaneRefuses(t *testing.T) {
 		t.Errorf("a cluster without authority: %v", err)
 	}
 	stranger := d.Client
-	stranger.SecretAccessKey = "wrong"
+	stranger.Credentials = static(local.Credentials{AccessKeyID: key.AccessKeyID, SecretAccessKey: "wrong"})
 	if _, err := stranger.Clusters(t.Context()); !errors.As(err, &refused) || refused.Type != "ForbiddenException" {
 		t.Errorf("a wrong key: %v", err)
 	}
@@ -212,7 +254,7 @@ func TestClient_SaysWhatTheControlPlaneRefuses(t *testing.T) {
 func TestClient_TellsAStrangerFromAControlPlane(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(server.Close)
-	_, err := client.Client{Endpoint: server.URL, Region: region, AccessKeyID: "k", SecretAccessKey: "s"}.Clusters(t.Context())
+	_, err := client.Client{Route: client.Route{Endpoint: server.URL, Region: region, Credentials: static(key)}}.Clusters(t.Context())
 	var refused *client.Error
 	if err == nil || errors.As(err, &refused) {
 		t.Errorf("got %v, want an error that is not the control plane's", err)

@@ -3,6 +3,7 @@ package client
 import (
 	"time"
 
+	"github.com/millrace/millrace/shared/accesskey"
 	"github.com/millrace/millrace/shared/cluster"
 )
 
@@ -69,4 +70,26 @@ func (o Operation) CurrentStep() (Step, bool) {
 		}
 	}
 	return Step{}, false
+}
+
+// AccessKey is an access key that was issued, without its secret.
+type AccessKey struct {
+	ID          string         `json:"accessKeyId"`
+	Role        accesskey.Role `json:"role"`
+	Description string         `json:"description,omitempty"`
+	CreatedAt   time.Time      `json:"createdAt"`
+	CreatedBy   string         `json:"createdBy"`            // an access key id, or the ARN of an IAM identity
+	EndsAt      *time.Time     `json:"endsAt,omitempty"`     // of one that was rotated
+	ReplacedBy  string         `json:"replacedBy,omitempty"` // the id of the key that took its place
+}
+
+// IssuedKey is a new access key with its secret.
+type IssuedKey struct {
+	ID          string         `json:"accessKeyId"`
+	Secret      string         `json:"secretAccessKey"`
+	Role        accesskey.Role `json:"role"`
+	Description string         `json:"description,omitempty"`
+	CreatedAt   time.Time      `json:"createdAt"`
+	CreatedBy   string         `json:"createdBy"`
+	Replaces    *AccessKey     `json:"replaces,omitempty"` // by a rotation
 }
