@@ -28,9 +28,6 @@ var served = map[string]serve.Steps{
 	"provisioning": provisioning.Steps(provisioning.Deps{}),
 }
 
-// scheduled are the steps that a schedule calls, rather than a state machine.
-var scheduled = []string{"SweepOperations"}
-
 // The errors that the service behind a Task gives, which are no code of ours.
 var (
 	lambdaFaults = []string{
@@ -39,6 +36,11 @@ var (
 	}
 	statesNames = []string{"States.ALL", "States.Timeout", "States.TaskFailed"}
 )
+
+// carryingOut are the machines that carry out operations: all but the sweeps.
+func carryingOut() []string {
+	return slices.DeleteFunc(statemachines.Names(), statemachines.IsSweep)
+}
 
 // everyTask runs a check for every Task of every machine.
 func everyTask(t *testing.T, check func(t *testing.T, d definition, task task)) {
@@ -66,6 +68,16 @@ func TestFunctions_HaveAFolderAndSteps(t *testing.T) {
 		if served[folder] == nil {
 			t.Errorf("the steps of functions/%s are not known to this test", folder)
 		}
+	}
+}
+
+func TestFunctions_AreAllCalled(t *testing.T) {
+	called := map[string]string{}
+	for _, machine := range statemachines.Names() {
+		maps.Copy(called, statemachines.FunctionsOf(machine))
+	}
+	if !maps.Equal(called, statemachines.Functions()) {
+		t.Errorf("machines call %v, of %v", called, statemachines.Functions())
 	}
 }
 
@@ -112,7 +124,7 @@ func TestTasks_SendWhatTheStepReads(t *testing.T) {
 }
 
 func TestSteps_AreAllUsed(t *testing.T) {
-	used := slices.Clone(scheduled)
+	var used []string
 	for _, machine := range statemachines.Names() {
 		for _, task := range read(t, machine).tasks() {
 			used = append(used, task.step())
@@ -186,7 +198,7 @@ func TestErrorNames_AreKnown(t *testing.T) {
 
 // A failure of anything ends the operation, in words, before it ends the execution.
 func TestFailures_LeadThroughEndOperationToOneOfTwoEnds(t *testing.T) {
-	for _, machine := range statemachines.Names() {
+	for _, machine := range carryingOut() {
 		d := read(t, machine)
 		for name, s := range d.States {
 			if s.Type != "Task" && s.Type != "Map" && s.Type != "Parallel" {
@@ -214,6 +226,33 @@ func TestFailures_LeadThroughEndOperationToOneOfTwoEnds(t *testing.T) {
 	}
 }
 
+// A sweep has no operation to end: what it could not do is left for the next one.
+func TestSweeps_EndInTimeAndSayWhenTheyFail(t *testing.T) {
+	for _, machine := range statemachines.Names() {
+		if !statemachines.IsSweep(machine) {
+			continue
+		}
+		d := read(t, machine)
+		if d.TimeoutSeconds > 5*60 {
+			t.Errorf("%s: an Express machine ends within five minutes, not in %d s", machine, d.TimeoutSeconds)
+		}
+		for name, s := range d.States {
+			switch s.Type {
+			case "Task":
+				if len(s.Catch) != 1 || !slices.Equal(s.Catch[0].ErrorEquals, []string{"States.ALL"}) || s.Catch[0].Next != "Failed" {
+					t.Errorf("%s/%s: catches %+v, want States.ALL to Failed", machine, name, s.Catch)
+				}
+			case "Fail":
+				if name != "Failed" || s.Comment == "" {
+					t.Errorf("%s/%s: one failure end, Failed, with a Comment that says where things stand", machine, name)
+				}
+			case "Wait":
+				t.Errorf("%s/%s: a sweep waits for nothing; the next one comes", machine, name)
+			}
+		}
+	}
+}
+
 func TestOperationTypes_HaveAMachineEach(t *testing.T) {
 	var used []string
 	for name, kind := range operationTypes(t) {
@@ -228,7 +267,7 @@ func TestOperationTypes_HaveAMachineEach(t *testing.T) {
 			t.Errorf("%s: the machine is cut off after %d s, before its checks have given up (%s) and said why", name, limit, budget)
 		}
 	}
-	for _, machine := range statemachines.Names() {
+	for _, machine := range carryingOut() {
 		if !slices.Contains(used, machine) {
 			t.Errorf("no operation is carried out by %s", machine)
 		}

@@ -69,7 +69,7 @@ func load(t *testing.T) map[string]*asl.Machine {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if text, err = asl.Substitute(text, statemachines.Functions()); err != nil {
+		if text, err = asl.Substitute(text, statemachines.FunctionsOf(name)); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		if machines[name], err = asl.Load(name, text); err != nil {

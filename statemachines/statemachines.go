@@ -1,10 +1,11 @@
-// Package statemachines holds one state machine for each kind of operation, in Amazon States Language. Tests, the local
-// engine and the deployment read the same bytes.
+// Package statemachines holds one state machine for each kind of operation, and the sweeps, in Amazon States Language. Tests,
+// the local engine and the deployment read the same bytes.
 package statemachines
 
 import (
 	"embed"
 	"fmt"
+	"maps"
 	"strings"
 )
 
@@ -26,6 +27,10 @@ func Names() []string {
 	return names
 }
 
+// IsSweep tells whether a machine is a sweep, by its name: one that runs on a schedule, for no operation in particular. On AWS
+// it is an Express machine, which ends within five minutes and leaves no history.
+func IsSweep(name string) bool { return strings.HasSuffix(name, "-sweep") }
+
 // Definition gives a machine's text, with its ${Placeholders}.
 func Definition(name string) ([]byte, error) {
 	text, err := files.ReadFile(name + ending)
@@ -41,4 +46,14 @@ func Functions() map[string]string {
 		"Operations":   "operations",
 		"Provisioning": "provisioning",
 	}
+}
+
+// FunctionsOf is as much of [Functions] as a machine has placeholders for.
+func FunctionsOf(name string) map[string]string {
+	text, err := Definition(name)
+	functions := Functions()
+	maps.DeleteFunc(functions, func(placeholder, _ string) bool {
+		return err != nil || !strings.Contains(string(text), "${"+placeholder+"}")
+	})
+	return functions
 }

@@ -1,15 +1,21 @@
 package statemachines_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/events"
 	"github.com/millrace/millrace/functions/operations"
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/platform/local/asl"
+	"github.com/millrace/millrace/shared/platform/platformtest"
 )
 
 // startAs starts an execution of an operation's machine under a name of its own, as an operator may by hand.
@@ -174,6 +180,73 @@ func TestSweep_MeetsADeleteThatEnds(t *testing.T) {
 				return
 			case <-time.After(50 * time.Millisecond):
 			}
+		}
+	})
+}
+
+// sample is the input that a trigger starts us with.
+func sample[Event any](t *testing.T, name string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "events", "samples", name+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	var event Event
+	if err := decoder.Decode(&event); err != nil {
+		t.Fatalf("the sample is not a %T: %v", event, err)
+	}
+	return text
+}
+
+func TestSweep_ComesByItsScheduleAndEndsWhatNobodyWorksOn(t *testing.T) {
+	input := sample[events.Schedule](t, "schedule")
+	inBubble(t, func(w *world) {
+		op := w.create(small(1))
+		time.Sleep(7 * time.Second)
+		w.abort(op, op.ExecutionName())
+		arn, err := w.engine.Start(t.Context(), "operations-sweep", "minute-1", input)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := w.waitFor(arn)
+		if x.Status != asl.Succeeded || string(x.Output) != `{"ended":1,"started":0}` {
+			t.Errorf("the sweep: %s, %s: %s %s", x.Status, x.Error, x.Cause, x.Output)
+		}
+		w.wantFailed(op, "stopped by hand")
+	})
+}
+
+func TestSweep_IsCalledWhenAnExecutionWasCutOff(t *testing.T) {
+	payload := sample[events.ExecutionEnded](t, "execution_ended")
+	inBubble(t, func(w *world) {
+		op := w.create(small(1))
+		time.Sleep(7 * time.Second)
+		w.abort(op, op.ExecutionName())
+		if _, err := w.functions.Invoke(t.Context(), "operations", payload); err != nil {
+			t.Fatal(err)
+		}
+		w.wantFailed(op, "stopped by hand")
+	})
+}
+
+func TestSweep_ThatCannotLookFailsInWordsAndTheNextOneLooks(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.trouble("SweepOperations", &platformtest.Trouble{Times: -1, Err: unavailable()})
+		arn, err := w.engine.Start(t.Context(), "operations-sweep", "minute-1", []byte(`{}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x := w.waitFor(arn); x.Status != asl.Failed || x.Error != string(fault.Unavailable) || !strings.Contains(x.Cause, excuse) {
+			t.Errorf("the sweep: %s, %s: %s", x.Status, x.Error, x.Cause)
+		}
+		w.trouble("SweepOperations", &platformtest.Trouble{Times: 1, Err: unavailable()}) // is tried again
+		if arn, err = w.engine.Start(t.Context(), "operations-sweep", "minute-2", []byte(`{}`)); err != nil {
+			t.Fatal(err)
+		}
+		if x := w.waitFor(arn); x.Status != asl.Succeeded {
+			t.Errorf("the next sweep: %s, %s: %s", x.Status, x.Error, x.Cause)
 		}
 	})
 }

@@ -136,7 +136,7 @@ func loadMachines() (map[string]*asl.Machine, error) {
 		if err != nil {
 			return nil, err
 		}
-		definition, err = asl.Substitute(definition, statemachines.Functions())
+		definition, err = asl.Substitute(definition, statemachines.FunctionsOf(name))
 		if err != nil {
 			return nil, fmt.Errorf("state machine %s: %w", name, err)
 		}
@@ -195,6 +195,9 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 }
 
 // sweep looks for operations that nobody works on, at once and then now and then.
+//
+// It calls the step, not the machine operations-sweep that does on AWS. The engine journals every execution, so one each five
+// seconds would be all that is kept of executions within minutes, and would write to the disk of a laptop that is at rest.
 func sweep(ctx context.Context, function interface {
 	Invoke(ctx context.Context, payload []byte) ([]byte, error)
 },

@@ -10,6 +10,7 @@ import (
 
 	"github.com/millrace/millrace/events"
 	"github.com/millrace/millrace/shared/mskapi"
+	"github.com/millrace/millrace/shared/trace"
 )
 
 // Serve answers one request.
@@ -58,6 +59,7 @@ func (a *API) answer(ctx context.Context, c *call, by door, r mskapi.Request) (m
 		return mskapi.Response{}, err
 	}
 	c.operation = op
+	trace.Annotate(ctx, "operation", op.Name)
 	h, built := a.handlers[op.Name]
 	if !built {
 		return mskapi.Response{}, mskapi.BadRequest("", "Millrace does not support the operation %s yet.", op.Name)

@@ -120,6 +120,14 @@ func nodeIDs(nodes []cluster.Node) []int32 {
 	return ids
 }
 
-// Names of a cluster's secrets. All begin with the cluster's id, which is how they are found again to be removed.
-func authorityName(clusterID string) string { return clusterID + "/authority" }
-func passwordName(clusterID string) string  { return clusterID + "/internal-password" }
+// Secrets are what the secrets of a cluster are called. Their names begin with the cluster's id, which is how they are found
+// again to be removed.
+func Secrets() []string { return []string{authoritySecret, passwordSecret} }
+
+const (
+	authoritySecret = "authority"
+	passwordSecret  = "internal-password"
+)
+
+func authorityName(clusterID string) string { return clusterID + "/" + authoritySecret }
+func passwordName(clusterID string) string  { return clusterID + "/" + passwordSecret }

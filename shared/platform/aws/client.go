@@ -12,6 +12,8 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/smithy-go/middleware"
+
+	"github.com/millrace/millrace/shared/trace"
 )
 
 // Bounds of time. A caller's own deadline, such as that of a Lambda invocation, ends a call earlier.
@@ -26,7 +28,7 @@ const (
 
 // Load gives the configuration that the environment describes: region, credentials, and endpoints where AWS_ENDPOINT_URL or
 // AWS_ENDPOINT_URL_<SERVICE> name others than AWS's. Calls are tried again by the SDK's standard rules, and each one ends:
-// after 25 seconds at the latest, an attempt after 8.
+// after 25 seconds at the latest, an attempt after 8. Where this process is traced, so is each call.
 func Load(ctx context.Context, options ...func(*config.LoadOptions) error) (aws.Config, error) {
 	options = append([]func(*config.LoadOptions) error{
 		config.WithRetryMode(aws.RetryModeStandard),
@@ -39,6 +41,7 @@ func Load(ctx context.Context, options ...func(*config.LoadOptions) error) (aws.
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("read the AWS configuration: %w", err)
 	}
+	trace.Instrument(&loaded)
 	return loaded, nil
 }
 
