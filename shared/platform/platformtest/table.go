@@ -3,6 +3,7 @@
 package platformtest
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -19,16 +20,21 @@ import (
 // Table checks what every adapter of records.Table promises. open gives an empty table.
 func Table(t *testing.T, open func(t *testing.T) records.Table) {
 	for name, check := range map[string]func(*testing.T, records.Table){
-		"an absent item is NotFound":                        absentIsNotFound,
-		"a revision grows by one with every write":          revisionsGrow,
-		"a write happens only while its condition holds":    conditionsHold,
-		"a transaction happens whole or not at all":         transactionsAreWhole,
-		"a transaction of more than 100 writes is refused":  transactionsAreBounded,
-		"of many who create one item, one succeeds":         oneCreatorWins,
-		"no change of many concurrent writers is lost":      nothingIsLost,
-		"a query gives a partition in order, page by page":  queriesPage,
-		"a query sees neither other partitions nor deleted": queriesKeepToTheirPartition,
-		"a watcher hears of a write that it did not miss":   watchersHear,
+		"an absent item is NotFound":                         absentIsNotFound,
+		"a revision grows by one with every write":           revisionsGrow,
+		"a write happens only while its condition holds":     conditionsHold,
+		"a transaction happens whole or not at all":          transactionsAreWhole,
+		"a transaction of more than 100 writes is refused":   transactionsAreBounded,
+		"two writes to one item in a transaction: refused":   transactionsNameAnItemOnce,
+		"an item is 400 KB at most, and a key has two parts": itemsAreBounded,
+		"an item that may go some day is there until then":   itemsMayExpire,
+		"any bytes can be a body":                            bodiesAreBytes,
+		"a query gives more than fits into one answer":       queriesAreWhole,
+		"of many who create one item, one succeeds":          oneCreatorWins,
+		"no change of many concurrent writers is lost":       nothingIsLost,
+		"a query gives a partition in order, page by page":   queriesPage,
+		"a query sees neither other partitions nor deleted":  queriesKeepToTheirPartition,
+		"a watcher hears of a write that it did not miss":    watchersHear,
 	} {
 		t.Run(name, func(t *testing.T) { check(t, open(t)) })
 	}
@@ -100,6 +106,67 @@ func transactionsAreBounded(t *testing.T, table records.Table) {
 	}
 	wantCode(t, "101 writes", table.Write(t.Context(), writes...), fault.Invalid)
 	write(t, table, writes[:records.MaxWrites]...)
+}
+
+func transactionsNameAnItemOnce(t *testing.T, table records.Table) {
+	err := table.Write(t.Context(),
+		records.Write{Key: item, If: records.IfAbsent(), Body: []byte("1")}, records.Write{Key: item, Body: []byte("2")})
+	wantCode(t, "two writes", err, fault.Invalid)
+	_, err = table.Get(t.Context(), item)
+	wantCode(t, "the item", err, fault.NotFound)
+}
+
+func itemsAreBounded(t *testing.T, table records.Table) {
+	large := records.Write{Key: item, Body: bytes.Repeat([]byte("x"), 400_000)}
+	write(t, table, large)
+	large.Body = bytes.Repeat([]byte("x"), 400<<10)
+	wantCode(t, "an item over 400 KB", table.Write(t.Context(), large), fault.Invalid)
+	for _, key := range []records.Key{{Partition: "p"}, {Sort: "s"}} {
+		wantCode(t, fmt.Sprintf("key %+v", key), table.Write(t.Context(), records.Write{Key: key}), fault.Invalid)
+	}
+	var many []records.Write
+	for i := range 11 {
+		many = append(many, records.Write{Key: records.Key{Partition: "many", Sort: fmt.Sprint(i)}, Body: large.Body[:400_000]})
+	}
+	wantCode(t, "a transaction over 4 MB", table.Write(t.Context(), many...), fault.Invalid)
+}
+
+func itemsMayExpire(t *testing.T, table records.Table) {
+	inAnHour := time.Now().Add(time.Hour)
+	write(t, table, records.Write{Key: item, If: records.IfAbsent(), Body: []byte("1"), Expires: inAnHour})
+	write(t, table, records.Write{Key: item, Body: []byte("2"), Expires: inAnHour})
+	if got, err := table.Get(t.Context(), item); err != nil || got.Revision != 2 || string(got.Body) != "2" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	write(t, table, records.Write{Key: item, If: records.IfRevision(2), Body: []byte("3")})
+	if got, err := table.Get(t.Context(), item); err != nil || got.Revision != 3 || string(got.Body) != "3" {
+		t.Errorf("after a write that does not let it go: %+v, %v", got, err)
+	}
+}
+
+func bodiesAreBytes(t *testing.T, table records.Table) {
+	for _, body := range []string{"", "text: \u2713 \U0001f6a2 \x00 \"quoted\"\n", "\xff\x00 no text"} {
+		write(t, table, records.Write{Key: item, Body: []byte(body)})
+		if got, err := table.Get(t.Context(), item); err != nil || string(got.Body) != body {
+			t.Errorf("%q became %q, %v", body, got.Body, err)
+		}
+	}
+}
+
+func queriesAreWhole(t *testing.T, table records.Table) {
+	body := bytes.Repeat([]byte("x"), 300_000) // DynamoDB answers 1 MB at a time
+	for i := range 8 {
+		write(t, table, records.Write{Key: records.Key{Partition: "large", Sort: fmt.Sprintf("a%d", i)}, Body: body})
+	}
+	for _, tt := range []struct {
+		prefix, after string
+		limit, want   int
+	}{{"", "", 100, 8}, {"", "", 7, 7}, {"a", "a1", 100, 6}, {"a", "a7", 100, 0}} {
+		items, err := table.Query(t.Context(), "large", tt.prefix, tt.after, tt.limit)
+		if err != nil || len(items) != tt.want {
+			t.Errorf("prefix %q after %q limit %d: %d items, %v; want %d", tt.prefix, tt.after, tt.limit, len(items), err, tt.want)
+		}
+	}
 }
 
 func oneCreatorWins(t *testing.T, table records.Table) {
