@@ -93,6 +93,12 @@ func passes(err error) bool {
 	if errors.As(err, &answer) && answer.HTTPStatusCode() >= http.StatusInternalServerError {
 		return true
 	}
-	var garbled *smithy.DeserializationError // an answer that broke off
+	return BrokeOff(err)
+}
+
+// BrokeOff tells whether an answer began and did not come to its end. The SDK does not try again then; a caller whose call
+// can be repeated may.
+func BrokeOff(err error) bool {
+	var garbled *smithy.DeserializationError
 	return errors.As(err, &garbled)
 }

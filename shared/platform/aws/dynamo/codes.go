@@ -50,9 +50,9 @@ func reasons(err error) []string {
 	return found
 }
 
-// isContended tells whether the same write may succeed in a moment.
-func isContended(err error) bool {
-	if contended[aws.Code(err)] {
+// isPassing tells whether the same write may succeed in a moment and the SDK does not try it again.
+func isPassing(err error) bool {
+	if contended[aws.Code(err)] || aws.BrokeOff(err) {
 		return true
 	}
 	for _, reason := range reasons(err) {

@@ -176,7 +176,7 @@ func contend(ctx context.Context, write func() error) error {
 	upTo := firstPause
 	for try := 1; ; try++ {
 		err := write()
-		if err == nil || try == tries || !isContended(err) {
+		if err == nil || try == tries || !isPassing(err) {
 			return err
 		}
 		select {
@@ -248,31 +248,25 @@ func encodeCondition(c records.Condition) (expression *string, values map[string
 }
 
 func decodeItem(found map[string]types.AttributeValue) (records.Item, error) {
-	var item records.Item
-	for name, value := range found {
-		switch value := value.(type) {
-		case *types.AttributeValueMemberS:
-			switch name {
-			case "pk":
-				item.Partition = value.Value
-			case "sk":
-				item.Sort = value.Value
-			case "body":
-				item.Body = []byte(value.Value)
-			}
-		case *types.AttributeValueMemberB:
-			if name == "body" {
-				item.Body = value.Value
-			}
-		case *types.AttributeValueMemberN:
-			if name == "rev" {
-				revision, err := strconv.ParseInt(value.Value, 10, 64)
-				if err != nil {
-					return item, fault.New(fault.Internal, "%s/%s has the revision %q", item.Partition, item.Sort, value.Value)
-				}
-				item.Revision = revision
-			}
-		}
+	item := records.Item{Key: records.Key{Partition: string(content(found["pk"])), Sort: string(content(found["sk"]))}}
+	revision, err := strconv.ParseInt(string(content(found["rev"])), 10, 64)
+	if err != nil {
+		return item, fault.New(fault.Internal, "the revision of %s/%s: %w", item.Partition, item.Sort, err)
 	}
+	item.Revision, item.Body = revision, content(found["body"])
 	return item, nil
+}
+
+// content gives what an attribute holds, whatever its type.
+func content(value types.AttributeValue) []byte {
+	switch value := value.(type) {
+	case *types.AttributeValueMemberS:
+		return []byte(value.Value)
+	case *types.AttributeValueMemberB:
+		return value.Value
+	case *types.AttributeValueMemberN:
+		return []byte(value.Value)
+	default:
+		return nil
+	}
 }

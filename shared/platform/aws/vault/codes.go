@@ -1,6 +1,8 @@
 package vault
 
 import (
+	"strings"
+
 	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/platform/aws"
 )
@@ -30,4 +32,10 @@ var keyCodes = aws.Codes{
 	"KMSInternalException":       fault.Unavailable,
 	"DependencyTimeoutException": fault.Unavailable,
 	"KeyUnavailableException":    fault.Unavailable,
+}
+
+// isForeign tells whether KMS refuses a sealed value because another key sealed it, or none: it says that access is denied,
+// in the same code as to a role without permission, whom alone it tells that it "is not authorized".
+func isForeign(err error) bool {
+	return aws.Code(err) == "AccessDeniedException" && !strings.Contains(err.Error(), "not authorized")
 }

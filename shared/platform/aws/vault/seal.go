@@ -41,6 +41,9 @@ func (s Seal) Unseal(ctx context.Context, sealed []byte, context map[string]stri
 		return nil, fault.New(fault.Invalid, "nothing is sealed in no bytes")
 	}
 	out, err := s.client.Decrypt(ctx, &kms.DecryptInput{KeyId: &s.key, CiphertextBlob: sealed, EncryptionContext: context})
+	if isForeign(err) {
+		return nil, fault.New(fault.Invalid, "not sealed by key %s, or changed since: %w", s.key, err)
+	}
 	if err != nil {
 		return nil, keyCodes.Fault(err)
 	}
