@@ -25,6 +25,12 @@ type Cloud struct {
 	Stillborn func(token cluster.Token) bool
 	// NeverBoots and NeverEnds keep hosts as they are.
 	NeverBoots, NeverEnds bool
+	// Takes, where there is one, is called at the start of every call by its name, and may take the call's time.
+	Takes func(ctx context.Context, call string)
+	// Booting, where there is one, gives each host its own time to start.
+	Booting func(token cluster.Token) time.Duration
+	// Polled is for a cloud that tells nobody of its changes: WatchHosts signals so often instead, as a reminder to look.
+	Polled time.Duration
 
 	mu        sync.Mutex
 	addresses map[cluster.Token]cluster.Address
@@ -90,7 +96,10 @@ func (c *Cloud) Trouble(method string, t *Trouble) {
 }
 
 // call carries out one call under the lock, unless trouble comes in between.
-func call[T any](c *Cloud, name string, do func() (T, error)) (T, error) {
+func call[T any](ctx context.Context, c *Cloud, name string, do func() (T, error)) (T, error) {
+	if c.Takes != nil {
+		c.Takes(ctx, name)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t := c.troubles[name]
@@ -108,8 +117,8 @@ func call[T any](c *Cloud, name string, do func() (T, error)) (T, error) {
 
 type nothing = struct{}
 
-func (c *Cloud) Zones(_ context.Context, subnets []string) ([]string, error) {
-	return call(c, "Zones", func() ([]string, error) {
+func (c *Cloud) Zones(ctx context.Context, subnets []string) ([]string, error) {
+	return call(ctx, c, "Zones", func() ([]string, error) {
 		zones := make([]string, len(subnets))
 		for i, subnet := range subnets {
 			if !strings.HasPrefix(subnet, "subnet-") {
@@ -121,8 +130,8 @@ func (c *Cloud) Zones(_ context.Context, subnets []string) ([]string, error) {
 	})
 }
 
-func (c *Cloud) EnsureAddress(_ context.Context, r cluster.AddressRequest) (cluster.Address, error) {
-	return call(c, "EnsureAddress", func() (cluster.Address, error) {
+func (c *Cloud) EnsureAddress(ctx context.Context, r cluster.AddressRequest) (cluster.Address, error) {
+	return call(ctx, c, "EnsureAddress", func() (cluster.Address, error) {
 		if _, there := c.addresses[r.Token]; !there {
 			c.taken++
 			ip := fmt.Sprintf("10.0.0.%d", c.taken)
@@ -132,8 +141,8 @@ func (c *Cloud) EnsureAddress(_ context.Context, r cluster.AddressRequest) (clus
 	})
 }
 
-func (c *Cloud) ReleaseAddress(_ context.Context, token cluster.Token) error {
-	_, err := call(c, "ReleaseAddress", func() (nothing, error) {
+func (c *Cloud) ReleaseAddress(ctx context.Context, token cluster.Token) error {
+	_, err := call(ctx, c, "ReleaseAddress", func() (nothing, error) {
 		for _, h := range c.hosts {
 			if h.token.NodeID == token.NodeID && h.State != cluster.HostTerminated {
 				return nothing{}, fault.New(fault.Conflict, "host %s uses the address", h.ID)
@@ -145,8 +154,8 @@ func (c *Cloud) ReleaseAddress(_ context.Context, token cluster.Token) error {
 	return err
 }
 
-func (c *Cloud) EnsureVolume(_ context.Context, r cluster.VolumeRequest) (cluster.Volume, error) {
-	return call(c, "EnsureVolume", func() (cluster.Volume, error) {
+func (c *Cloud) EnsureVolume(ctx context.Context, r cluster.VolumeRequest) (cluster.Volume, error) {
+	return call(ctx, c, "EnsureVolume", func() (cluster.Volume, error) {
 		if c.volumes[r.Token] == nil {
 			c.volumes[r.Token] = &volume{Volume: cluster.Volume{ID: "vol-" + r.Token.String(), SizeGiB: r.SizeGiB}}
 		}
@@ -154,8 +163,8 @@ func (c *Cloud) EnsureVolume(_ context.Context, r cluster.VolumeRequest) (cluste
 	})
 }
 
-func (c *Cloud) AttachVolume(_ context.Context, id, hostID string) error {
-	_, err := call(c, "AttachVolume", func() (nothing, error) {
+func (c *Cloud) AttachVolume(ctx context.Context, id, hostID string) error {
+	_, err := call(ctx, c, "AttachVolume", func() (nothing, error) {
 		h := c.hosts[hostID]
 		if h == nil || h.State != cluster.HostRunning {
 			return nothing{}, fault.New(fault.Conflict, "host %s does not run", hostID)
@@ -175,8 +184,8 @@ func (c *Cloud) AttachVolume(_ context.Context, id, hostID string) error {
 	return err
 }
 
-func (c *Cloud) DeleteVolume(_ context.Context, token cluster.Token) error {
-	_, err := call(c, "DeleteVolume", func() (nothing, error) {
+func (c *Cloud) DeleteVolume(ctx context.Context, token cluster.Token) error {
+	_, err := call(ctx, c, "DeleteVolume", func() (nothing, error) {
 		v := c.volumes[token]
 		if v == nil {
 			return nothing{}, nil
@@ -190,13 +199,13 @@ func (c *Cloud) DeleteVolume(_ context.Context, token cluster.Token) error {
 	return err
 }
 
-func (c *Cloud) LaunchHost(_ context.Context, r cluster.HostRequest) (cluster.Host, error) {
-	return call(c, "LaunchHost", func() (cluster.Host, error) {
+func (c *Cloud) LaunchHost(ctx context.Context, r cluster.HostRequest) (cluster.Host, error) {
+	return call(ctx, c, "LaunchHost", func() (cluster.Host, error) {
 		id := c.HostIDOf(r.Token)
 		if h := c.hosts[id]; h != nil {
 			return h.Host, nil
 		}
-		ctx, off := context.WithCancel(context.Background())
+		life, off := context.WithCancel(context.Background())
 		h := &host{Host: cluster.Host{ID: id, State: cluster.HostPending}, token: r.Token, off: off, silent: make(chan struct{})}
 		c.hosts[id] = h
 		c.launched[cluster.Token{ClusterID: r.Token.ClusterID, NodeID: r.Token.NodeID}]++
@@ -206,10 +215,14 @@ func (c *Cloud) LaunchHost(_ context.Context, r cluster.HostRequest) (cluster.Ho
 			close(h.silent)
 			return h.Host, nil
 		}
+		boots := c.BootsWithin
+		if c.Booting != nil {
+			boots = c.Booting(r.Token)
+		}
 		go func() {
 			defer close(h.silent)
-			if pause(ctx, c.BootsWithin) && !c.NeverBoots && c.turn(h, cluster.HostRunning) {
-				c.Boot(ctx, id, r.Token.NodeID)
+			if pause(life, boots) && !c.NeverBoots && c.turn(h, cluster.HostRunning) {
+				c.Boot(life, id, r.Token.NodeID)
 			}
 		}()
 		return h.Host, nil
@@ -243,8 +256,8 @@ func (c *Cloud) turn(h *host, state cluster.HostState) bool {
 	return true
 }
 
-func (c *Cloud) FindHost(_ context.Context, token cluster.Token) (cluster.Host, error) {
-	return call(c, "FindHost", func() (cluster.Host, error) {
+func (c *Cloud) FindHost(ctx context.Context, token cluster.Token) (cluster.Host, error) {
+	return call(ctx, c, "FindHost", func() (cluster.Host, error) {
 		if h := c.hosts[c.HostIDOf(token)]; h != nil {
 			return h.Host, nil
 		}
@@ -252,8 +265,8 @@ func (c *Cloud) FindHost(_ context.Context, token cluster.Token) (cluster.Host, 
 	})
 }
 
-func (c *Cloud) Host(_ context.Context, id string) (cluster.Host, error) {
-	return call(c, "Host", func() (cluster.Host, error) {
+func (c *Cloud) Host(ctx context.Context, id string) (cluster.Host, error) {
+	return call(ctx, c, "Host", func() (cluster.Host, error) {
 		if h := c.hosts[id]; h != nil {
 			return h.Host, nil
 		}
@@ -262,6 +275,9 @@ func (c *Cloud) Host(_ context.Context, id string) (cluster.Host, error) {
 }
 
 func (c *Cloud) WatchHosts() (<-chan struct{}, func()) {
+	if c.Polled > 0 {
+		return Reminder(c.Polled)
+	}
 	w := make(chan struct{}, 1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -273,9 +289,30 @@ func (c *Cloud) WatchHosts() (<-chan struct{}, func()) {
 	}
 }
 
+// Reminder signals at every interval until it is stopped: how those watch who are told of nothing.
+func Reminder(interval time.Duration) (signals <-chan struct{}, stop func()) {
+	w, stopped := make(chan struct{}, 1), make(chan struct{})
+	ticker := time.NewTicker(interval)
+	go func() {
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+			case <-stopped:
+				return
+			}
+			select {
+			case w <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	return w, func() { close(stopped) }
+}
+
 // RetireHost begins to end a host. It takes a while, as a cloud does.
-func (c *Cloud) RetireHost(_ context.Context, id string) error {
-	_, err := call(c, "RetireHost", func() (nothing, error) {
+func (c *Cloud) RetireHost(ctx context.Context, id string) error {
+	_, err := call(ctx, c, "RetireHost", func() (nothing, error) {
 		if h := c.hosts[id]; h != nil && h.State != cluster.HostTerminated && !c.NeverEnds {
 			go func() {
 				h.off()
@@ -289,8 +326,8 @@ func (c *Cloud) RetireHost(_ context.Context, id string) error {
 	return err
 }
 
-func (c *Cloud) ForgetHost(_ context.Context, id string) error {
-	_, err := call(c, "ForgetHost", func() (nothing, error) {
+func (c *Cloud) ForgetHost(ctx context.Context, id string) error {
+	_, err := call(ctx, c, "ForgetHost", func() (nothing, error) {
 		if h := c.hosts[id]; h != nil && h.State != cluster.HostTerminated {
 			return nothing{}, fault.New(fault.Conflict, "host %s is %s", id, h.State)
 		}
@@ -300,8 +337,8 @@ func (c *Cloud) ForgetHost(_ context.Context, id string) error {
 	return err
 }
 
-func (c *Cloud) PutSecret(_ context.Context, name, value string) (string, error) {
-	return call(c, "PutSecret", func() (string, error) {
+func (c *Cloud) PutSecret(ctx context.Context, name, value string) (string, error) {
+	return call(ctx, c, "PutSecret", func() (string, error) {
 		if _, there := c.secrets[name]; !there {
 			c.secrets[name] = value
 		}
@@ -309,8 +346,8 @@ func (c *Cloud) PutSecret(_ context.Context, name, value string) (string, error)
 	})
 }
 
-func (c *Cloud) Secret(_ context.Context, name string) (string, error) {
-	return call(c, "Secret", func() (string, error) {
+func (c *Cloud) Secret(ctx context.Context, name string) (string, error) {
+	return call(ctx, c, "Secret", func() (string, error) {
 		value, there := c.secrets[name]
 		if !there {
 			return "", fault.New(fault.NotFound, "there is no secret %s", name)
@@ -319,8 +356,8 @@ func (c *Cloud) Secret(_ context.Context, name string) (string, error) {
 	})
 }
 
-func (c *Cloud) DeleteSecrets(_ context.Context, prefix string) error {
-	_, err := call(c, "DeleteSecrets", func() (nothing, error) {
+func (c *Cloud) DeleteSecrets(ctx context.Context, prefix string) error {
+	_, err := call(ctx, c, "DeleteSecrets", func() (nothing, error) {
 		name, ok := strings.CutSuffix(prefix, "/")
 		if !ok || path.Clean("/"+name) != "/"+name || name == "" {
 			return nothing{}, fault.New(fault.Invalid, "%q is no prefix to delete secrets by", prefix)
