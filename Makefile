@@ -36,6 +36,10 @@ lint: ## golangci-lint, and asl-validator over the state machines
 	npm ci --silent --no-audit --no-fund
 	for machine in statemachines/*.asl.json; do npx asl-validator --json-path "$$machine" || exit 1; done
 
+.PHONY: model
+model: ## what a create takes on AWS, modelled: its critical path, and its budget
+	@go test ./statemachines -count=1 -v -run 'OnAWS$$' | grep -v '^=== \|^PASS'
+
 .PHONY: bench
 bench: setup build ## figures: ours and hand-started brokers side by side
 	go run ./integration/bench

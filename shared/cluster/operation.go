@@ -26,7 +26,8 @@ func (t OperationType) Machine() string {
 }
 
 // Budget is how long one attempt may take before its checks give up: several times what it takes on a bad day, the
-// download of Kafka included, and short enough that whoever waits is told.
+// download of Kafka included, and short enough that whoever waits is told. On AWS it is more than twice what one create of
+// a thousand takes, as statemachines models it.
 func (t OperationType) Budget() time.Duration { return 10 * time.Minute }
 
 // Steps of operations, in MSK's manner of naming them.
