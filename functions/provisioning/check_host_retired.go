@@ -12,12 +12,17 @@ import (
 // CheckHostRetired asks whether a node's host has ended for certain, so that its volume and its address are free.
 type CheckHostRetired struct {
 	Nodes    nodeRecords
-	Platform hostStates
+	Platform interface {
+		hostStates
+		// RetireHost begins to end a host, or does so with more force when it has been asked before.
+		RetireHost(ctx context.Context, id string) error
+	}
 	Progress Progress
 	Now      func() time.Time
 }
 
-// Run waits for the end up to serve.LongPoll; a host that lives on past the operation's deadline ends the operation.
+// Run waits for the end up to serve.LongPoll. A host that has not ended by then is asked once more to; one that lives on
+// past the operation's deadline ends the operation.
 func (s CheckHostRetired) Run(ctx context.Context, in CheckNodeInput) (CheckOutput, error) {
 	n, err := s.Nodes.Node(ctx, in.ClusterID, in.NodeID)
 	if err != nil {
@@ -39,6 +44,9 @@ func (s CheckHostRetired) Run(ctx context.Context, in CheckNodeInput) (CheckOutp
 	})
 	if err != nil || out.Done {
 		return out, err
+	}
+	if err := s.Platform.RetireHost(ctx, n.Host.ID); err != nil {
+		return CheckOutput{}, fmt.Errorf("retire host %s of %s again: %w", n.Host.ID, n, err)
 	}
 	return out, s.Progress.checkDeadline(ctx, in.ClusterID, in.OperationID, s.Now(), fmt.Sprintf("%s: %s", n, out.Reason))
 }

@@ -31,6 +31,7 @@ func (s EnsureVolume) Run(ctx context.Context, in NodeInput) (Empty, error) {
 	volume, err := s.Platform.EnsureVolume(ctx, cluster.VolumeRequest{
 		Token:       cluster.Token{ClusterID: c.ID, NodeID: n.ID},
 		ClusterName: c.Name,
+		Role:        n.Role,
 		Rack:        n.Rack,
 		SizeGiB:     volumeSize(c, n),
 	})

@@ -17,7 +17,8 @@ type LaunchHost struct {
 	Nodes    nodeRecords
 	Clusters clusterRecords
 	Platform interface {
-		// LaunchHost starts a host, or gives the one that the token has started before, in whatever state it is.
+		// LaunchHost starts a host, or gives the one that the token has started before, in whatever state it is. One that
+		// ended so long ago that the platform has forgotten it is terminated and has no id.
 		LaunchHost(ctx context.Context, request cluster.HostRequest) (cluster.Host, error)
 		// ForgetHost drops whatever the platform still keeps of a host that has ended.
 		ForgetHost(ctx context.Context, id string) error
@@ -47,8 +48,10 @@ func (s LaunchHost) Run(ctx context.Context, in NodeInput) (Empty, error) {
 		return Empty{}, err
 	}
 	if host.State == cluster.HostTerminated {
-		if err := s.forget(ctx, host.ID); err != nil {
-			return Empty{}, err
+		if host.ID != "" { // a platform that has forgotten the host knows no id either
+			if err := s.forget(ctx, host.ID); err != nil {
+				return Empty{}, err
+			}
 		}
 		if n, err = s.nextAttempt(ctx, n); err != nil {
 			return Empty{}, err

@@ -60,10 +60,11 @@ type Volume struct {
 type HostState string
 
 const (
-	HostPending    HostState = "pending"
-	HostRunning    HostState = "running"
-	HostStopped    HostState = "stopped" // powered off, can be started again
-	HostTerminated HostState = "terminated"
+	HostPending      HostState = "pending"
+	HostRunning      HostState = "running"
+	HostStopped      HostState = "stopped"       // powered off, can be started again
+	HostShuttingDown HostState = "shutting-down" // on its way to terminated: it may still write
+	HostTerminated   HostState = "terminated"
 )
 
 // Host serves a node at the moment: an EC2 instance, or a group of processes on one machine. Replaceable.

@@ -34,6 +34,7 @@ type AddressRequest struct {
 type VolumeRequest struct {
 	Token       Token
 	ClusterName string
+	Role        Role
 	Rack        string
 	SizeGiB     int
 }

@@ -89,7 +89,7 @@ func (p Platform) volume(t *testing.T, token cluster.Token) cluster.Volume {
 		t.Fatalf("zones: %v", err)
 	}
 	v, err := p.EnsureVolume(t.Context(), cluster.VolumeRequest{
-		Token: token, ClusterName: "orders", Rack: zones[0], SizeGiB: 10,
+		Token: token, ClusterName: "orders", Role: cluster.Broker, Rack: zones[0], SizeGiB: 10,
 	})
 	if err != nil {
 		t.Fatalf("volume for node %d: %v", token.NodeID, err)

@@ -1,0 +1,60 @@
+package compute_test
+
+import (
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+
+	"github.com/millrace/millrace/integration/awsrules"
+	"github.com/millrace/millrace/shared/platform/aws/awstest"
+	"github.com/millrace/millrace/shared/platform/aws/compute"
+	"github.com/millrace/millrace/shared/platform/platformtest"
+)
+
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	os.Exit(m.Run())
+}
+
+// cloud is an account with a deployment, behind rules as strict as AWS.
+type cloud struct {
+	compute.Platform
+	account    awstest.AWS
+	rules      *awsrules.Rules
+	deployment awsrules.Deployment
+}
+
+// asAWS is slow as AWS is, on a scale of its own: new things are overlooked twice, hosts take a while to start and to end.
+var asAWS = awsrules.Config{
+	PendingFor: 100 * time.Millisecond, ShuttingDownFor: 100 * time.Millisecond, GracefulFor: time.Hour, UnseenFor: 2,
+}
+
+func open(t *testing.T, c awsrules.Config) cloud {
+	t.Helper()
+	account := awstest.Start(t)
+	rules := awsrules.Start(t, account, c)
+	rules.Config.Retryer = impatient
+	deployment := awsrules.Deploy(t, account.Config)
+	return cloud{compute.New(rules.Config, deployment.Config), account, rules, deployment}
+}
+
+// impatient tries as often as the SDK does, and waits less in between.
+func impatient() aws.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = 5 * time.Millisecond })
+}
+
+func platform(t *testing.T) platformtest.Platform {
+	c := open(t, asAWS)
+	return platformtest.Platform{
+		Hosts: c.Hosts, Volumes: c.Volumes, Addresses: c.Addresses, Zones: c.Zones, Subnets: c.deployment.Subnets,
+	}
+}
+
+func TestCompute_HasConformingHosts(t *testing.T)     { platformtest.HostsSuite(t, platform) }
+func TestCompute_HasConformingVolumes(t *testing.T)   { platformtest.VolumesSuite(t, platform) }
+func TestCompute_HasConformingAddresses(t *testing.T) { platformtest.AddressesSuite(t, platform) }
+func TestCompute_HasConformingZones(t *testing.T)     { platformtest.ZonesSuite(t, platform) }

@@ -1,0 +1,62 @@
+package compute
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/millrace/millrace/shared/cluster"
+)
+
+// Tags on everything that is made.
+const (
+	deploymentTag = "millrace:deployment"
+	clusterTag    = "millrace:cluster"
+	nodeTag       = "millrace:node"
+	tokenTag      = "millrace:token"
+	recordTag     = "millrace:record" // on network interfaces: the name in Route 53 that goes with it
+)
+
+// tags are those of something that is made for a token. They are in one order always: parameters of a repeated call with a
+// client token have to be the same.
+func (r region) tags(kind types.ResourceType, token cluster.Token, clusterName string, role cluster.Role, more ...types.Tag) types.TagSpecification {
+	node := strconv.Itoa(int(token.NodeID))
+	return types.TagSpecification{ResourceType: kind, Tags: append([]types.Tag{
+		{Key: aws.String("Name"), Value: aws.String(clusterName + " " + string(role) + " " + node)},
+		{Key: aws.String(deploymentTag), Value: &r.Deployment},
+		{Key: aws.String(clusterTag), Value: &token.ClusterID},
+		{Key: aws.String(nodeTag), Value: &node},
+		{Key: aws.String(tokenTag), Value: aws.String(token.String())},
+	}, more...)}
+}
+
+// ofToken filters by what was made for a token.
+func (r region) ofToken(token cluster.Token) []types.Filter {
+	return []types.Filter{
+		{Name: aws.String("tag:" + tokenTag), Values: []string{token.String()}},
+		{Name: aws.String("tag:" + deploymentTag), Values: []string{r.Deployment}},
+	}
+}
+
+// tag gives the value of a tag; empty when there is none.
+func tag(tags []types.Tag, key string) string {
+	for _, t := range tags {
+		if aws.ToString(t.Key) == key {
+			return aws.ToString(t.Value)
+		}
+	}
+	return ""
+}
+
+// clientTokens are the client tokens of one wish, in the order in which they are used. EC2 answers a client token that was
+// used with the resource of that first time, also when that one has been deleted since, so the next number is taken then.
+func clientTokens(token cluster.Token) []string {
+	const numbers = 16
+	tokens := make([]string, numbers)
+	for n := range tokens {
+		tokens[n] = fmt.Sprintf("%s.%d", token, n)
+	}
+	return tokens
+}

@@ -1,0 +1,196 @@
+package compute
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/fault"
+)
+
+// volumeDevice is the name under which every host has its log volume.
+const volumeDevice = "/dev/sdf"
+
+// EnsureVolume makes a volume, or gives the one that the token has made before.
+func (v Volumes) EnsureVolume(ctx context.Context, r cluster.VolumeRequest) (cluster.Volume, error) {
+	found, err := v.byToken(ctx, r.Token)
+	if err != nil {
+		return cluster.Volume{}, fmt.Errorf("look for volume %s: %w", r.Token, err)
+	}
+	if len(found) > 0 {
+		return volumeOf(found[0]), nil
+	}
+	for _, clientToken := range clientTokens(r.Token) {
+		made, err := v.ec2.CreateVolume(ctx, &ec2.CreateVolumeInput{
+			ClientToken:        aws.String(clientToken),
+			AvailabilityZoneId: &r.Rack,
+			Size:               aws.Int32(int32(r.SizeGiB)), //nolint:gosec // EBS's largest is 65536 GiB
+			VolumeType:         types.VolumeTypeGp3,
+			Encrypted:          aws.Bool(true), KmsKeyId: &v.VolumeKey,
+			TagSpecifications: []types.TagSpecification{v.tags(types.ResourceTypeVolume, r.Token, r.ClusterName, r.Role)},
+		})
+		if is(err, otherParameters, noVolume) {
+			continue
+		}
+		if err != nil {
+			return cluster.Volume{}, fmt.Errorf("make volume %s: %w", r.Token,
+				failure(err, fmt.Sprintf("a volume of %d GiB in %s", r.SizeGiB, r.Rack)))
+		}
+		seen, err := v.seen(ctx, aws.ToString(made.VolumeId))
+		if err != nil || seen {
+			return cluster.Volume{ID: aws.ToString(made.VolumeId), SizeGiB: int(aws.ToInt32(made.Size))}, err
+		}
+	}
+	return cluster.Volume{}, fault.New(fault.Unavailable, "volume %s was deleted too often within a day", r.Token)
+}
+
+// seen waits until everybody can see a volume; false when there is none (any more).
+func (v Volumes) seen(ctx context.Context, id string) (bool, error) {
+	gone := false
+	seen, err := v.settled(ctx, func() (bool, error) {
+		found, err := v.describe(ctx, id)
+		gone = found != nil && ending(*found)
+		return found != nil, err
+	})
+	if err != nil {
+		return false, fmt.Errorf("look at volume %s: %w", id, err)
+	}
+	return seen && !gone, nil
+}
+
+// AttachVolume attaches a volume to a running host. A volume that is attached there already stays so. One that another host
+// has is a Conflict, and so is a host that does not run; a volume that is not there is NotFound.
+func (v Volumes) AttachVolume(ctx context.Context, id, hostID string) error {
+	there, err := v.attached(ctx, id, hostID)
+	if err != nil || there {
+		return err
+	}
+	_, err = v.ec2.AttachVolume(ctx, &ec2.AttachVolumeInput{VolumeId: &id, InstanceId: &hostID, Device: aws.String(volumeDevice)})
+	if err == nil {
+		return nil
+	}
+	if is(err, volumeInUse, incorrectState) { // it may be ours: an answer may have been lost
+		if there, lookErr := v.attached(ctx, id, hostID); lookErr != nil || there {
+			return lookErr
+		}
+	}
+	if is(err, noInstance) {
+		return fault.New(fault.Conflict, "host %s has ended", hostID)
+	}
+	return fmt.Errorf("attach volume %s to host %s: %w", id, hostID, failure(err, "volume "+id))
+}
+
+// attached tells whether a host has a volume. That another has it is an error, and so is a volume that can't be attached.
+func (v Volumes) attached(ctx context.Context, id, hostID string) (bool, error) {
+	var found *types.Volume
+	_, err := v.settled(ctx, func() (_ bool, err error) {
+		found, err = v.describe(ctx, id)
+		return found != nil && found.State != types.VolumeStateCreating, err
+	})
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("look at volume %s: %w", id, err)
+	case found == nil || ending(*found):
+		return false, fault.New(fault.NotFound, "there is no volume %s", id)
+	case found.State == types.VolumeStateCreating:
+		return false, fault.New(fault.Unavailable, "volume %s is still being made", id)
+	}
+	holder, letGo := holderOf(*found)
+	switch {
+	case holder == hostID && !letGo:
+		return true, nil
+	case holder == hostID:
+		return false, fault.New(fault.Unavailable, "volume %s is being detached from host %s", id, hostID)
+	case holder != "":
+		return false, v.held(ctx, "volume "+id, holder)
+	}
+	return false, nil
+}
+
+// DeleteVolume deletes what a token has made. A volume that is gone, or never was, is success; one that a host has is a
+// Conflict.
+func (v Volumes) DeleteVolume(ctx context.Context, token cluster.Token) error {
+	var found []types.Volume
+	_, err := v.settled(ctx, func() (_ bool, err error) {
+		found, err = v.byToken(ctx, token)
+		return len(found) > 0, err
+	})
+	if err != nil {
+		return fmt.Errorf("look for volume %s: %w", token, err)
+	}
+	for _, volume := range found {
+		if err := v.delete(ctx, volume); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v Volumes) delete(ctx context.Context, volume types.Volume) error {
+	id := aws.ToString(volume.VolumeId)
+	if holder, _ := holderOf(volume); holder != "" {
+		return v.held(ctx, "volume "+id, holder)
+	}
+	_, err := v.ec2.DeleteVolume(ctx, &ec2.DeleteVolumeInput{VolumeId: &id})
+	if err != nil && !is(err, noVolume) {
+		return fmt.Errorf("delete volume %s: %w", id, failure(err, "volume "+id))
+	}
+	return nil
+}
+
+// byToken gives the volumes that a token has made and that are not being deleted, in one order. There is one, unless EC2
+// took longer than it may to show the first.
+func (v Volumes) byToken(ctx context.Context, token cluster.Token) ([]types.Volume, error) {
+	var found []types.Volume
+	for pages := ec2.NewDescribeVolumesPaginator(v.ec2, &ec2.DescribeVolumesInput{Filters: v.ofToken(token)}); pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, failure(err, "the look at volumes")
+		}
+		found = append(found, page.Volumes...)
+	}
+	found = slices.DeleteFunc(found, ending)
+	slices.SortFunc(found, func(a, b types.Volume) int {
+		return strings.Compare(aws.ToString(a.VolumeId), aws.ToString(b.VolumeId))
+	})
+	return found, nil
+}
+
+// describe gives a volume; nil when nobody can see it.
+func (v Volumes) describe(ctx context.Context, id string) (*types.Volume, error) {
+	out, err := v.ec2.DescribeVolumes(ctx, &ec2.DescribeVolumesInput{VolumeIds: []string{id}})
+	if is(err, noVolume) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, failure(err, "the look at volumes")
+	}
+	if len(out.Volumes) == 0 {
+		return nil, nil
+	}
+	return &out.Volumes[0], nil
+}
+
+func ending(v types.Volume) bool {
+	return v.State == types.VolumeStateDeleting || v.State == types.VolumeStateDeleted
+}
+
+// holderOf gives the host that has a volume, and whether it is letting go; empty when none has.
+func holderOf(v types.Volume) (hostID string, letsGo bool) {
+	for _, a := range v.Attachments {
+		if a.State != types.VolumeAttachmentStateDetached {
+			return aws.ToString(a.InstanceId), a.State == types.VolumeAttachmentStateDetaching
+		}
+	}
+	return "", false
+}
+
+func volumeOf(v types.Volume) cluster.Volume {
+	return cluster.Volume{ID: aws.ToString(v.VolumeId), SizeGiB: int(aws.ToInt32(v.Size))}
+}
