@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/millrace/millrace/shared/brokeragent"
 	"github.com/millrace/millrace/shared/kafkadist"
@@ -67,7 +68,9 @@ func run(ctx context.Context, args []string, output io.Writer) error {
 		Mailbox:  httpmailbox.NewClient(host.HostID, host.EndpointFile, host.TokenFile),
 		Volume:   brokeragent.VolumeAt(host.Volume),
 		Software: software{kafkadist.Store{Dir: host.Kafka}},
-		Log:      slog.New(slog.NewJSONHandler(output, nil)).With("host", host.HostID),
+		// A heartbeat costs a write to this machine's own disk.
+		HeartbeatInterval: 15 * time.Second,
+		Log:               slog.New(slog.NewJSONHandler(output, nil)).With("host", host.HostID),
 	}
 	return agent.Run(ctx)
 }

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/millrace/millrace/shared/nodespec"
 )
@@ -27,7 +28,9 @@ type Agent struct {
 	Mailbox  nodespec.Mailbox
 	Volume   VolumeFinder
 	Software Software
-	Log      *slog.Logger
+	// HeartbeatInterval lies between the heartbeats of a running node: what they cost is the platform's to weigh.
+	HeartbeatInterval time.Duration
+	Log               *slog.Logger
 
 	// What tests replace; nil means the real thing.
 	processes processes
@@ -77,7 +80,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		return err
 	}
 
-	report := newReporter(a.Mailbox, a.Log, nodespec.Heartbeat{
+	report := newReporter(a.Mailbox, a.Log, a.HeartbeatInterval, nodespec.Heartbeat{
 		HostID:         a.HostID,
 		State:          nodespec.Waiting,
 		Reason:         "waiting for a spec",

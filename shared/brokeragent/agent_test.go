@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/shared/authority"
 	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/nodespec"
 )
@@ -37,7 +38,34 @@ func TestAgent_StartsKafkaAndReportsAtOnceWhenItWorks(t *testing.T) {
 		if beat.Generation != 1 || beat.Process == nil || !slices.Equal(beat.Brokers, []int32{1, 2, 3}) {
 			t.Errorf("heartbeat = %+v", beat)
 		}
+		if beat.Cluster != "orders" || beat.NodeID != 1 || beat.Role != nodespec.Broker || beat.CertificateEnds != nil {
+			t.Errorf("a heartbeat that does not say whose it is: %+v", beat)
+		}
 		r.wantStarts(1)
+	})
+}
+
+func TestAgent_SaysWhenItsCertificateEnds(t *testing.T) {
+	bubble(t, func(r *rig) {
+		certificate, key, err := authority.New("orders", time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ca, err := authority.Load(certificate + key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := spec(1)
+		s.Certificate, err = ca.Sign(r.mailbox.last().SigningRequest, authority.Subject{CommonName: "broker 1"}, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.mailbox.put(s)
+		beat := r.after(5*time.Second).wantState(nodespec.Running, "")
+		leaf, err := leafOf(s.Certificate)
+		if err != nil || beat.CertificateEnds == nil || !beat.CertificateEnds.Equal(leaf.NotAfter) {
+			t.Errorf("the certificate ends %v, want that of %+v (%v)", beat.CertificateEnds, leaf, err)
+		}
 	})
 }
 

@@ -44,6 +44,8 @@ func (r *rig) startAgent() {
 	ended := make(chan struct{})
 	agent := Agent{
 		HostID: "i-1", Dir: r.dir, Mailbox: r.mailbox, Volume: VolumeAt(r.volume), Software: r.machine,
+		HeartbeatInterval: 15 * time.Second,
+
 		Log:       slog.New(slog.NewTextHandler(r.log, nil)),
 		processes: r.machine,
 		newProbe:  func(nodespec.Spec, keyPair) (probe, error) { return r.machine, nil },

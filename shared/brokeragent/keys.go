@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 )
 
 // keyPair is the host's private key, which never leaves it, and the request to have it certified. ECDSA P-256, because
@@ -88,15 +89,36 @@ func makeKeys(h home, hostID string) (keyPair, error) {
 
 // certifiedBy tells whether a certificate chain (PEM, leaf first) is for this key.
 func (k keyPair) certifiedBy(chain string) (bool, error) {
+	leaf, err := leafOf(chain)
+	if err != nil {
+		return false, err
+	}
+	return k.public.Equal(leaf.PublicKey), nil
+}
+
+// leafOf is the first certificate of a chain.
+func leafOf(chain string) (*x509.Certificate, error) {
 	block, _ := pem.Decode([]byte(chain))
 	if block == nil {
-		return false, errors.New("the certificate is not PEM")
+		return nil, errors.New("the certificate is not PEM")
 	}
 	leaf, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
-		return false, fmt.Errorf("certificate: %w", err)
+		return nil, fmt.Errorf("certificate: %w", err)
 	}
-	return k.public.Equal(leaf.PublicKey), nil
+	return leaf, nil
+}
+
+// endOf is when a chain's leaf stops being valid; nil where there is none that can be read.
+func endOf(chain string) *time.Time {
+	if chain == "" {
+		return nil
+	}
+	leaf, err := leafOf(chain)
+	if err != nil {
+		return nil
+	}
+	return &leaf.NotAfter
 }
 
 // keystore is the key followed by its chain: what Kafka reads as a keystore of type PEM.

@@ -83,6 +83,7 @@ func (n *node) follow(ctx context.Context, spec nodespec.Spec) {
 	// State and generation change in one heartbeat: Running under a new generation must never mean the old process.
 	n.report.update(func(b *nodespec.Heartbeat) {
 		b.Generation, b.State, b.Reason, b.FailedStarts = spec.Generation, nodespec.Preparing, "", 0
+		b.Cluster, b.NodeID, b.Role, b.CertificateEnds = spec.Cluster, spec.NodeID, spec.Role, endOf(spec.Certificate)
 	})
 	n.strikes = 0
 	for ctx.Err() == nil {

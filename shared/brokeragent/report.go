@@ -12,16 +12,16 @@ import (
 )
 
 const (
-	peaceInterval    = 15 * time.Second // between heartbeats of a running node
-	trouble          = 5 * time.Second  // between heartbeats of any other
-	beatPatience     = 5 * time.Second  // for one heartbeat to arrive
-	farewellPatience = time.Second      // for the last one: ending must not wait for a control plane that is gone
+	trouble          = 5 * time.Second // between heartbeats of a node that is not running
+	beatPatience     = 5 * time.Second // for one heartbeat to arrive
+	farewellPatience = time.Second     // for the last one: ending must not wait for a control plane that is gone
 )
 
 // reporter sends heartbeats: at once when something changed, and regularly in between.
 type reporter struct {
 	mailbox nodespec.Mailbox
 	log     *slog.Logger
+	peace   time.Duration // between heartbeats of a running node
 
 	mu      sync.Mutex
 	beat    nodespec.Heartbeat
@@ -29,8 +29,8 @@ type reporter struct {
 	changed chan struct{}
 }
 
-func newReporter(mailbox nodespec.Mailbox, log *slog.Logger, first nodespec.Heartbeat) *reporter {
-	return &reporter{mailbox: mailbox, log: log, beat: first, changed: make(chan struct{}, 1)}
+func newReporter(mailbox nodespec.Mailbox, log *slog.Logger, peace time.Duration, first nodespec.Heartbeat) *reporter {
+	return &reporter{mailbox: mailbox, log: log, peace: peace, beat: first, changed: make(chan struct{}, 1)}
 }
 
 // update changes what the next heartbeats say.
@@ -90,7 +90,7 @@ func (r *reporter) run(ctx context.Context) {
 		default:
 			failures = 0
 			if beat.State == nodespec.Running {
-				next = peaceInterval
+				next = r.peace
 			}
 		}
 		select {

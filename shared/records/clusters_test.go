@@ -473,7 +473,7 @@ func TestMailbox_WakesWhoWaitsAndForgetsAHostWhole(t *testing.T) {
 
 func TestMailbox_ASigningRequestStaysWithHeartbeatsThatDoNotRepeatIt(t *testing.T) {
 	r, _ := openRecords(t)
-	if err := r.PutSigningRequest(t.Context(), "h-1", "first"); err != nil {
+	if err := r.PutSigningRequest(t.Context(), "h-1", nodespec.Heartbeat{SigningRequest: "first"}); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok, err := r.Beat(t.Context(), "h-1"); ok || err != nil {
@@ -499,12 +499,15 @@ func TestMailbox_HostsWithARoleHavePartitionsThatIAMCanTell(t *testing.T) {
 		if len(writes) != 1 || writes[0].If != records.Always() {
 			t.Errorf("%+v is not a single unconditional write", writes)
 		}
+		if week := time.Date(2026, 12, 4, 12, 0, 0, 0, time.UTC); !writes[0].Expires.Equal(week) {
+			t.Errorf("%v expires %v, want %v", writes[0].Key, writes[0].Expires, week)
+		}
 		written = append(written, writes[0].Key.Partition+"/"+writes[0].Key.Sort)
 		return nil
 	}
-	beat := nodespec.Heartbeat{HostID: "i-1"}
+	beat := nodespec.Heartbeat{HostID: "i-1", At: time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)}
 	if err := errors.Join(
-		r.PutSigningRequest(t.Context(), "i-1", "mine"),
+		r.PutSigningRequest(t.Context(), "i-1", beat),
 		r.PutBeat(t.Context(), "i-1", beat),
 		r.PutNews(t.Context(), "i-1", beat),
 	); err != nil {
@@ -540,7 +543,7 @@ func TestHostOfBeat(t *testing.T) {
 		{"spec#AROAEXAMPLE:i-1", "", false},
 		{"clusters", "", false},
 	} {
-		if hostID, ok := records.HostOfBeat(tt.partition); ok != tt.ok || ok && hostID != tt.want {
+		if hostID, ok := records.HostOfBeat(tt.partition); ok != tt.ok || hostID != tt.want {
 			t.Errorf("%s: %q, %t; want %q, %t", tt.partition, hostID, ok, tt.want, tt.ok)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/nodespec"
@@ -29,7 +30,10 @@ const (
 // HostOfBeat gives the host whose beat partition this is; ok is false for every other partition.
 func HostOfBeat(partition string) (hostID string, ok bool) {
 	identity, ok := strings.CutPrefix(partition, beatPrefix)
-	return identity[strings.LastIndexByte(identity, ':')+1:], ok
+	if !ok {
+		return "", false
+	}
+	return identity[strings.LastIndexByte(identity, ':')+1:], true
 }
 
 // identity is how a host is known to the table: on AWS by its aws:userid, role id and instance id, which IAM compares
@@ -44,6 +48,18 @@ func (r Records) identity(hostID string) string {
 func (r Records) specKey(hostID string) Key { return Key{specPrefix + r.identity(hostID), only} }
 
 func (r Records) beatKey(hostID, item string) Key { return Key{beatPrefix + r.identity(hostID), item} }
+
+// beatLife is how long what a host said is kept after its last write. Hosts that end without being forgotten, as when the
+// whole control plane is gone meanwhile, leave nothing behind for ever.
+const beatLife = 7 * 24 * time.Hour
+
+func (r Records) putBeat(hostID, item string, beat nodespec.Heartbeat, value any) (Write, error) {
+	w, err := put(r.beatKey(hostID, item), value, Always())
+	if !beat.At.IsZero() {
+		w.Expires = beat.At.Add(beatLife)
+	}
+	return w, err
+}
 
 // signingRequest is the body of a host's item of that name.
 type signingRequest struct {
@@ -102,23 +118,23 @@ func (r Records) Beat(ctx context.Context, hostID string) (beat nodespec.Heartbe
 func (r Records) PutBeat(ctx context.Context, hostID string, beat nodespec.Heartbeat) error {
 	asked := signingRequest{beat.SigningRequest}
 	beat.SigningRequest = ""
-	w, err := put(r.beatKey(hostID, LastBeat), beat, Always())
+	w, err := r.putBeat(hostID, LastBeat, beat, beat)
 	if err != nil {
 		return err
 	}
 	if asked.SigningRequest == "" {
 		return r.Table.Write(ctx, w)
 	}
-	beside, err := put(r.beatKey(hostID, request), asked, Always())
+	beside, err := r.putBeat(hostID, request, beat, asked)
 	if err != nil {
 		return err
 	}
 	return r.Table.Write(ctx, beside, w)
 }
 
-// PutSigningRequest writes the signing request that the next heartbeats of a host go with.
-func (r Records) PutSigningRequest(ctx context.Context, hostID, pem string) error {
-	w, err := put(r.beatKey(hostID, request), signingRequest{pem}, Always())
+// PutSigningRequest writes only the signing request of a heartbeat; the next ones go with it.
+func (r Records) PutSigningRequest(ctx context.Context, hostID string, beat nodespec.Heartbeat) error {
+	w, err := r.putBeat(hostID, request, beat, signingRequest{beat.SigningRequest})
 	if err != nil {
 		return err
 	}
@@ -128,7 +144,7 @@ func (r Records) PutSigningRequest(ctx context.Context, hostID, pem string) erro
 // PutNews writes a heartbeat that tells something new, for whoever follows the table's changes. Nobody reads it here.
 func (r Records) PutNews(ctx context.Context, hostID string, beat nodespec.Heartbeat) error {
 	beat.SigningRequest = ""
-	w, err := put(r.beatKey(hostID, NewsBeat), beat, Always())
+	w, err := r.putBeat(hostID, NewsBeat, beat, beat)
 	if err != nil {
 		return err
 	}

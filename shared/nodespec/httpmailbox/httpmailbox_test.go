@@ -6,13 +6,13 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/nodespec"
 	"github.com/millrace/millrace/shared/nodespec/httpmailbox"
+	"github.com/millrace/millrace/shared/nodespec/mailboxtest"
 )
 
 // post is the control plane's side: one spec and the last heartbeat per host, and a token for each.
@@ -20,6 +20,15 @@ type post struct {
 	tokens map[string]string
 	specs  map[string]nodespec.Spec
 	beats  map[string]nodespec.Heartbeat
+	broken bool
+}
+
+// working is an error while the post is broken.
+func (p *post) working() error {
+	if p.broken {
+		return fault.New(fault.Unavailable, "the store is closed")
+	}
+	return nil
 }
 
 func (p *post) Token(_ context.Context, hostID string) (string, error) {
@@ -32,10 +41,13 @@ func (p *post) Token(_ context.Context, hostID string) (string, error) {
 
 func (p *post) Spec(_ context.Context, hostID string, above int64) (nodespec.Spec, bool, error) {
 	spec, ok := p.specs[hostID]
-	return spec, ok && spec.Generation > above, nil
+	return spec, ok && spec.Generation > above, p.working()
 }
 
 func (p *post) PutBeat(_ context.Context, hostID string, beat nodespec.Heartbeat) error {
+	if err := p.working(); err != nil {
+		return err
+	}
 	p.beats[hostID] = beat
 	return nil
 }
@@ -63,29 +75,22 @@ func writeFile(t *testing.T, content string) string {
 	return path
 }
 
-func TestMailbox_CarriesSpecsAndHeartbeats(t *testing.T) {
-	p, endpoint := startPost(t)
-	client := httpmailbox.NewClient("i-1", endpoint, writeFile(t, "right\n"))
-
-	if _, ok, err := client.Spec(t.Context(), 0); ok || err != nil {
-		t.Fatalf("a host without a spec: ok=%v, err=%v", ok, err)
-	}
-	want := nodespec.Spec{Generation: 2, NodeID: 1, Properties: map[string]string{"node.id": "1"}}
-	p.specs["i-1"] = want
-	got, ok, err := client.Spec(t.Context(), 1)
-	if err != nil || !ok || !reflect.DeepEqual(got, want) {
-		t.Fatalf("Spec = %+v, %v, %v; want %+v", got, ok, err, want)
-	}
-	if _, ok, err := client.Spec(t.Context(), 2); ok || err != nil {
-		t.Fatalf("a spec that is not newer: ok=%v, err=%v", ok, err)
-	}
-
-	beat := nodespec.Heartbeat{HostID: "i-1", State: nodespec.Running, Brokers: []int32{1, 2}}
-	if err := client.Beat(t.Context(), beat); err != nil {
-		t.Fatal(err)
-	}
-	if !reflect.DeepEqual(p.beats["i-1"], beat) {
-		t.Errorf("heartbeat = %+v, want %+v", p.beats["i-1"], beat)
+func TestMailbox_KeepsThePromisesOfEveryMailbox(t *testing.T) {
+	for _, promise := range mailboxtest.Promises {
+		t.Run(promise.Name, func(t *testing.T) {
+			const hostID = mailboxtest.HostID
+			p, endpoint := startPost(t)
+			p.tokens[hostID] = "right"
+			promise.Check(t, mailboxtest.Link{
+				Mailbox: httpmailbox.NewClient(hostID, endpoint, writeFile(t, "right\n")),
+				PutSpec: func(spec nodespec.Spec) { p.specs[hostID] = spec },
+				Beat: func() (nodespec.Heartbeat, bool) {
+					beat, ok := p.beats[hostID]
+					return beat, ok
+				},
+				Break: func(broken bool) { p.broken = broken },
+			})
+		})
 	}
 }
 
@@ -112,15 +117,6 @@ func TestMailbox_RefusesWhoeverIsNotTheHost(t *testing.T) {
 				t.Errorf("Beat: code %q (%v); want %q; taken: %v", fault.CodeOf(err), err, tt.want, p.beats)
 			}
 		})
-	}
-}
-
-func TestMailbox_AHostCannotSpeakForAnother(t *testing.T) {
-	p, endpoint := startPost(t)
-	client := httpmailbox.NewClient("i-1", endpoint, writeFile(t, "right"))
-	err := client.Beat(t.Context(), nodespec.Heartbeat{HostID: "i-2"})
-	if !fault.Is(err, fault.Invalid) || len(p.beats) != 0 {
-		t.Errorf("err = %v, taken: %v", err, p.beats)
 	}
 }
 
