@@ -16,13 +16,13 @@ type Workflows struct {
 	Engine *asl.Engine
 }
 
-// Start starts an execution of a machine, once for each name.
+// Start starts an execution of a machine, once for each name: a name that was used is success, as on AWS.
 func (w Workflows) Start(ctx context.Context, machine, name string, input any) error {
 	body, err := json.Marshal(input)
 	if err != nil {
 		return fmt.Errorf("start %s: %w", machine, err)
 	}
-	if _, err := w.Engine.Start(ctx, machine, name, body); err != nil {
+	if _, err := w.Engine.Start(ctx, machine, name, body); err != nil && !errors.Is(err, asl.ErrExecutionAlreadyExists) {
 		if errors.Is(err, asl.ErrClosed) || errors.Is(err, asl.ErrNotJournalled) {
 			return fault.New(fault.Unavailable, "start %s: %w", machine, err)
 		}

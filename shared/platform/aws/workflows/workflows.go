@@ -75,8 +75,8 @@ func (w Workflows) Execution(ctx context.Context, id string) (e cluster.Executio
 	case types.ExecutionStatusSucceeded:
 	default: // FAILED, TIMED_OUT, ABORTED
 		e.Failure = &cluster.Failure{Code: aws.ToString(found.Error), Message: aws.ToString(found.Cause)}
-		if e.Failure.Code == "" { // an abort has a name only where whoever aborted gave it one
-			e.Failure.Code = string(found.Status)
+		if e.Failure.Code == "" {
+			e.Failure.Code = unnamed(found.Status)
 		}
 	}
 	return e, true, nil
@@ -85,4 +85,12 @@ func (w Workflows) Execution(ctx context.Context, id string) (e cluster.Executio
 // ExecutionNamed tells of an execution by its name; known is false when there is none.
 func (w Workflows) ExecutionNamed(ctx context.Context, machine, name string) (e cluster.Execution, known bool, err error) {
 	return w.Execution(ctx, strings.Replace(w.config.Prefix, ":stateMachine:", ":execution:", 1)+machine+":"+name)
+}
+
+// unnamed is the error of an execution that ended without one: too late, or by an abort that gave none.
+func unnamed(status types.ExecutionStatus) string {
+	if status == types.ExecutionStatusTimedOut {
+		return "States.Timeout"
+	}
+	return string(status)
 }
