@@ -44,23 +44,29 @@ func Start(t testing.TB) AWS {
 	if testing.Short() {
 		t.Skip("moto takes seconds to start")
 	}
-	endpoint, err := server()
-	if err != nil {
-		t.Fatalf("start moto: %v", err)
-	}
-	a := AWS{Endpoint: endpoint, Account: fmt.Sprintf("%012d", 1+rand.N(int64(999_999_999_998)))}
-	if a.Credentials, err = newAccessKey(t.Context(), endpoint, a.Account); err != nil {
-		t.Fatalf("make an access key of account %s: %v", a.Account, err)
-	}
-	a.Config, err = platform.Load(t.Context(),
-		config.WithRegion(Region),
-		config.WithBaseEndpoint(endpoint),
-		config.WithCredentialsProvider(credentials.StaticCredentialsProvider{Value: a.Credentials}),
-	)
+	a, err := Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return a
+}
+
+// Open makes an account as Start does, for a program that is no test.
+func Open(ctx context.Context) (AWS, error) {
+	endpoint, err := server()
+	if err != nil {
+		return AWS{}, fmt.Errorf("start moto: %w", err)
+	}
+	a := AWS{Endpoint: endpoint, Account: fmt.Sprintf("%012d", 1+rand.N(int64(999_999_999_998)))}
+	if a.Credentials, err = newAccessKey(ctx, endpoint, a.Account); err != nil {
+		return AWS{}, fmt.Errorf("make an access key of account %s: %w", a.Account, err)
+	}
+	a.Config, err = platform.Load(ctx,
+		config.WithRegion(Region),
+		config.WithBaseEndpoint(endpoint),
+		config.WithCredentialsProvider(credentials.StaticCredentialsProvider{Value: a.Credentials}),
+	)
+	return a, err
 }
 
 // Environment is how other programs reach the account: the functions' binaries, agents, the aws command line.

@@ -1,6 +1,7 @@
 package awstest
 
 import (
+	"context"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -15,7 +16,15 @@ const TableName = "millrace"
 // NewTable makes the account's table of records, without anything in it.
 func (a AWS) NewTable(t testing.TB) (name string) {
 	t.Helper()
-	_, err := dynamodb.NewFromConfig(a.Config).CreateTable(t.Context(), &dynamodb.CreateTableInput{
+	if err := a.MakeTable(t.Context()); err != nil {
+		t.Fatalf("make a table: %v", err)
+	}
+	return TableName
+}
+
+// MakeTable makes the table that is called TableName.
+func (a AWS) MakeTable(ctx context.Context) error {
+	_, err := dynamodb.NewFromConfig(a.Config).CreateTable(ctx, &dynamodb.CreateTableInput{
 		TableName:   aws.String(TableName),
 		BillingMode: types.BillingModePayPerRequest,
 		KeySchema: []types.KeySchemaElement{
@@ -30,18 +39,24 @@ func (a AWS) NewTable(t testing.TB) (name string) {
 			StreamEnabled: aws.Bool(true), StreamViewType: types.StreamViewTypeNewAndOldImages,
 		},
 	})
-	if err != nil {
-		t.Fatalf("make a table: %v", err)
-	}
-	return TableName
+	return err
 }
 
 // NewKey makes a KMS key and gives its ARN.
 func (a AWS) NewKey(t testing.TB) (arn string) {
 	t.Helper()
-	made, err := kms.NewFromConfig(a.Config).CreateKey(t.Context(), &kms.CreateKeyInput{})
+	arn, err := a.MakeKey(t.Context())
 	if err != nil {
 		t.Fatalf("make a key: %v", err)
 	}
-	return *made.KeyMetadata.Arn
+	return arn
+}
+
+// MakeKey makes a KMS key as NewKey does.
+func (a AWS) MakeKey(ctx context.Context) (arn string, err error) {
+	made, err := kms.NewFromConfig(a.Config).CreateKey(ctx, &kms.CreateKeyInput{})
+	if err != nil {
+		return "", err
+	}
+	return *made.KeyMetadata.Arn, nil
 }
