@@ -479,8 +479,8 @@ func (w *world) wantOneOfEverything(nodes int) {
 	}
 }
 
-// secrets is how many a cluster has: its authority and its internal password.
-const secrets = 2
+// secrets is how many a cluster has whose nodes know each other by certificates: its authority.
+const secrets = 1
 
 // wantFailed checks that an operation has failed in words that people can read, and says at which step.
 func (w *world) wantFailed(op cluster.Operation, reason string) {

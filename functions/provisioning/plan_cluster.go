@@ -15,8 +15,8 @@ import (
 	"github.com/millrace/millrace/shared/placement"
 )
 
-// PlanCluster decides which nodes a new cluster has and where, and makes the cluster's certificate authority and the
-// password its nodes may need among themselves.
+// PlanCluster decides which nodes a new cluster has and where, and makes the cluster's certificate authority and, where its
+// nodes talk plainly among themselves, the password they need for that.
 type PlanCluster struct {
 	Records interface {
 		Cluster(ctx context.Context, id string) (cluster.Cluster, error)
@@ -55,8 +55,10 @@ func (s PlanCluster) Run(ctx context.Context, in PlanClusterInput) (NodesOutput,
 	if err := s.ensureAuthority(ctx, c); err != nil {
 		return NodesOutput{}, err
 	}
-	if _, err := s.Secrets.PutSecret(ctx, passwordName(c.ID), rand.Text()); err != nil {
-		return NodesOutput{}, fmt.Errorf("keep the internal password of %s: %w", c.ID, err)
+	if needsPassword(c) {
+		if _, err := s.Secrets.PutSecret(ctx, passwordName(c.ID), rand.Text()); err != nil {
+			return NodesOutput{}, fmt.Errorf("keep the internal password of %s: %w", c.ID, err)
+		}
 	}
 	zones, err := s.Zones.Zones(ctx, c.Spec.Subnets)
 	if err != nil {
@@ -119,6 +121,10 @@ func nodeIDs(nodes []cluster.Node) []int32 {
 	}
 	return ids
 }
+
+// needsPassword tells whether a cluster's nodes know each other by a password. Those with encryption among themselves know
+// each other by their certificates, and a secret costs $0.40 a month.
+func needsPassword(c cluster.Cluster) bool { return !c.Spec.InCluster }
 
 // Secrets are what the secrets of a cluster are called. Their names begin with the cluster's id, which is how they are found
 // again to be removed.

@@ -177,11 +177,7 @@ func TestPlanCluster_PlansOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		password, err := s.Secret(t.Context(), "c/internal-password")
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, err := json.Marshal([]any{c.Authority, password, s.nodes(t)})
+		text, err := json.Marshal([]any{c.Authority, s.nodes(t)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -191,6 +187,31 @@ func TestPlanCluster_PlansOnce(t *testing.T) {
 	s.now = s.now.Add(time.Hour)
 	if again, err := s.call(t, "PlanCluster", 0); err != nil || again != first || seen() != before {
 		t.Errorf("a second plan: %s, %v\n%s\n%s", again, err, before, seen())
+	}
+}
+
+func TestPlanCluster_MakesAPasswordOnlyForNodesThatTalkPlainly(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		inCluster bool
+	}{{"by certificates", true}, {"plainly", false}} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := openSite(t, func(spec *cluster.Spec) { spec.InCluster = tt.inCluster })
+			s.provision(t)
+			password, err := s.Secret(t.Context(), "c/internal-password")
+			if fault.Is(err, fault.NotFound) != tt.inCluster {
+				t.Errorf("the password is %q, %v", password, err)
+			}
+			s.do(t, 0, "PlanCluster", "WriteNodeSpecs")
+			if again, _ := s.Secret(t.Context(), "c/internal-password"); again != password {
+				t.Errorf("a second plan has made the password %q of %q", again, password)
+			}
+			for id, spec := range s.specs(t) {
+				if !tt.inCluster && !strings.Contains(fmt.Sprint(spec.Properties), password) {
+					t.Errorf("node %d does not know the password", id)
+				}
+			}
+		})
 	}
 }
 

@@ -103,9 +103,9 @@ func (s WriteNodeSpecs) shape(ctx context.Context, c cluster.Cluster, nodes []cl
 	if !ok {
 		return brokerconfig.Cluster{}, fault.New(fault.Invalid, "Kafka version %s is not known", c.Spec.KafkaVersion)
 	}
-	password, err := s.Secrets.Secret(ctx, passwordName(c.ID))
+	password, err := s.password(ctx, c)
 	if err != nil {
-		return brokerconfig.Cluster{}, fmt.Errorf("read the internal password of %s: %w", c.ID, err)
+		return brokerconfig.Cluster{}, err
 	}
 	configuration, err := s.configuration(ctx, c)
 	if err != nil {
@@ -127,6 +127,18 @@ func (s WriteNodeSpecs) shape(ctx context.Context, c cluster.Cluster, nodes []cl
 		}
 	}
 	return shape, nil
+}
+
+// password gives what the nodes know each other by; empty where they do by their certificates.
+func (s WriteNodeSpecs) password(ctx context.Context, c cluster.Cluster) (string, error) {
+	if !needsPassword(c) {
+		return "", nil
+	}
+	password, err := s.Secrets.Secret(ctx, passwordName(c.ID))
+	if err != nil {
+		return "", fmt.Errorf("read the internal password of %s: %w", c.ID, err)
+	}
+	return password, nil
 }
 
 // configuration gives the customer's own properties; none when the cluster runs on the defaults.
