@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -135,6 +136,18 @@ func TestRemote_TheEndpointMayBeInTheEnvironment(t *testing.T) {
 	c.Env = append(d.environ(ada.id, ada.secret), "MILLRACE_ENDPOINT="+remoteURL)
 	if out, err := c.CombinedOutput(); err != nil || !strings.Contains(string(out), "Nothing runs") {
 		t.Errorf("down: %v\n%s", err, out)
+	}
+}
+
+func TestRemote_AControlPlaneOfThisMachineHasAnEndpointToo(t *testing.T) {
+	m := newMachine(t)
+	m.up()
+	plane := m.controlPlane()
+	c := m.command(t.Context(), "status", "--endpoint", plane.endpoint())
+	c.Env = append(withoutAWS(c.Env), "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull,
+		"AWS_ACCESS_KEY_ID="+plane.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+plane.SecretAccessKey, "AWS_REGION="+plane.Region)
+	if out, err := c.CombinedOutput(); err != nil || !strings.Contains(string(out), "no clusters yet") {
+		t.Errorf("status: %v\n%s", err, out)
 	}
 }
 

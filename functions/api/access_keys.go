@@ -123,8 +123,8 @@ func (a *API) rotateKey(ctx context.Context, id string, in rotateKeyInput) (any,
 	a.forgetEndedKeys(ctx)
 	old, next, err := a.Records.ReplaceAccessKey(ctx, id, func(old *accesskey.Key) (accesskey.Key, error) {
 		if old.ReplacedBy != "" {
-			return next, mskapi.BadRequest("", "The access key %s was rotated already and ends at %s; %s took its place.",
-				id, old.EndsAt.Format(time.RFC3339), old.ReplacedBy)
+			return next, mskapi.BadRequest("", "The access key %s was rotated already and ends at %s. %s took its place: "+
+				"rotate that one, or revoke either.", id, old.EndsAt.Format(time.RFC3339), old.ReplacedBy)
 		}
 		endsAt := now.Add(goesOn)
 		old.EndsAt, old.ReplacedBy = &endsAt, next.ID

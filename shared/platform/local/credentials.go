@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+
+	"github.com/millrace/millrace/shared/accesskey"
 )
 
 // Credentials are the one access key of a local control plane.
@@ -22,9 +24,11 @@ func (l Layout) EnsureCredentials() (Credentials, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return c, err
 	}
-	c = Credentials{
-		AccessKeyID:     "MILLRACE" + rand.Text()[:12],
-		SecretAccessKey: rand.Text() + rand.Text()[:14],
+	if c.AccessKeyID, err = accesskey.NewID(rand.Reader); err != nil {
+		return c, err
+	}
+	if c.SecretAccessKey, err = accesskey.NewSecret(rand.Reader); err != nil {
+		return c, err
 	}
 	content, err := json.Marshal(c)
 	if err != nil {

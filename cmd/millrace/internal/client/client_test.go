@@ -260,3 +260,39 @@ func TestClient_TellsAStrangerFromAControlPlane(t *testing.T) {
 		t.Errorf("got %v, want an error that is not the control plane's", err)
 	}
 }
+
+func TestRoute_OfAnIAMIdentityBringsItsSession(t *testing.T) {
+	var came *http.Request
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		came = r
+		_, _ = w.Write([]byte(`{"clusters": []}`))
+	}))
+	t.Cleanup(server.Close)
+	c := client.Client{Route: client.Route{
+		Endpoint: server.URL + "/v1", Region: region, IAM: true,
+		Credentials: credentials.NewStaticCredentialsProvider("ASIAROLE", "secret", "the session"),
+	}}
+	if _, err := c.Cluster(t.Context(), "arn:aws:kafka:eu-west-1:1:cluster/a/b"); err != nil {
+		t.Fatal(err)
+	}
+	if got := came.URL.EscapedPath(); got != "/v1/iam/millrace/v1/clusters/arn:aws:kafka:eu-west-1:1:cluster%2Fa%2Fb" {
+		t.Errorf("it went to %s", got)
+	}
+	signed := came.Header.Get("Authorization")
+	if came.Header.Get("X-Amz-Security-Token") != "the session" || !strings.Contains(signed, "x-amz-security-token") ||
+		!strings.Contains(signed, "/eu-west-1/execute-api/") {
+		t.Errorf("it came with %v", came.Header)
+	}
+}
+
+// A redirect would take a signature to somebody it was not made for.
+func TestRoute_FollowsNoRedirect(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was followed") }))
+	t.Cleanup(elsewhere.Close)
+	server := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
+	t.Cleanup(server.Close)
+	_, err := client.Client{Route: client.Route{Endpoint: server.URL, Region: region, Credentials: static(key)}}.Clusters(t.Context())
+	if err == nil {
+		t.Error("a redirect is no answer")
+	}
+}
