@@ -1,9 +1,11 @@
 package statemachines_test
 
 import (
+	"encoding/json"
 	"slices"
 	"testing"
 
+	"github.com/millrace/millrace/shared/bill"
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/platform/local/asl"
 )
@@ -58,6 +60,35 @@ func TestCreateCluster_KeepsOneClusterFromRunningTwice(t *testing.T) {
 		w.wantActive(op)
 		if got := w.platform.Launched()[cluster.Token{ClusterID: clusterID, NodeID: 1}]; got != 1 {
 			t.Errorf("%d hosts for broker 1", got)
+		}
+	})
+}
+
+// Every host looks for its spec all the time, and pays by its length.
+func TestCreateCluster_WritesSpecsAsShortAsTheBillSays(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.wait(w.create(small(3)))
+		nodes, err := w.records.Nodes(t.Context(), clusterID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range nodes {
+			limit := bill.BrokerSpecBytes
+			if n.Role == cluster.Controller {
+				limit = bill.ControllerSpecBytes
+			}
+			spec, err := w.records.Spec(t.Context(), n.Host.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := json.Marshal(spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			const keys = 100 // names and values of the other attributes
+			if len(body)+keys > limit {
+				t.Errorf("the spec of %s has %d bytes with its keys; the bill counts on %d", n, len(body)+keys, limit)
+			}
 		}
 	})
 }

@@ -237,8 +237,10 @@ type stopwatch struct {
 
 type timeRange struct{ from, to time.Time }
 
-type stopwatchKey struct{}
-type hostKey struct{}
+type (
+	stopwatchKey struct{}
+	hostKey      struct{}
+)
 
 // takes lets a call to AWS take its time, on behalf of a step or a host. Whoever is neither is the test, which waits for nothing.
 func (m *model) takes(ctx context.Context, latencies ...string) {

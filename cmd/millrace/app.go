@@ -97,7 +97,7 @@ a control plane also take the --endpoint of one elsewhere.`,
 	root.AddCommand(
 		a.upCommand(), a.downCommand(), worksElsewhere(a.statusCommand()), worksElsewhere(a.envCommand()), a.resetCommand(),
 		worksElsewhere(a.caCommand()), worksElsewhere(a.clustersCommand()), worksElsewhere(a.keysCommand()),
-		worksElsewhere(a.proxyCommand()), a.kafkaCommand(), a.versionCommand(),
+		worksElsewhere(a.proxyCommand()), worksElsewhere(a.costCommand()), a.kafkaCommand(), a.versionCommand(),
 	)
 	return root
 }

@@ -77,6 +77,10 @@ func TestUsage_MistakesAreToldApartFromFailures(t *testing.T) {
 		{"keys", "issue", "--role", "king"},
 		{"keys", "revoke"},
 		{"keys", "rotate", "MILLRACEABCDEFGHIJKL", "--now", "--end-after", "1h"},
+		{"cost", "--brokers", "0"},
+		{"cost", "--type", "kafka.t3.small"},
+		{"cost", "--traffic-mb-s", "-1"},
+		{"cost", "--from", "demo", "--volume", "100"},
 		{"proxy"},
 		{"proxy", "--endpoint", "https://kafka.example.com", "--listen", "0.0.0.0:4601"},
 		{"status", "--endpoint", ""},
@@ -104,6 +108,7 @@ func TestCommands_WithoutAControlPlaneSayHowToStartOne(t *testing.T) {
 		{"clusters", "resume", "demo"},
 		{"keys", "list"},
 		{"keys", "issue", "--role", "admin"},
+		{"cost", "--from", "demo"},
 	} {
 		if said := m.fails(exitFailure, args...); !strings.Contains(said, "millrace up") || !strings.Contains(said, m.data) {
 			t.Errorf("millrace %v says %q", args, said)
@@ -125,6 +130,7 @@ func TestCommands_PrintJSON(t *testing.T) {
 	}
 	isJSON("status")
 	isJSON("version")
+	isJSON("cost")
 	isJSON("kafka", "versions")
 	isJSON("up", "--detach", "--listen", "127.0.0.1:0")
 	isJSON("status")

@@ -123,6 +123,9 @@ type clusterView struct {
 	Failure      *failureView // why it is FAILED
 	Version      string       // MSK's currentVersion
 	KafkaVersion string
+	InstanceType string // of the brokers, by MSK's name
+	VolumeGiB    int    // of each broker
+	InCluster    bool   // whether brokers talk to each other over TLS
 	CreatedAt    time.Time
 	Nodes        []nodeView // brokers first
 	// Operation is the one that holds the cluster or, when none does, the last one.
@@ -194,6 +197,9 @@ func (a *API) view(ctx context.Context, c cluster.Cluster) (clusterView, error) 
 		Failure:      viewFailure(c.Failure),
 		Version:      c.Version,
 		KafkaVersion: c.Spec.KafkaVersion,
+		InstanceType: c.Spec.InstanceType,
+		VolumeGiB:    c.Spec.VolumeGiB,
+		InCluster:    c.Spec.InCluster,
 		CreatedAt:    c.CreatedAt,
 	}
 	nodes, err := a.Records.Nodes(ctx, c.ID)

@@ -15,6 +15,9 @@ type Cluster struct {
 	Failure      *Failure      `json:"failure,omitempty"` // why it is FAILED
 	Version      string        `json:"version"`           // MSK's currentVersion
 	KafkaVersion string        `json:"kafkaVersion"`
+	InstanceType string        `json:"instanceType"` // of the brokers, by MSK's name
+	VolumeGiB    int           `json:"volumeGiB"`    // of each broker
+	InCluster    bool          `json:"inCluster"`    // whether brokers talk to each other over TLS
 	CreatedAt    time.Time     `json:"createdAt"`
 	Nodes        []Node        `json:"nodes"` // brokers first
 	// Operation is the one that holds the cluster or, when none does, the last one.

@@ -1,0 +1,129 @@
+package bill
+
+import (
+	"fmt"
+
+	"github.com/millrace/millrace/shared/awsfacts"
+)
+
+// How the control plane uses AWS while nobody asks anything of it. A sweep comes every minute; functions have as much
+// memory as they are deployed with, and logs are as long as ours are.
+const (
+	sweeps          = minutes
+	sweepSeconds    = 0.1  // of the Express machine and its function, mostly one read
+	sweepMemoryGB   = 0.25 // of the function; a machine counts with 64 MB
+	machineMemoryGB = 0.0625
+	sweepLogBytes   = 3000 // five events of the machine without their data, three lines of the function
+	imageGB         = 3    // of a host's root volume that hold something
+	callers         = 4    // of the table: as many functions
+	gigabyte        = float64(1 << 30)
+)
+
+// ControlPlane is a deployment without a cluster. What only watches it is a sheet of its own: see [Watching].
+func ControlPlane() Sheet {
+	return Sheet{"Control plane at rest", []Line{
+		line("KMS key", "kms.key", 1, "one key for the table, secrets and volumes"),
+		line("KMS requests", "kms.request", keyRequests(callers), "DynamoDB keeps a caller's table key while it calls; one an hour is allowed for"),
+		line("Route 53 private zone", "route53.zone", 1, "the brokers' names"),
+		line("Broker image", "ebs.snapshot", imageGB, "its snapshot"),
+		line("Schedule", "scheduler.invocation", sweeps, "a sweep each minute"),
+		line("Sweep: Step Functions requests", "states.express-request", sweeps, ""),
+		line("Sweep: Step Functions time", "states.express-gb-second", sweeps*sweepSeconds*machineMemoryGB, ""),
+		line("Sweep: Lambda requests", "lambda.request", sweeps, ""),
+		line("Sweep: Lambda time", "lambda.gb-second", sweeps*sweepSeconds*sweepMemoryGB, ""),
+		line("Sweep: DynamoDB reads", "dynamodb.read", sweeps, "the operations that have not ended"),
+		line("Sweep: logs", "cloudwatch.logs", sweeps*sweepLogBytes/gigabyte, ""),
+		line("Table", "dynamodb.storage", 0.001, "a megabyte"),
+		line("Table: backups", "dynamodb.backup", 0.001, "point-in-time recovery"),
+	}}
+}
+
+// The alarms' metrics: as many as infra deploys.
+const (
+	alarmMetrics = 10
+	dashboards   = 1
+)
+
+// Watching is what observes the control plane: alarms, traces of the sweeps, the dashboard.
+func Watching() Sheet {
+	return Sheet{"Watching the control plane", []Line{
+		line("Alarms", "cloudwatch.alarm", alarmMetrics, "metrics that they look at"),
+		line("Dashboard", "cloudwatch.dashboard", dashboards, ""),
+		line("X-Ray", "xray.trace", sweeps+publishings, "a trace of each sweep, and of each batch of heartbeats"),
+	}}
+}
+
+// What hosts do in peace: shared/nodespec/tablemailbox keeps to it.
+const (
+	beatSeconds = 30
+	lookSeconds = 15
+	beatBytes   = 1024
+
+	publishings     = minutes // heartbeats are gathered for a minute
+	publishSeconds  = 0.1
+	publishMemoryGB = 0.25
+	publishLogBytes = 500
+	queriesPerHost  = 2000 // of names: connections stay
+)
+
+// How long the specs of a cluster with the defaults are, with their keys.
+const (
+	BrokerSpecBytes     = 4600
+	ControllerSpecBytes = 3800
+)
+
+// IdleCluster is what a cluster adds to the control plane's bill while nobody uses it, besides its hosts and volumes.
+func IdleCluster(c Cluster) Sheet {
+	hosts := float64(c.Brokers + c.Controllers)
+	writeUnit := float64(awsfacts.LimitOf("dynamodb.write-unit-bytes").Count())
+	secrets, why := 1, "the cluster's authority"
+	if c.PlainInside {
+		secrets, why = 2, "the cluster's authority, and a password for connections inside"
+	}
+	return Sheet{"An idle cluster adds", []Line{
+		line("Heartbeats", "dynamodb.write", hosts*seconds/beatSeconds*units(beatBytes, writeUnit),
+			fmt.Sprintf("each host, every %d s", beatSeconds)),
+		line("Looks for a newer spec", "dynamodb.read", looks(c), fmt.Sprintf("each host, every %d s, consistently", lookSeconds)),
+		line("Secrets", "secretsmanager.secret", float64(secrets), why),
+		line("KMS requests", "kms.request", keyRequests(hosts), "as above, for each host"),
+		line("Heartbeats to metrics: Lambda requests", "lambda.request", publishings, "a batch each minute"),
+		line("Heartbeats to metrics: Lambda time", "lambda.gb-second", publishings*publishSeconds*publishMemoryGB, ""),
+		line("Heartbeats to metrics: logs", "cloudwatch.logs", publishings*publishLogBytes/gigabyte, ""),
+		line("Names", "route53.query", hosts*queriesPerHost, ""),
+	}}
+}
+
+// looks are the read units of looking for specs.
+func looks(c Cluster) float64 {
+	readUnit := float64(awsfacts.LimitOf("dynamodb.read-unit-bytes").Count())
+	all := float64(c.Brokers)*units(BrokerSpecBytes, readUnit) + float64(c.Controllers)*units(ControllerSpecBytes, readUnit)
+	return all * seconds / lookSeconds
+}
+
+// keyRequests are those that DynamoDB makes of KMS for so many callers of a table under a key of the customer. It keeps the
+// table key of a caller who is never silent for five minutes, on each of its own machines; one an hour is our allowance.
+func keyRequests(callers float64) float64 { return callers * Hours }
+
+// units are how many units an item takes.
+func units(bytes, unit float64) float64 {
+	whole := float64(int(bytes / unit))
+	if bytes > whole*unit {
+		whole++
+	}
+	return whole
+}
+
+// How many metrics heartbeats are published as, in the namespace Millrace/Kafka.
+const (
+	metricsPerBroker  = 4
+	metricsPerCluster = 2
+)
+
+// Metrics are what a cluster's own metrics in CloudWatch cost.
+func Metrics(c Cluster) Sheet {
+	metrics := float64(c.Brokers*metricsPerBroker + metricsPerCluster)
+	return Sheet{"Metrics of a cluster", []Line{
+		line("CloudWatch metrics", "cloudwatch.metric", metrics, fmt.Sprintf("%d a broker, %d a cluster", metricsPerBroker, metricsPerCluster)),
+		line("Publishing them", "cloudwatch.request", minutes, "a request each minute"),
+	}}
+}
