@@ -1,0 +1,153 @@
+package logvolume
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+// interval lies between two looks at the disks. An attached volume appears within a second or two.
+const interval = 500 * time.Millisecond
+
+// Bringer brings the log volume to its place. It has to be root.
+type Bringer struct {
+	// Target is the directory where the volume is mounted; it is made when it is missing.
+	Target string
+	// Owner is the user whom the volume belongs to once it is mounted; empty leaves it root's.
+	Owner string
+	Log   *slog.Logger
+
+	disks func(context.Context) ([]Device, error) // what tests replace; nil means Disks
+}
+
+// Run returns once the volume is mounted at the target. Until then it looks again and again: a volume may come late, and
+// somebody may take away what stands in its way. Why it is not there yet stands in the log, and, where that is not just
+// time, at the place where it should be.
+func (b Bringer) Run(ctx context.Context) error {
+	if err := b.makePlace(); err != nil {
+		return err
+	}
+	if b.disks == nil {
+		b.disks = Disks
+	}
+	said := "nothing yet"
+	for {
+		v, err := b.once(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == nil && v.Action == Done:
+			return nil
+		case err != nil:
+			v = Verdict{Refuse, v.Device, err.Error()}
+		}
+		if v.Reason != said {
+			said = v.Reason
+			b.Log.Info("the log volume is not mounted", "verdict", v.Action, "device", v.Device, "reason", v.Reason)
+			if err := b.writeRefusal(v); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(interval):
+		}
+	}
+}
+
+// once looks, decides and acts. A volume that it has just mounted is done.
+func (b Bringer) once(ctx context.Context) (Verdict, error) {
+	disks, err := b.disks(ctx)
+	if err != nil {
+		return Verdict{}, fmt.Errorf("look at the disks: %w", err)
+	}
+	v := Decide(disks, b.Target)
+	switch v.Action {
+	case Format:
+		if err := b.format(ctx, v.Device); err != nil {
+			return v, err
+		}
+		fallthrough
+	case Mount:
+		if err := b.mount(ctx, v.Device); err != nil {
+			return v, err
+		}
+		v.Action = Done
+	case Done:
+		return v, b.own() // a run before this one may have ended between the two
+	case Wait, Refuse:
+	}
+	return v, nil
+}
+
+// format makes a file system. Without -f it refuses to do so over any other that it finds: the last of three guards.
+func (b Bringer) format(ctx context.Context, device string) error {
+	if _, err := output(exec.CommandContext(ctx, "mkfs."+FileSystem, "-q", device)); err != nil {
+		return fmt.Errorf("make a file system: %w", err)
+	}
+	b.Log.Info("made a file system on a blank volume", "device", device, "fileSystem", FileSystem)
+	return nil
+}
+
+func (b Bringer) mount(ctx context.Context, device string) error {
+	// Kafka keeps records there, and nobody is to start anything from it. Reading a record is no reason to write.
+	options := "noatime,nodev,nosuid,noexec"
+	if _, err := output(exec.CommandContext(ctx, "mount", "-t", FileSystem, "-o", options, device, b.Target)); err != nil {
+		return fmt.Errorf("mount the volume: %w", err)
+	}
+	b.Log.Info("mounted the log volume", "device", device, "target", b.Target)
+	return b.own()
+}
+
+// own gives the mounted volume to its owner. What is in it is the owner's already.
+func (b Bringer) own() error {
+	if b.Owner == "" {
+		return nil
+	}
+	owner, err := user.Lookup(b.Owner)
+	if err != nil {
+		return err
+	}
+	uid, err := strconv.Atoi(owner.Uid)
+	if err != nil {
+		return fmt.Errorf("user %s: %w", b.Owner, err)
+	}
+	gid, err := strconv.Atoi(owner.Gid)
+	if err != nil {
+		return fmt.Errorf("group of %s: %w", b.Owner, err)
+	}
+	return os.Chown(b.Target, uid, gid)
+}
+
+// makePlace makes the directory that the volume is mounted over, root's own, so that nothing is written to the host's own
+// disk when there is no volume.
+func (b Bringer) makePlace() error {
+	if err := os.MkdirAll(b.Target, 0o755); err != nil {
+		return fmt.Errorf("place of the volume: %w", err)
+	}
+	info, err := os.Lstat(b.Target)
+	if err != nil {
+		return fmt.Errorf("place of the volume: %w", err)
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("%s is not a directory", b.Target)
+	}
+	return nil
+}
+
+// refusal is the file that says, at the place where the volume should be, why it is not. A mounted volume hides it.
+const refusal = "REFUSED"
+
+func (b Bringer) writeRefusal(v Verdict) error {
+	path := filepath.Join(b.Target, refusal)
+	if v.Action != Refuse {
+		return os.RemoveAll(path)
+	}
+	return os.WriteFile(path, []byte(v.Reason+"\n"), 0o644)
+}

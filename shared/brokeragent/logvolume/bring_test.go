@@ -1,0 +1,235 @@
+package logvolume
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// loop is a volume of this test: a file of 512 MiB, most of it a hole, behind a loop device.
+type loop struct {
+	t      *testing.T
+	file   string
+	device string
+}
+
+// attach makes a loop device of a new file. The test is skipped where that, or xfs, is not to be had.
+func attach(t *testing.T) loop {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("only root may make file systems and mount them")
+	}
+	for _, program := range []string{"mkfs." + FileSystem, "losetup", "mount", "blkid"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skip(err)
+		}
+	}
+	l := loop{t: t, file: filepath.Join(t.TempDir(), "volume")}
+	if err := os.WriteFile(l.file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(l.file, 512<<20); err != nil {
+		t.Fatal(err)
+	}
+	out, err := output(exec.Command("losetup", "--find", "--show", l.file))
+	if err != nil {
+		t.Skipf("this machine has no loop devices to lend: %v", err)
+	}
+	l.device = strings.TrimSpace(string(out))
+	t.Cleanup(func() { _, _ = output(exec.Command("losetup", "--detach", l.device)) })
+	return l
+}
+
+// disks shows the loop device as an EBS volume beside a root device, and what is really on it.
+func (l loop) disks(ctx context.Context) (disks []Device, err error) {
+	d := Device{Path: l.device, Serial: "vol0test"}
+	if d.Signature, err = signature(ctx, l.device); err != nil {
+		return nil, err
+	}
+	if d.Blank, err = isBlank(l.device); err != nil {
+		return nil, err
+	}
+	points, err := output(exec.CommandContext(ctx, "lsblk", "--noheadings", "--output", "MOUNTPOINTS", l.device))
+	if err != nil {
+		return nil, err
+	}
+	d.MountPoints = strings.Fields(string(points))
+	return []Device{{Path: "/dev/root", Serial: "vol0root", MountPoints: []string{"/"}}, d}, nil
+}
+
+// beginning is the first 2 MiB of the volume: every file system begins there.
+func (l loop) beginning() []byte {
+	l.t.Helper()
+	f, err := os.Open(l.device)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer f.Close()
+	content := make([]byte, 2<<20)
+	if _, err := io.ReadFull(f, content); err != nil {
+		l.t.Fatal(err)
+	}
+	return content
+}
+
+// place is a directory that nothing is mounted at any more when the test ends.
+func place(t *testing.T) string {
+	dir := filepath.Join(t.TempDir(), "volume")
+	t.Cleanup(func() { _, _ = output(exec.Command("umount", "--quiet", dir)) })
+	return dir
+}
+
+func (l loop) bringer(target string) Bringer {
+	return Bringer{Target: target, Owner: "root", Log: slog.New(slog.NewTextHandler(l.t.Output(), nil)), disks: l.disks}
+}
+
+func TestBring_FormatsABlankVolumeOnceAndOnlyMountsItFromThenOn(t *testing.T) {
+	l, target := attach(t), place(t)
+	record := filepath.Join(target, "record")
+	for life := range 3 {
+		if err := l.bringer(target).Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		dir, attached, err := Place(target).Volume()
+		if dir != target || !attached || err != nil {
+			t.Fatalf("life %d: %q, %t, %v", life, dir, attached, err)
+		}
+		if life == 0 {
+			if entries, err := os.ReadDir(target); err != nil || len(entries) != 0 {
+				t.Errorf("a new volume holds %v (%v)", entries, err)
+			}
+			if err := os.WriteFile(record, []byte("kept"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := os.ReadFile(record); string(got) != "kept" {
+			t.Fatalf("life %d: the record is %q (%v)", life, got, err)
+		}
+		if life == 1 {
+			continue // the next run finds it mounted
+		}
+		if _, err := output(exec.Command("umount", target)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestBring_LeavesAloneWhatIsNotBlankAndSaysSoAtItsPlace(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		put    func(l loop) error
+		reason string
+	}{
+		{
+			"another file system", func(l loop) error {
+				_, err := output(exec.Command("mkfs.ext4", "-q", l.device))
+				return err
+			},
+			"vol0test holds ext4, and log volumes hold xfs: it is left alone",
+		},
+		{
+			"one byte in the first MiB", func(l loop) error {
+				f, err := os.OpenFile(l.device, os.O_WRONLY, 0)
+				if err != nil {
+					return err
+				}
+				_, err = f.WriteAt([]byte{1}, looksBlank-1)
+				return errors.Join(err, f.Close())
+			},
+			"vol0test has no file system and is not blank: it is left alone",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l, target := attach(t), place(t)
+			if err := tt.put(l); err != nil {
+				t.Fatal(err)
+			}
+			before := l.beginning()
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error)
+			go func() { ended <- l.bringer(target).Run(ctx) }()
+			for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+				if _, attached, err := Place(target).Volume(); attached || err != nil {
+					if attached || err.Error() != tt.reason {
+						t.Errorf("attached %t, reason %q; want %q", attached, err, tt.reason)
+					}
+					break
+				}
+				if time.Now().After(deadline) {
+					t.Error("no word within a minute")
+					break
+				}
+			}
+			cancel()
+			if err := <-ended; !errors.Is(err, context.Canceled) {
+				t.Errorf("it ended with %v", err)
+			}
+			if !bytes.Equal(before, l.beginning()) {
+				t.Error("the volume was written to")
+			}
+		})
+	}
+}
+
+func TestPlace_IsNotTheVolumeItWaitsFor(t *testing.T) {
+	dir := t.TempDir()
+	if _, attached, err := Place(filepath.Join(dir, "nothing")).Volume(); attached || err != nil {
+		t.Errorf("no directory at all: %t, %v", attached, err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "volume"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, attached, err := Place(filepath.Join(dir, "volume")).Volume(); attached || err != nil {
+		t.Errorf("an empty directory on the same file system: %t, %v", attached, err)
+	}
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, attached, err := Place(file).Volume(); attached || err == nil {
+		t.Errorf("a file: %t, %v", attached, err)
+	}
+}
+
+func TestDisks_ReadsWhatTheToolsSay(t *testing.T) {
+	disks, err := parseDisks([]byte(`{"blockdevices": [
+		{"path":"/dev/zram0", "type":"disk", "serial":null, "mountpoints":["[SWAP]"]},
+		{"path":"/dev/loop0", "type":"loop", "serial":null, "mountpoints":[null]},
+		{"path":"/dev/nvme0n1", "type":"disk", "serial":"vol0aaa", "mountpoints":[null], "children": [
+			{"path":"/dev/nvme0n1p1", "type":"part", "serial":null, "mountpoints":["/"]},
+			{"path":"/dev/nvme0n1p128", "type":"part", "serial":null, "mountpoints":["/boot/efi"]}]},
+		{"path":"/dev/nvme1n1", "type":"disk", "serial":"vol0bbb", "mountpoints":[null]}]}`))
+	if err != nil || len(disks) != 3 {
+		t.Fatalf("%+v, %v", disks, err)
+	}
+	root, volume := disks[1], disks[2]
+	if !root.isRoot() || root.Parts != 2 || !root.isEBS() {
+		t.Errorf("root device %+v", root)
+	}
+	if volume.Path != "/dev/nvme1n1" || !volume.isEBS() || volume.isRoot() || volume.Parts != 0 || len(volume.MountPoints) != 0 {
+		t.Errorf("volume %+v", volume)
+	}
+	for blkid, want := range map[string]string{
+		"DEVNAME=/dev/nvme1n1\nUUID=1\nBLOCK_SIZE=512\nTYPE=xfs\nUSAGE=filesystem\n": "xfs",
+		"DEVNAME=/dev/nvme1n1\nPTUUID=1\nPTTYPE=gpt\n":                               "gpt",
+		"DEVNAME=/dev/nvme1n1\n":                                                     "something that blkid does not name",
+	} {
+		if got := parseSignature([]byte(blkid)); got != want {
+			t.Errorf("%q is %q, want %q", blkid, got, want)
+		}
+	}
+	if _, err := exec.LookPath("lsblk"); err != nil {
+		t.Skip(err)
+	}
+	if _, err := Disks(t.Context()); err != nil {
+		t.Errorf("the disks of this machine: %v", err)
+	}
+}

@@ -1,0 +1,130 @@
+package logvolume
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+)
+
+// looksBlank is how much of a device has to be zeros for it to count as blank: everything that puts something onto a disk
+// without a signature that blkid knows leaves a trace there.
+const looksBlank = 1 << 20
+
+// Disks looks at the disks of this machine. It writes to none of them, and reads only those that may be log volumes.
+func Disks(ctx context.Context) ([]Device, error) {
+	out, err := output(exec.CommandContext(ctx, "lsblk", "--json", "--output", "PATH,TYPE,SERIAL,MOUNTPOINTS"))
+	if err != nil {
+		return nil, err
+	}
+	disks, err := parseDisks(out)
+	if err != nil {
+		return nil, err
+	}
+	for i, d := range disks {
+		if !d.isEBS() || d.isRoot() {
+			continue
+		}
+		if disks[i].Signature, err = signature(ctx, d.Path); err != nil {
+			return nil, err
+		}
+		if disks[i].Blank, err = isBlank(d.Path); err != nil {
+			return nil, err
+		}
+	}
+	return disks, nil
+}
+
+// block is a block device as lsblk tells of it.
+type block struct {
+	Path        string    `json:"path"`
+	Type        string    `json:"type"`
+	Serial      string    `json:"serial"`
+	MountPoints []*string `json:"mountpoints"` // with a null for no mount point
+	Children    []block   `json:"children"`
+}
+
+func parseDisks(lsblk []byte) ([]Device, error) {
+	var answer struct {
+		Devices []block `json:"blockdevices"`
+	}
+	if err := json.Unmarshal(lsblk, &answer); err != nil {
+		return nil, fmt.Errorf("read what lsblk says: %w", err)
+	}
+	var disks []Device
+	for _, b := range answer.Devices {
+		if b.Type == "disk" {
+			disks = append(disks, Device{Path: b.Path, Serial: b.Serial, MountPoints: b.mountPoints(), Parts: len(b.Children)})
+		}
+	}
+	return disks, nil
+}
+
+func (b block) mountPoints() (points []string) {
+	for _, p := range b.MountPoints {
+		if p != nil {
+			points = append(points, *p)
+		}
+	}
+	for _, child := range b.Children {
+		points = append(points, child.mountPoints()...)
+	}
+	return points
+}
+
+// signature asks blkid what is on a device; it looks at the end too, where some formats keep theirs.
+func signature(ctx context.Context, path string) (string, error) {
+	out, err := output(exec.CommandContext(ctx, "blkid", "--probe", "--output", "export", path))
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit) && exit.ExitCode() == 2:
+		return "", nil // nothing that it knows
+	case errors.As(err, &exit) && exit.ExitCode() == 8:
+		return "signatures of several formats", nil
+	case err != nil:
+		return "", err
+	}
+	return parseSignature(out), nil
+}
+
+func parseSignature(blkid []byte) string {
+	for _, name := range []string{"TYPE=", "PTTYPE="} {
+		for line := range strings.Lines(string(blkid)) {
+			if value, ok := strings.CutPrefix(strings.TrimSpace(line), name); ok {
+				return value
+			}
+		}
+	}
+	return "something that blkid does not name"
+}
+
+func isBlank(path string) (bool, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	first := make([]byte, looksBlank)
+	if _, err := io.ReadFull(f, first); err != nil {
+		return false, fmt.Errorf("read %s: %w", path, err)
+	}
+	return len(bytes.Trim(first, "\x00")) == 0, nil
+}
+
+// output runs a command; its error ends with the last words of the command.
+func output(command *exec.Cmd) ([]byte, error) {
+	out, err := command.Output()
+	if err == nil {
+		return out, nil
+	}
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return nil, fmt.Errorf("%s: %w: %s", command, err, bytes.TrimSpace(exit.Stderr))
+	}
+	return nil, fmt.Errorf("%s: %w", command, err)
+}
