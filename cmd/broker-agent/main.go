@@ -25,10 +25,39 @@ import (
 const usage = `broker-agent keeps the Kafka process of one host as the control plane says.
 
 Usage:
-  broker-agent run --host-dir DIR
+  broker-agent run --host-dir DIR            on one machine with the control plane
+  broker-agent run --ec2 [flags]             on an EC2 instance
+  broker-agent mount [flags]                 on an EC2 instance, as root
 
-DIR holds host.json, which says who the host is and where its volume, its mailbox and Kafka's software are.
+run --host-dir DIR
+  DIR holds host.json, which says who the host is and where its volume, its mailbox and Kafka's software are.
+
+run --ec2
+  The instance's own metadata service says who the host is, and with what credentials it reaches its mailbox: the control
+  plane's table, named by the instance's user data.
+  --host-dir DIR   where the agent keeps its keys, files and logs (default /var/lib/millrace)
+  --volume DIR     where the log volume appears; only another file system than that around it counts as one
+                   (default: volume in the host's directory)
+  --kafka DIR      where Kafka's releases are; nothing is ever fetched (default /opt/millrace/kafka)
+
+mount
+  Waits for the one EBS volume beside the root device, makes an xfs on it if and only if it is blank, and mounts it. What
+  is not blank and has no xfs, and what can't be told from another volume, is left alone; the agent reports why.
+  --volume DIR     where to mount it (default /var/lib/millrace/volume)
+  --owner USER     whom it belongs to (default root)
+
+Examples:
+  broker-agent run --host-dir ~/.local/share/millrace/hosts/h-1f6c
+  broker-agent mount --owner millrace
+  broker-agent run --ec2
+  broker-agent run --ec2 --host-dir /mnt/agent --kafka ~/.cache/millrace/kafka
 `
+
+// What an EC2 host has where, if nothing else is said.
+const (
+	defaultHostDir = "/var/lib/millrace"
+	defaultKafka   = "/opt/millrace/kafka"
+)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
@@ -40,22 +69,41 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, output io.Writer) error {
-	flags := flag.NewFlagSet("broker-agent run", flag.ContinueOnError)
-	flags.SetOutput(output)
-	flags.Usage = func() { fmt.Fprint(output, usage) }
-	dir := flags.String("host-dir", "", "directory of the host")
-	if len(args) == 0 || args[0] != "run" {
-		flags.Usage()
-		return errors.New("the one thing to do is: run")
+	command := ""
+	if len(args) > 0 {
+		command = args[0]
 	}
-	if err := flags.Parse(args[1:]); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return nil
-		}
+	switch command {
+	case "run":
+		return runAgent(ctx, args[1:], output)
+	case "mount":
+		return mount(ctx, args[1:], output)
+	case "help", "-h", "-help", "--help":
+		fmt.Fprint(output, usage)
+		return nil
+	default:
+		fmt.Fprint(output, usage)
+		return errors.New("what to do is one of: run, mount")
+	}
+}
+
+func runAgent(ctx context.Context, args []string, output io.Writer) error {
+	flags := newFlags("run", output)
+	dir := flags.String("host-dir", "", "")
+	onEC2 := flags.Bool("ec2", false, "")
+	volume := flags.String("volume", "", "")
+	kafka := flags.String("kafka", defaultKafka, "")
+	if stop, err := parse(flags, args); stop {
 		return err
 	}
-	if *dir == "" {
+	log := slog.New(slog.NewJSONHandler(output, nil))
+	switch {
+	case *onEC2:
+		return runOnEC2(ctx, ec2Host{dir: *dir, volume: *volume, kafka: *kafka}, log)
+	case *dir == "":
 		return errors.New("--host-dir is missing")
+	case flags.NFlag() > 1:
+		return errors.New("--volume and --kafka go with --ec2; elsewhere host.json says them")
 	}
 
 	host, err := brokeragent.ReadHost(*dir)
@@ -70,9 +118,30 @@ func run(ctx context.Context, args []string, output io.Writer) error {
 		Software: software{kafkadist.Store{Dir: host.Kafka}},
 		// A heartbeat costs a write to this machine's own disk.
 		HeartbeatInterval: 15 * time.Second,
-		Log:               slog.New(slog.NewJSONHandler(output, nil)).With("host", host.HostID),
+		Log:               log.With("host", host.HostID),
 	}
 	return agent.Run(ctx)
+}
+
+func newFlags(command string, output io.Writer) *flag.FlagSet {
+	flags := flag.NewFlagSet("broker-agent "+command, flag.ContinueOnError)
+	flags.SetOutput(output)
+	flags.Usage = func() { fmt.Fprint(output, usage) }
+	return flags
+}
+
+// parse reads the flags of a command that takes nothing else; stop says that there is nothing more to do.
+func parse(flags *flag.FlagSet, args []string) (stop bool, err error) {
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return true, nil
+	case err != nil:
+		return true, err
+	case flags.NArg() > 0:
+		return true, fmt.Errorf("%q is not understood; try: broker-agent --help", flags.Arg(0))
+	default:
+		return false, nil
+	}
 }
 
 // software is Kafka as kafkadist puts it on a machine.

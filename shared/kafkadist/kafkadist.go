@@ -16,6 +16,9 @@ import (
 type Store struct {
 	// Dir is created where missing. Several processes may use it at once.
 	Dir string
+	// Sealed says that everything has to be there already, as in the image of a host without a way to the internet: what
+	// is missing is an error at once, and is not fetched.
+	Sealed bool
 }
 
 // UserStore is the store of the user who runs this program: kafka in $MILLRACE_CACHE, or else millrace/kafka in their cache
@@ -75,6 +78,10 @@ func (s Store) Ensure(ctx context.Context, release string, say func(format strin
 	i := s.installation(release, wanted, java)
 	if i.jarsComplete(wanted) && i.loggingComplete() && exists(i.Archive) {
 		return i, nil
+	}
+
+	if s.Sealed {
+		return Installation{}, fmt.Errorf("Kafka %s, with a start-up archive for %s, is not in %s", release, java.Path, s.Dir) //nolint:staticcheck // a name
 	}
 
 	unlock, err := s.lock(ctx, say)

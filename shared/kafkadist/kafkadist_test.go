@@ -99,6 +99,21 @@ func TestEnsure_SaysWhatToInstall(t *testing.T) {
 	}
 }
 
+func TestEnsure_FetchesNothingIntoASealedStore(t *testing.T) {
+	path := t.TempDir()
+	java := filepath.Join(path, "java")
+	if err := os.WriteFile(java, []byte("#!/bin/sh\necho 'openjdk version \"21.0.1\"'\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("JAVA_HOME", "")
+	t.Setenv("PATH", path)
+	store, release := kafkadist.Store{Dir: t.TempDir(), Sealed: true}, kafkaversion.Default().Release
+	want := fmt.Sprintf("Kafka %s, with a start-up archive for %s, is not in %s", release, java, store.Dir)
+	if _, err := store.Ensure(t.Context(), release, nil); err == nil || err.Error() != want {
+		t.Errorf("Ensure = %v, want: %s", err, want)
+	}
+}
+
 func TestEnsure_RefusesAReleaseThatIsNotPinned(t *testing.T) {
 	_, err := kafkadist.Store{Dir: t.TempDir()}.Ensure(t.Context(), "3.9.0", t.Logf)
 	if err == nil || !strings.Contains(err.Error(), "3.9.0 is not a release that Millrace runs") {
