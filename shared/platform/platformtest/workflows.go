@@ -28,14 +28,14 @@ func Machines() map[string]string {
 
 // WorkflowsSuite checks what every adapter of workflows promises. open gives a platform that has Machines and no executions.
 func WorkflowsSuite(t *testing.T, open func(t *testing.T) Workflows) {
-	for name, check := range map[string]func(*testing.T, Workflows){
+	for promise, check := range map[string]func(*testing.T, Workflows){
 		"a name starts one execution, whatever became of it": namesStartOnce,
 		"an execution tells how it ended":                    executionsTellTheirEnd,
 		"an execution is found by its name and by its id":    executionsAreFound,
 		"what was never started is not known":                strangersAreNotKnown,
 		"a machine that is not there can't be started":       absentMachinesDoNotStart,
 	} {
-		t.Run(name, func(t *testing.T) { check(t, open(t)) })
+		t.Run(promise, func(t *testing.T) { check(t, open(t)) })
 	}
 }
 
@@ -43,39 +43,42 @@ type anyInput struct {
 	ClusterID string `json:"clusterId"`
 }
 
-func start(t *testing.T, w Workflows, machine, name string, input any) {
+// name is that of the executions which the suite starts.
+const name = "op-1"
+
+func start(t *testing.T, w Workflows, machine string, input any) {
 	t.Helper()
 	if err := w.Start(t.Context(), machine, name, input); err != nil {
-		t.Fatalf("start %s as %s: %v", machine, name, err)
+		t.Fatalf("start %s: %v", machine, err)
 	}
 }
 
 // ended waits until an execution has ended.
-func ended(t *testing.T, w Workflows, machine, name string) cluster.Execution {
+func ended(t *testing.T, w Workflows, machine string) cluster.Execution {
 	t.Helper()
 	for late := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		e, known, err := w.ExecutionNamed(t.Context(), machine, name)
 		if err != nil || known && !e.Running {
 			if err != nil {
-				t.Fatalf("look at %s: %v", name, err)
+				t.Fatalf("look at %s: %v", machine, err)
 			}
 			return e
 		}
 		if time.Now().After(late) {
-			t.Fatalf("%s has not ended within %s: %+v, known: %t", name, patience, e, known)
+			t.Fatalf("%s has not ended within %s: %+v, known: %t", machine, patience, e, known)
 		}
 	}
 }
 
 func namesStartOnce(t *testing.T, w Workflows) {
 	for range 2 {
-		start(t, w, "wait", "op-1", anyInput{"a"})
-		start(t, w, "succeed", "op-1", anyInput{"a"}) // names belong to their machines
-		ended(t, w, "succeed", "op-1")
+		start(t, w, "wait", anyInput{"a"})
+		start(t, w, "succeed", anyInput{"a"}) // names belong to their machines
+		ended(t, w, "succeed")
 	}
-	start(t, w, "wait", "op-1", anyInput{"another input"})
-	start(t, w, "succeed", "op-1", anyInput{"another input"})
-	if e, known, err := w.ExecutionNamed(t.Context(), "wait", "op-1"); err != nil || !known || !e.Running {
+	start(t, w, "wait", anyInput{"another input"})
+	start(t, w, "succeed", anyInput{"another input"})
+	if e, known, err := w.ExecutionNamed(t.Context(), "wait", name); err != nil || !known || !e.Running {
 		t.Errorf("%+v, known: %t, %v", e, known, err)
 	}
 }
@@ -84,8 +87,8 @@ func executionsTellTheirEnd(t *testing.T, w Workflows) {
 	for machine, want := range map[string]cluster.Failure{
 		"succeed": {}, "fail": {Code: "Broken", Message: "it fell"}, "late": {Code: "States.Timeout"},
 	} {
-		start(t, w, machine, "op-1", anyInput{"a"})
-		e := ended(t, w, machine, "op-1")
+		start(t, w, machine, anyInput{"a"})
+		e := ended(t, w, machine)
 		switch {
 		case want.Code == "" && e.Failure == nil:
 		case e.Failure == nil || e.Failure.Code != want.Code || want.Message != "" && e.Failure.Message != want.Message:
@@ -95,8 +98,8 @@ func executionsTellTheirEnd(t *testing.T, w Workflows) {
 }
 
 func executionsAreFound(t *testing.T, w Workflows) {
-	start(t, w, "wait", "op-1", anyInput{"a"})
-	named, known, err := w.ExecutionNamed(t.Context(), "wait", "op-1")
+	start(t, w, "wait", anyInput{"a"})
+	named, known, err := w.ExecutionNamed(t.Context(), "wait", name)
 	if err != nil || !known || !named.Running || named.Failure != nil {
 		t.Fatalf("by name: %+v, known: %t, %v", named, known, err)
 	}
@@ -106,14 +109,14 @@ func executionsAreFound(t *testing.T, w Workflows) {
 }
 
 func strangersAreNotKnown(t *testing.T, w Workflows) {
-	start(t, w, "wait", "op-1", anyInput{"a"})
-	e, _, err := w.ExecutionNamed(t.Context(), "wait", "op-1")
+	start(t, w, "wait", anyInput{"a"})
+	e, _, err := w.ExecutionNamed(t.Context(), "wait", name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for what, look := range map[string]func() (cluster.Execution, bool, error){
 		"another name":    func() (cluster.Execution, bool, error) { return w.ExecutionNamed(t.Context(), "wait", "op-2") },
-		"another machine": func() (cluster.Execution, bool, error) { return w.ExecutionNamed(t.Context(), "fail", "op-1") },
+		"another machine": func() (cluster.Execution, bool, error) { return w.ExecutionNamed(t.Context(), "fail", name) },
 		"another id":      func() (cluster.Execution, bool, error) { return w.Execution(t.Context(), e.ID+"x") },
 	} {
 		if e, known, err := look(); err != nil || known {
@@ -123,5 +126,5 @@ func strangersAreNotKnown(t *testing.T, w Workflows) {
 }
 
 func absentMachinesDoNotStart(t *testing.T, w Workflows) {
-	wantCode(t, "start", w.Start(t.Context(), "absent", "op-1", anyInput{"a"}), fault.Internal)
+	wantCode(t, "start", w.Start(t.Context(), "absent", name, anyInput{"a"}), fault.Internal)
 }

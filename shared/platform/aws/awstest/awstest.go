@@ -1,5 +1,6 @@
 // Package awstest lends tests an AWS of their own: moto, one server for all tests of a process, and in it an account for
-// each test. What moto does not do as AWS does, it does not hide.
+// each test. Of what AWS does and moto does not, it adds the isolation and the tokens of DynamoDB's transactions, without
+// which no test of many writers would tell anything.
 package awstest
 
 import (
@@ -53,17 +54,17 @@ func Start(t testing.TB) AWS {
 
 // Open makes an account as Start does, for a program that is no test.
 func Open(ctx context.Context) (AWS, error) {
-	endpoint, err := server()
+	started, err := server()
 	if err != nil {
 		return AWS{}, fmt.Errorf("start moto: %w", err)
 	}
-	a := AWS{Endpoint: endpoint, Account: fmt.Sprintf("%012d", 1+rand.N(int64(999_999_999_998)))}
-	if a.Credentials, err = newAccessKey(ctx, endpoint, a.Account); err != nil {
+	a := AWS{Endpoint: started.endpoint, Account: fmt.Sprintf("%012d", 1+rand.N(int64(999_999_999_998)))}
+	if a.Credentials, err = newAccessKey(ctx, a.Endpoint, a.Account); err != nil {
 		return AWS{}, fmt.Errorf("make an access key of account %s: %w", a.Account, err)
 	}
 	a.Config, err = platform.Load(ctx,
 		config.WithRegion(Region),
-		config.WithBaseEndpoint(endpoint),
+		config.WithBaseEndpoint(a.Endpoint),
 		config.WithCredentialsProvider(credentials.StaticCredentialsProvider{Value: a.Credentials}),
 	)
 	return a, err

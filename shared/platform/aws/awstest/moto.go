@@ -15,18 +15,22 @@ import (
 	"time"
 )
 
-// life is the pipe whose end is the server's. It is kept here because a file that nobody refers to is closed.
-var life io.Closer
+// moto is a server that runs.
+type moto struct {
+	endpoint string
+	// life is the pipe whose end is the server's. It is kept because a file that nobody refers to is closed.
+	life io.Closer
+}
 
 // startMoto starts a server on a free port and waits until it answers.
-func startMoto() (endpoint string, err error) {
+func startMoto() (m moto, err error) {
 	program, err := motoServer()
 	if err != nil {
-		return "", err
+		return m, err
 	}
 	port, err := freePort()
 	if err != nil {
-		return "", err
+		return m, err
 	}
 	// The pipe ends with this process, however it ends, and the server with it. Linux's signal at the parent's death goes
 	// by threads, and Go ends those when it likes. The shell takes its input by another number, because what a shell
@@ -35,19 +39,20 @@ func startMoto() (endpoint string, err error) {
 		`exec 3<&0; "$MOTO" -H 127.0.0.1 -p "$PORT" 3<&- & read -r word <&3; kill -9 $!; wait`)
 	guarded.Env = append(os.Environ(), "MOTO="+program, "PORT="+port)
 	guarded.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // Ctrl-C ends it by the end of this process
-	if life, err = guarded.StdinPipe(); err != nil {
-		return "", err
+	if m.life, err = guarded.StdinPipe(); err != nil {
+		return m, err
 	}
 	var said output
 	guarded.Stderr = &said
 	if err := guarded.Start(); err != nil {
-		return "", err
+		return m, err
 	}
-	endpoint = "http://127.0.0.1:" + port
-	if err := waitUntilAnswers(endpoint); err != nil {
-		return "", fmt.Errorf("%w\n%s", err, said.String())
+	bare := "http://127.0.0.1:" + port
+	if err := waitUntilAnswers(bare); err != nil {
+		return m, fmt.Errorf("%w\n%s", err, said.String())
 	}
-	return endpoint, nil
+	m.endpoint, err = putFront(bare)
+	return m, err
 }
 
 // motoServer finds the program: the one that MILLRACE_MOTO names, or that of the checkout.

@@ -1,10 +1,7 @@
 package dynamo_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -31,12 +28,9 @@ type trouble struct {
 	attempts int
 	toCome   []func(next awstest.Next) (*http.Response, error)
 	always   func(next awstest.Next) (*http.Response, error)
-	// done are the transactions that have happened, by their tokens: DynamoDB answers one that comes again without doing it
-	// again, and moto does not.
-	done map[string]bool
 }
 
-func (tr *trouble) handle(operation string, r *http.Request, next awstest.Next) (*http.Response, error) {
+func (tr *trouble) handle(operation string, _ *http.Request, next awstest.Next) (*http.Response, error) {
 	if operation == "CreateTable" {
 		return next()
 	}
@@ -47,41 +41,16 @@ func (tr *trouble) handle(operation string, r *http.Request, next awstest.Next) 
 	if len(tr.toCome) > 0 {
 		meet, tr.toCome = tr.toCome[0], tr.toCome[1:]
 	}
-	if operation == "TransactWriteItems" {
-		next = tr.once(r, next)
-	}
 	if meet == nil {
 		return next()
 	}
 	return meet(next)
 }
 
-func (tr *trouble) once(r *http.Request, next awstest.Next) awstest.Next {
-	var request struct{ ClientRequestToken string }
-	body, err := io.ReadAll(r.Body)
-	if err == nil {
-		err = json.Unmarshal(body, &request)
-	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	return func() (*http.Response, error) {
-		if err != nil || request.ClientRequestToken == "" {
-			return nil, fmt.Errorf("a transaction without a token: %w", err)
-		}
-		if tr.done[request.ClientRequestToken] {
-			return awstest.Answer(http.StatusOK, []byte("{}"))
-		}
-		answer, err := next()
-		if err == nil && answer.StatusCode == http.StatusOK {
-			tr.done[request.ClientRequestToken] = true
-		}
-		return answer, err
-	}
-}
-
 func open(t *testing.T) (*dynamo.Table, *trouble) {
 	t.Helper()
 	a := awstest.Start(t)
-	tr := &trouble{done: map[string]bool{}}
+	tr := &trouble{}
 	return dynamo.New(awstest.Intercept(a.Config, tr.handle), a.NewTable(t)), tr
 }
 
