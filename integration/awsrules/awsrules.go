@@ -176,8 +176,11 @@ func (r *Rules) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 }
 
 func (r *Rules) answer(ctx context.Context, q request) (answer, error) {
-	if q.Service == "ec2" {
+	switch q.Service {
+	case "ec2":
 		return r.ec2.answer(ctx, q)
+	case "route53":
+		return r.route53(ctx, q)
 	}
 	return r.forward(ctx, q)
 }

@@ -3,7 +3,9 @@ package awsrules
 import (
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"net/http"
+	"strconv"
 )
 
 // Kind is a way in which calls fail.
@@ -118,7 +120,10 @@ func refusal(kind Kind, q request) answer {
 	if err != nil {
 		panic(err) // two strings
 	}
-	return answer{r.status, http.Header{"Content-Type": {"application/x-amz-json-1.0"}}, body}
+	return answer{r.status, http.Header{
+		"Content-Type": {"application/x-amz-json-1.0"},
+		"X-Amz-Crc32":  {strconv.FormatUint(uint64(crc32.ChecksumIEEE(body)), 10)}, // DynamoDB's clients look at it
+	}, body}
 }
 
 func ofEC2(kind Kind, r refused) answer {

@@ -101,6 +101,14 @@ func (e *element) at(names ...string) string {
 	return ""
 }
 
+// all are the children of an element; none when there is no element.
+func (e *element) all() []*element {
+	if e == nil {
+		return nil
+	}
+	return e.children
+}
+
 // set puts an element in the place of the one of its name, or after all others.
 func (e *element) set(c *element) {
 	for i, old := range e.children {
