@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -61,9 +62,28 @@ func iamDoor(e events.APIRequest) door {
 		if !ok {
 			return caller{}, r, mskapi.BadRequest("", "%s is not an operation of this API.", r.Method+" "+r.Path)
 		}
+		if !isPlainlyWritten(path) {
+			return caller{}, r, mskapi.BadRequest("", "In a path that IAM guards only ARNs are percent-encoded, and those as AWS's SDKs do it.")
+		}
 		r.Path = "/" + path
 		return caller{name: who, role: accesskey.Admin}, r, nil
 	}
+}
+
+// isPlainlyWritten tells whether a path means to us what it means to whoever wrote IAM's rules on it. Elsewhere /v1/%63lusters
+// and /v1%2Fclusters are /v1/clusters as well; here they would pass by a rule that denies it. So a segment is plain, or it is
+// one whole ARN in the one way that AWS's SDKs encode it.
+func isPlainlyWritten(path string) bool {
+	for segment := range strings.SplitSeq(path, "/") {
+		if !strings.Contains(segment, "%") {
+			continue
+		}
+		decoded, err := url.PathUnescape(segment)
+		if err != nil || !mskapi.IsARN(decoded) || url.QueryEscape(decoded) != segment {
+			return false
+		}
+	}
+	return true
 }
 
 // keyLookup finds the secret of one request's key, and remembers the role that comes with it.

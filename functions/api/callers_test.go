@@ -68,7 +68,7 @@ func TestIAM_CallersAreAdminsAndNamedInTheLogAndInWhatTheyMake(t *testing.T) {
 	desk := openFrontDesk(t)
 	desk.deps.RootKey = nil // as on AWS: the first caller comes by IAM
 	c := desk.end(t, desk.create(t, "orders"), nil)
-	escaped := url.PathEscape(c.ARN)
+	escaped := url.QueryEscape(c.ARN) // as the SDKs do
 
 	for _, path := range []string{"/iam/v1/clusters/" + escaped, "/iam/v1/clusters/" + c.ARN, "/iam/millrace/v1/clusters", "/iam/millrace/v1/clusters/" + escaped} {
 		if a := desk.arrive(t, event(api.IAMResource, "GET", path, somebody)); a.Status != 200 {
@@ -140,6 +140,26 @@ func TestIAM_ARouteWithoutAnIdentityTrustsNobody(t *testing.T) {
 	}
 	if a := desk.arrive(t, event(api.IAMResource, "GET", "/v1/clusters", somebody)); a.Status != 400 {
 		t.Errorf("a path of elsewhere: %+v", a)
+	}
+}
+
+// IAM decides by the path as it is written, so there must be no second way to write it.
+func TestIAM_APathIsNotWrittenSoThatARuleOfIAMMissesIt(t *testing.T) {
+	desk := openFrontDesk(t)
+	c := desk.create(t, "orders")
+	arn := url.QueryEscape(c.ARN)
+	for _, path := range []string{
+		"/iam/v1%2Fclusters", "/iam/v1/%63lusters", "/iam/%76%31/clusters", "/iam/millrace/v1/%6Beys", "/iam/millrace/v1/clusters%2F" + arn,
+		"/iam/v1/clusters%2F" + arn, "/iam/v1/clusters/" + arn + "%2Fnodes", "/iam/v1/clusters/" + arn + "/%6Eodes",
+		"/iam/v1/clusters/" + strings.Replace(arn, "kafka", "%6Bafka", 1), "/iam/v1/clusters/" + strings.ToLower(arn),
+		"/iam/v1/clusters/" + url.PathEscape(c.ARN), "/iam/v1/clusters/%", "/iam/v1/clusters/%zz",
+	} {
+		if a := desk.arrive(t, event(api.IAMResource, "GET", path, somebody)); a.Status != 400 {
+			t.Errorf("%s: %+v", path, a)
+		}
+	}
+	if a := desk.arrive(t, event(api.IAMResource, "GET", "/iam/v1/clusters/"+arn+"/nodes", somebody)); a.Status != 200 {
+		t.Errorf("as the SDKs write it: %+v", a)
 	}
 }
 

@@ -116,3 +116,8 @@ func NewClusterVersion(random io.Reader) (string, error) {
 	}
 	return "K" + string(b[:]), nil
 }
+
+var wholeARN = regexp.MustCompile("^" + arnPattern + "$")
+
+// IsARN tells whether a text is one ARN of the API, with as many parts as its kind has and nothing after them.
+func IsARN(text string) bool { return wholeARN.MatchString(text) }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/millrace/millrace/shared/accesskey"
@@ -39,21 +40,21 @@ func (c Client) Clusters(ctx context.Context) ([]Cluster, error) {
 // Cluster describes one cluster.
 func (c Client) Cluster(ctx context.Context, arn string) (Cluster, error) {
 	var answer Cluster
-	err := c.call(ctx, http.MethodGet, "clusters/"+url.PathEscape(arn), nil, &answer)
+	err := c.call(ctx, http.MethodGet, "clusters/"+escape(arn), nil, &answer)
 	return answer, err
 }
 
 // Authority gives the certificate (PEM) that clients of a cluster have to trust.
 func (c Client) Authority(ctx context.Context, arn string) (string, error) {
 	var answer struct{ Certificate string }
-	err := c.call(ctx, http.MethodGet, "clusters/"+url.PathEscape(arn)+"/ca", nil, &answer)
+	err := c.call(ctx, http.MethodGet, "clusters/"+escape(arn)+"/ca", nil, &answer)
 	return answer.Certificate, err
 }
 
 // Resume starts the create of a FAILED cluster again.
 func (c Client) Resume(ctx context.Context, arn string) (Cluster, error) {
 	var answer Cluster
-	err := c.call(ctx, http.MethodPost, "clusters/"+url.PathEscape(arn)+"/resume", nil, &answer)
+	err := c.call(ctx, http.MethodPost, "clusters/"+escape(arn)+"/resume", nil, &answer)
 	return answer, err
 }
 
@@ -81,16 +82,20 @@ func (c Client) RotateKey(ctx context.Context, id string, goesOn time.Duration) 
 	ask := struct {
 		EndAfterSeconds int64 `json:"endAfterSeconds"`
 	}{int64(goesOn / time.Second)}
-	err := c.call(ctx, http.MethodPost, "keys/"+url.PathEscape(id)+"/rotate", ask, &answer)
+	err := c.call(ctx, http.MethodPost, "keys/"+escape(id)+"/rotate", ask, &answer)
 	return answer, err
 }
 
 // RevokeKey ends an access key at once, and gives what it was.
 func (c Client) RevokeKey(ctx context.Context, id string) (AccessKey, error) {
 	var answer AccessKey
-	err := c.call(ctx, http.MethodDelete, "keys/"+url.PathEscape(id), nil, &answer)
+	err := c.call(ctx, http.MethodDelete, "keys/"+escape(id), nil, &answer)
 	return answer, err
 }
+
+// escape writes a part of a path as AWS's SDKs do: whatever could mean something in a URL is encoded, the colons of an ARN
+// as well as its slashes.
+func escape(part string) string { return strings.ReplaceAll(url.QueryEscape(part), "+", "%20") }
 
 // call sends one request, with a JSON body unless that is nil, and reads its answer.
 func (c Client) call(ctx context.Context, method, path string, ask, answer any) error {

@@ -275,7 +275,7 @@ func TestRoute_OfAnIAMIdentityBringsItsSession(t *testing.T) {
 	if _, err := c.Cluster(t.Context(), "arn:aws:kafka:eu-west-1:1:cluster/a/b"); err != nil {
 		t.Fatal(err)
 	}
-	if got := came.URL.EscapedPath(); got != "/v1/iam/millrace/v1/clusters/arn:aws:kafka:eu-west-1:1:cluster%2Fa%2Fb" {
+	if got := came.URL.EscapedPath(); got != "/v1/iam/millrace/v1/clusters/arn%3Aaws%3Akafka%3Aeu-west-1%3A1%3Acluster%2Fa%2Fb" {
 		t.Errorf("it went to %s", got)
 	}
 	signed := came.Header.Get("Authorization")
