@@ -123,7 +123,7 @@ func (s WriteNodeSpecs) shape(ctx context.Context, c cluster.Cluster, nodes []cl
 	}
 	for _, n := range nodes {
 		if n.Role == cluster.Controller {
-			shape.Controllers = append(shape.Controllers, brokerconfig.Controller{ID: n.ID, Host: n.Address.Name})
+			shape.Controllers = append(shape.Controllers, brokerconfig.Controller{ID: n.ID, Host: n.Address.IP})
 		}
 	}
 	return shape, nil

@@ -24,7 +24,7 @@ func TestOwnEndpoint_FindsAWayIntoEveryNode(t *testing.T) {
 		},
 		{
 			"TLS everywhere: between nodes it takes the node's own certificate", nodespec.Broker, "TLS", true,
-			endpoint{address: "127.0.10.1:9095", serverName: "b-1.orders", tls: true},
+			endpoint{address: "127.0.10.1:9095", serverName: "127.0.10.1", tls: true},
 		},
 		{
 			"TLS for clients only", nodespec.Broker, "TLS", false,
@@ -43,7 +43,7 @@ func TestOwnEndpoint_FindsAWayIntoEveryNode(t *testing.T) {
 			shape := brokerconfig.Cluster{
 				Release: "4.1.2", Brokers: 3, Zones: 3, ClientBroker: tt.clients, InCluster: tt.inCluster,
 				InternalPassword: "secret",
-				Controllers:      []brokerconfig.Controller{{ID: 101, Host: "c-1.orders"}},
+				Controllers:      []brokerconfig.Controller{{ID: 101, Host: "127.0.10.2"}},
 			}
 			properties, err := brokerconfig.Properties(shape,
 				brokerconfig.Node{ID: 1, Role: tt.role, Address: "127.0.10.1", Host: "b-1.orders"})

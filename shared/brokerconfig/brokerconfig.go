@@ -45,7 +45,7 @@ type Cluster struct {
 // Controller is one voter of the quorum.
 type Controller struct {
 	ID   int32
-	Host string // a name or an address that every node can connect to
+	Host string // the address that every node can connect to
 }
 
 // Node is what differs from node to node.
@@ -54,8 +54,8 @@ type Node struct {
 	Role nodespec.Role
 	// Rack is the zone's id.
 	Rack string
-	// Address is the IP address to listen on; Host is the name or address that others connect to and that the
-	// certificate names.
+	// Address is the IP address to listen on, and at which other nodes find this one; Host is the name or address that
+	// clients connect to. The certificate names both.
 	Address, Host string
 }
 

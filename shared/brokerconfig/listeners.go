@@ -3,6 +3,7 @@ package brokerconfig
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/shared/cluster"
@@ -38,7 +39,7 @@ func (c Cluster) listeners(n Node) (map[string]string, error) {
 	var own, all []listener
 	switch n.Role {
 	case nodespec.Broker:
-		own = append(clients, replication)
+		own = slices.Concat(clients, []listener{replication})
 		all = append(own, controller)
 	case nodespec.Controller:
 		own = []listener{controller}
@@ -53,7 +54,9 @@ func (c Cluster) listeners(n Node) (map[string]string, error) {
 		"listener.security.protocol.map": protocols(all),
 	}
 	if n.Role == nodespec.Broker {
-		p["advertised.listeners"] = endpoints(own, n.Host)
+		// Nodes know each other by their addresses, which are theirs for life: the names of new ones may not be answered yet
+		// when they start, and a resolver that was asked too early goes on saying so for minutes.
+		p["advertised.listeners"] = endpoints(clients, n.Host) + "," + endpoints([]listener{replication}, n.Address)
 		p["inter.broker.listener.name"] = replication.name
 	}
 	if !c.InCluster {
