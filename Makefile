@@ -2,14 +2,19 @@
 SHELL := /bin/bash
 export MILLRACE_AWS_CLI := $(CURDIR)/.venv/bin/aws
 export MILLRACE_MOTO := $(CURDIR)/.venv/bin/moto_server
-GO_STATIC := CGO_ENABLED=0 go build -trimpath -ldflags="-s -w"
+GO_STATIC := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags="-s -w"
+FUNCTIONS := $(patsubst functions/%/lambda,%,$(wildcard functions/*/lambda))
+# What a deployment is told, such as: make deploy PARAMETERS="vpc=vpc-0123… subnets=subnet-0123…,subnet-4567…"
+PARAMETERS :=
+CONTEXT = $(foreach parameter,$(PARAMETERS),--context $(parameter))
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
 .PHONY: help
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: build ## set up, start a local control plane, create a cluster with the aws command line, produce and consume
+demo: programs ## set up, start a local control plane, create a cluster with the aws command line, produce and consume
 	@go run ./cmd/setup demo
 	@go run ./cmd/demo
 
@@ -22,24 +27,59 @@ test: setup ## set up, then run every test
 test-fast: ## the tests that start no Kafka, shuffled and with the race detector
 	go test -short -shuffle=on -race ./...
 
-.PHONY: build
-build: ## bin/millrace and bin/broker-agent, static
+.PHONY: programs
+programs: ## bin/millrace and bin/broker-agent, static
 	$(GO_STATIC) -o bin/ ./cmd/millrace ./cmd/broker-agent
+
+.PHONY: functions
+functions: # every function as Lambda wants it; built again, the same bytes
+	for f in $(FUNCTIONS); do GOOS=linux GOARCH=arm64 $(GO_STATIC) -tags lambda.norpc -o build/$$f/bootstrap ./functions/$$f/lambda || exit 1; done
+
+.PHONY: image
+image: # what the image of broker hosts is made from
+	GOOS=linux GOARCH=arm64 $(GO_STATIC) -o build/image/ ./cmd/broker-agent ./cmd/broker-image
+	go run ./cmd/broker-image fetch build/image/kafka
+
+.PHONY: build
+build: programs functions image ## the programs, and all that a deployment takes along: functions, agent, Kafka's jars
+	go build -o build/infra ./infra
+
+node_modules: package-lock.json # the cdk command and asl-validator
+	npm ci --silent --no-audit --no-fund && touch node_modules
+
+.PHONY: synth
+synth: build node_modules ## the CloudFormation template; needs no account
+	npx cdk synth --quiet $(CONTEXT)
+	@ls cdk.out/*.template.json
+
+.PHONY: diff
+diff: synth ## what a deployment would change in the account
+	npx cdk diff --app cdk.out
+
+.PHONY: deploy
+deploy: synth ## deploy to the account of your AWS credentials; infra/README.md lists the PARAMETERS
+	npx cdk deploy --app cdk.out
+
+.PHONY: destroy
+destroy: synth ## take a deployment away, once it has no clusters; its table and its key stay
+	go run ./cmd/undeploy $(PARAMETERS)
+	npx cdk destroy --app cdk.out
 
 .PHONY: setup
 setup: ## what the tests need on this machine: Java, Maven, the aws command line, Kafka
 	@go run ./cmd/setup test
 
 .PHONY: lint
-lint: ## golangci-lint, and asl-validator over the state machines
+lint: setup synth ## golangci-lint; cfn-lint, asl-validator and cdk-nag over what would be deployed
 	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run
-	npm ci --silent --no-audit --no-fund
+	.venv/bin/cfn-lint cdk.out/*.template.json
 	for machine in statemachines/*.asl.json; do npx asl-validator --json-path "$$machine" || exit 1; done
+	go test -count=1 -run Nag ./infra
 
 .PHONY: model
 model: ## what a create takes on AWS, modelled: its critical path, and its budget
 	@go test ./statemachines -count=1 -v -run 'OnAWS$$' | grep -v '^=== \|^PASS'
 
 .PHONY: bench
-bench: setup build ## figures: ours and hand-started brokers side by side
+bench: setup programs ## figures: ours and hand-started brokers side by side
 	go run ./integration/bench

@@ -56,7 +56,7 @@ type deployment struct {
 //  2. What a host is made of: image, role, launch template.
 //  3. The control plane: functions, the machines that call them, the API before them, what starts them.
 //  4. Who is told when something is wrong.
-func deploy(app awscdk.App, p parameters) awscdk.Stack {
+func deploy(app awscdk.App, p parameters) *deployment {
 	d := &deployment{parameters: p, whys: map[string]string{}}
 	d.stack = awscdk.NewStack(app, &p.Deployment, &awscdk.StackProps{
 		Description: jsii.String("Millrace: managed Apache Kafka in your own account"),
@@ -74,7 +74,7 @@ func deploy(app awscdk.App, p parameters) awscdk.Stack {
 	triggers := d.addTriggers()
 	d.addAlarms(triggers)
 	d.addOutputs()
-	return d.stack
+	return d
 }
 
 // tagDeployment is on everything that belongs to a deployment, also on what the control plane makes at run time; most

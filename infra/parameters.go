@@ -260,7 +260,9 @@ func assets(p parameters) []string {
 		files = append(files, filepath.Join(p.Build, f.folder, "bootstrap"))
 	}
 	if p.BrokerImageID == "" {
-		files = append(files, filepath.Join(p.Build, "image", "broker-agent"), filepath.Join(p.Build, "image", "kafka"))
+		for _, name := range []string{"broker-agent", "broker-image", "kafka"} {
+			files = append(files, filepath.Join(p.Build, "image", name))
+		}
 	}
 	return files
 }

@@ -21,6 +21,14 @@ type conditions map[string]map[string]any
 
 // addRole makes a role with exactly the statements given.
 func (d *deployment) addRole(id, service string, statements []statement) awsiam.Role {
+	return awsiam.NewRole(d.stack, &id, &awsiam.RoleProps{
+		AssumedBy:      awsiam.NewServicePrincipal(&service, nil),
+		InlinePolicies: d.policy(statements),
+	})
+}
+
+// policy is a role's own, and the only one it has.
+func (d *deployment) policy(statements []statement) *map[string]awsiam.PolicyDocument {
 	document := awsiam.NewPolicyDocument(nil)
 	for _, s := range statements {
 		d.whys[s.id] = s.why
@@ -32,10 +40,7 @@ func (d *deployment) addRole(id, service string, statements []statement) awsiam.
 			Sid: jsii.String(s.id), Actions: jsii.Strings(s.actions...), Resources: jsii.Strings(s.on...), Conditions: &when,
 		}))
 	}
-	return awsiam.NewRole(d.stack, &id, &awsiam.RoleProps{
-		AssumedBy:      awsiam.NewServicePrincipal(&service, nil),
-		InlinePolicies: &map[string]awsiam.PolicyDocument{"permissions": document},
-	})
+	return &map[string]awsiam.PolicyDocument{"permissions": document}
 }
 
 // fixed hands a role to a construct that would otherwise grant it what it believes to be needed.

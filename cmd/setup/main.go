@@ -1,5 +1,5 @@
-// Command setup puts on this machine what trying and testing Millrace needs besides Go: Java, Maven, the aws command line
-// and moto in a virtual environment of this checkout, and Kafka's software. What is there already is left alone, so it is quick
+// Command setup puts on this machine what trying and testing Millrace needs besides Go: Java, Maven, Node.js, the aws command
+// line and moto in a virtual environment of this checkout, and Kafka's software. What is there already is left alone, so it is quick
 // the second time.
 //
 //	go run ./cmd/setup demo    for `make demo`: one Kafka release
@@ -57,6 +57,7 @@ var needs = []need{
 	{"Java 17 or newer", "openjdk-17-jre-headless", works("java", "-version")},
 	{"Maven", "maven", works("mvn", "--version")},
 	{"Python's venv", "python3-venv", works("python3", "-c", "import ensurepip, venv")},
+	{"Node.js", "nodejs", works("node", "--version")}, // the deployment is described in Go, by a library that runs on Node
 }
 
 func works(name string, args ...string) func(context.Context) bool {

@@ -108,6 +108,32 @@ func (s Store) Ensure(ctx context.Context, release string, say func(format strin
 	return i, nil
 }
 
+// Fetch puts the jars of a release into the store, and nothing that is made for the machine it runs on: for an image of
+// machines of another kind, which finish the work there by Ensure.
+func (s Store) Fetch(ctx context.Context, release string, say func(format string, args ...any)) error {
+	wanted, err := pinned(release)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
+		return err
+	}
+	if s.installation(release, wanted, java{}).jarsComplete(wanted) {
+		return nil
+	}
+	unlock, err := s.lock(ctx, say)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	s.removeLeftovers()
+	say("fetching Apache Kafka %s with Maven", release)
+	if err := s.resolve(ctx, release, wanted); err != nil {
+		return fmt.Errorf("fetch Apache Kafka %s: %w", release, err)
+	}
+	return nil
+}
+
 // installation says where everything of a release is, or will be.
 func (s Store) installation(release string, wanted []jar, java java) Installation {
 	dir := filepath.Join(s.Dir, release)

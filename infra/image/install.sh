@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# install.sh SOFTWARE FILES: puts the agent, Kafka and the units into their places on the machine that becomes the image.
+set -euo pipefail
+software=$1 files=$2
+
+useradd --system --home-dir /var/lib/millrace --shell /sbin/nologin millrace
+install -d -o millrace -g millrace -m 0750 /var/lib/millrace
+install -d /opt/millrace
+install -m 0755 "$software/broker-agent" /opt/millrace/broker-agent
+install -m 0644 "$files/sysctl.conf" /etc/sysctl.d/90-millrace.conf
+install -m 0644 "$files"/*.service /etc/systemd/system/
+
+# The start-up archives are made by this machine's Java with the jars in their final place, by the user who will run them;
+# afterwards nobody may change either.
+cp -R "$software/kafka" /opt/millrace/kafka
+chown -R millrace:millrace /opt/millrace/kafka
+chmod 0755 "$software/broker-image"
+runuser --user millrace -- "$(realpath "$software")/broker-image" finish /opt/millrace/kafka
+chown -R root:root /opt/millrace
+chmod -R u=rwX,go=rX /opt/millrace
+
+# No way in: no shell from the network, and no agent that waits for commands.
+systemctl enable millrace-volume.service millrace-agent.service
+systemctl disable sshd.service amazon-ssm-agent.service
