@@ -103,7 +103,7 @@ func (d *deployment) imageWorkshop(software, files awss3assets.Asset) awsimagebu
 			RestrictDefaultSecurityGroup: jsii.Bool(false),
 		})
 		group := awsec2.NewCfnSecurityGroup(d.stack, jsii.String("ImageGroup"), &awsec2.CfnSecurityGroupProps{
-			VpcId: vpc.VpcId(), GroupDescription: jsii.String("The machine that becomes the brokers' image: nobody reaches it"),
+			VpcId: vpc.VpcId(), GroupDescription: jsii.String("The machine that becomes the image of broker hosts: nobody reaches it"),
 			SecurityGroupEgress: []any{&awsec2.CfnSecurityGroup_EgressProperty{
 				IpProtocol: jsii.String("tcp"), FromPort: jsii.Number(443), ToPort: jsii.Number(443), CidrIp: jsii.String("0.0.0.0/0"),
 				Description: jsii.String("packages of Amazon Linux, and AWS"),

@@ -100,6 +100,12 @@ func synthesise(t *testing.T, given map[string]string, prepare func(awscdk.App, 
 	if prepare != nil {
 		prepare(app, d)
 	}
+	defer func() { // the CDK panics where a template can't be deployed
+		if r := recover(); r != nil {
+			report, _ := os.ReadFile(filepath.Join(dir, "validation-report.json"))
+			t.Fatalf("%v\n%s", r, report)
+		}
+	}()
 	app.Synth(nil)
 	text, err = os.ReadFile(filepath.Join(dir, p.Deployment+".template.json"))
 	if err != nil {

@@ -83,8 +83,7 @@ func (d *deployment) useTable() statement {
 	return statement{
 		id: "UseTable", why: "clusters, operations, configurations, mailboxes",
 		actions: []string{
-			"dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem",
-			"dynamodb:ConditionCheckItem",
+			"dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem",
 		},
 		on: []string{*d.data.table.TableArn()},
 	}
@@ -119,8 +118,8 @@ func (d *deployment) sealKeys() statement {
 
 func (d *deployment) lookAtNetwork() statement {
 	return statement{
-		id: "LookAtNetwork", why: "are a request's subnets and security groups there, and in this VPC? Describe calls know no resources",
-		actions: []string{"ec2:DescribeSubnets", "ec2:DescribeSecurityGroups"},
+		id: "LookAtNetwork", why: "are a request's subnets there, and in this VPC? Describe calls know no resources",
+		actions: []string{"ec2:DescribeSubnets"},
 		on:      []string{"*"},
 	}
 }
@@ -135,11 +134,8 @@ func (d *deployment) provisionHosts() []statement {
 	return []statement{
 		{
 			id: "LookAtHosts", why: "look before acting; Describe calls know no resources",
-			actions: []string{
-				"ec2:DescribeInstances", "ec2:DescribeVolumes", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets",
-				"ec2:DescribeSecurityGroups", "ec2:DescribeAvailabilityZones", "ec2:DescribeInstanceTypes",
-			},
-			on: []string{"*"},
+			actions: []string{"ec2:DescribeInstances", "ec2:DescribeVolumes", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"},
+			on:      []string{"*"},
 		},
 		{
 			id: "LaunchFromTemplate", why: "hosts start from the deployment's launch template and no other way",
@@ -191,7 +187,7 @@ func (d *deployment) provisionHosts() []statement {
 		{
 			id: "HandleOwn", why: "hosts, volumes and addresses of this deployment alone",
 			actions: []string{
-				"ec2:TerminateInstances", "ec2:AttachVolume", "ec2:DetachVolume", "ec2:DeleteVolume", "ec2:DeleteNetworkInterface",
+				"ec2:TerminateInstances", "ec2:AttachVolume", "ec2:DeleteVolume", "ec2:DeleteNetworkInterface",
 			},
 			on:   []string{d.ec2("instance/*"), d.ec2("volume/*"), d.ec2("network-interface/*")},
 			when: tagged,
@@ -230,10 +226,14 @@ func (d *deployment) provisionHosts() []statement {
 		{
 			id: "KeepSecrets", why: "keys of the clusters' certificate authorities",
 			actions: []string{
-				"secretsmanager:CreateSecret", "secretsmanager:PutSecretValue", "secretsmanager:GetSecretValue",
-				"secretsmanager:DescribeSecret", "secretsmanager:DeleteSecret", "secretsmanager:TagResource",
+				"secretsmanager:CreateSecret", "secretsmanager:GetSecretValue", "secretsmanager:DeleteSecret", "secretsmanager:TagResource",
 			},
 			on: []string{d.arn("secretsmanager", "secret:"+d.Deployment+"/*")},
+		},
+		{
+			id: "ListSecrets", why: "which secrets a deleted cluster has left; the call knows no resources",
+			actions: []string{"secretsmanager:ListSecrets"},
+			on:      []string{"*"},
 		},
 		{
 			id: "SealSecrets", why: "Secrets Manager seals and opens in the caller's name",

@@ -43,7 +43,7 @@ func (t template) statements(role string) []granted {
 func shortName(id string) string { return hashed.ReplaceAllString(id, "$1") }
 
 // readOnly are the actions that change nothing and know no resources, or are refused without `*`.
-var readOnly = []string{"ec2:Describe", "logs:Get", "logs:List", "logs:Describe", "dynamodb:ListStreams", "xray:GetSampling"}
+var readOnly = []string{"ec2:Describe", "logs:Get", "logs:List", "logs:Describe", "dynamodb:ListStreams", "secretsmanager:ListSecrets", "xray:GetSampling"}
 
 // withoutResources are the actions that change something and that IAM knows no resources for. The service authorization
 // reference of AWS says so of each; where a condition can bind them instead, it has to.
@@ -112,6 +112,9 @@ func conditionWords(value any) string {
 	slices.Sort(texts)
 	return strings.Join(texts, " and ")
 }
+
+// assetHash is the part of a name that changes with every byte of what is deployed.
+var assetHash = regexp.MustCompile(`[0-9a-f]{64}`)
 
 var sdkCall = regexp.MustCompile(`&(dynamodb|ec2|kms|route53|secretsmanager|sfn|eventbridge|cloudwatch)\.([A-Z][A-Za-z0-9]*)Input\{`)
 
@@ -231,7 +234,7 @@ func permissionTable(made template) string {
 		for _, s := range made.statements("${" + shortName(role.id) + ".Arn}") {
 			var on []string
 			for _, arn := range s.on {
-				on = append(on, "`"+strings.NewReplacer("arn:aws:", "", "us-east-1:${AccountId}:", "").Replace(arn)+"`")
+				on = append(on, "`"+strings.NewReplacer("arn:aws:", "", "us-east-1:${AccountId}:", "").Replace(assetHash.ReplaceAllString(arn, "HASH"))+"`")
 			}
 			when := s.when
 			if when != "" {
