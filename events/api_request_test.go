@@ -16,16 +16,8 @@ import (
 	"github.com/millrace/millrace/shared/records"
 )
 
-func TestAPIRequest_OfTheSampleIsAnsweredByTheAPI(t *testing.T) {
-	text, err := os.ReadFile("samples/api_request.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var request events.APIRequest
-	if err := json.Unmarshal(text, &request); err != nil {
-		t.Fatal(err)
-	}
-	// What the sample asks about, and when it was signed with which key.
+func TestAPIRequest_OfEachSampleIsAnsweredByTheAPI(t *testing.T) {
+	// What the samples ask about, and when the first was signed with which key.
 	c := cluster.Cluster{
 		ID: "0f1e2d3c-4b5a-4697-8877-665544332211-7", Name: "orders", Ready: true,
 		ARN:       "arn:aws:kafka:eu-west-1:123456789012:cluster/orders/0f1e2d3c-4b5a-4697-8877-665544332211-7",
@@ -39,15 +31,31 @@ func TestAPIRequest_OfTheSampleIsAnsweredByTheAPI(t *testing.T) {
 		Region:  "eu-west-1",
 		Account: "123456789012",
 	})
-	response, err := a.ServeGateway(t.Context(), request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if response.StatusCode != 200 || !strings.Contains(response.Body, `"clusterName":"orders"`) {
-		t.Errorf("answered %d %s", response.StatusCode, response.Body)
-	}
-	if got := response.MultiValueHeaders["X-Amzn-Requestid"]; len(got) != 1 || got[0] != request.RequestContext.RequestID {
-		t.Errorf("answered as request %v", got)
+	for _, tt := range []struct{ sample, answer string }{
+		{"api_request", `{"clusterInfo":{`},          // signed with a key of ours
+		{"api_request_iam", `{"clusterInfoList":[{`}, // by an IAM identity, which API Gateway has checked
+	} {
+		t.Run(tt.sample, func(t *testing.T) {
+			text, err := os.ReadFile("samples/" + tt.sample + ".json")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var request events.APIRequest
+			if err := json.Unmarshal(text, &request); err != nil {
+				t.Fatal(err)
+			}
+			response, err := a.ServeGateway(t.Context(), request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if response.StatusCode != 200 || !strings.HasPrefix(response.Body, tt.answer) ||
+				!strings.Contains(response.Body, `"clusterName":"orders"`) {
+				t.Errorf("answered %d %s", response.StatusCode, response.Body)
+			}
+			if got := response.MultiValueHeaders["X-Amzn-Requestid"]; len(got) != 1 || got[0] != request.RequestContext.RequestID {
+				t.Errorf("answered as request %v", got)
+			}
+		})
 	}
 }
 

@@ -16,11 +16,10 @@ import (
 	"github.com/millrace/millrace/shared/records"
 	"github.com/millrace/millrace/shared/serve"
 	"github.com/millrace/millrace/shared/trace"
-	"github.com/millrace/millrace/shared/trace/xray"
 )
 
 func main() {
-	xray.Enable()
+	trace.Enable()
 	serve.Lambda(start)
 }
 
