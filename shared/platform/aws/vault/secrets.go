@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,8 +30,8 @@ type SecretsConfig struct {
 	Deployment string
 	// Key is the ARN of the KMS key that encrypts them; Secrets Manager's own where it is empty.
 	Key string
-	// Names are what a cluster's secrets are called. They are deleted by name, whether they are listed or not: Secrets
-	// Manager's list may be minutes behind, and a secret that it does not show yet would stay, and cost, for ever.
+	// Names are what a cluster's secrets are called; there can't be others. They are deleted by name: Secrets Manager's list
+	// may be minutes behind, and a secret that it does not show yet would stay, and cost, for ever.
 	Names []string
 }
 
@@ -50,6 +51,9 @@ const (
 // PutSecret keeps a secret, unless one of that name is there, and gives the one that is kept. A name whose secret is being
 // deleted is waited for; it is Unavailable when that takes long.
 func (s Secrets) PutSecret(ctx context.Context, name, value string) (kept string, err error) {
+	if !slices.Contains(s.config.Names, path.Base(name)) {
+		return "", fault.New(fault.Invalid, "secret %s would not be found to be deleted: known are %v", name, s.config.Names)
+	}
 	late := time.Now().Add(freesWithin)
 	for {
 		kept, again, err := s.tryPut(ctx, name, value)
@@ -127,23 +131,6 @@ func (s Secrets) DeleteSecrets(ctx context.Context, prefix string) error {
 	for _, known := range s.config.Names {
 		if err := s.delete(ctx, *s.id(prefix + known)); err != nil {
 			return err
-		}
-	}
-	pages := secretsmanager.NewListSecretsPaginator(s.client, &secretsmanager.ListSecretsInput{
-		Filters: []types.Filter{{Key: types.FilterNameStringTypeName, Values: []string{*s.id(prefix)}}},
-	})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return fmt.Errorf("list the secrets below %s: %w", *s.id(prefix), secretCodes.Fault(err))
-		}
-		for _, found := range page.SecretList {
-			if !strings.HasPrefix(aws.ToString(found.Name), *s.id(prefix)) {
-				continue // the filter also finds words within names
-			}
-			if err := s.delete(ctx, *found.Name); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
