@@ -36,6 +36,8 @@ func (d *deployment) addData() data {
 		DynamoStream:        awsdynamodb.StreamViewType_NEW_AND_OLD_IMAGES,
 		DeletionProtection:  jsii.Bool(true),
 		RemovalPolicy:       awscdk.RemovalPolicy_RETAIN,
+		// The stack's tags do not reach a table's replicas, and cmd/undeploy finds the table by its tag.
+		Tags: &[]*awscdk.CfnTag{{Key: jsii.String(tagDeployment), Value: &d.Deployment}},
 		PointInTimeRecoverySpecification: &awsdynamodb.PointInTimeRecoverySpecification{
 			PointInTimeRecoveryEnabled: jsii.Bool(true),
 		},

@@ -342,6 +342,9 @@ func TestTable_IsWhatTheAdaptersExpectAndOutlivesTheStack(t *testing.T) {
 	if key := words(at(replica, "SSESpecification", "KMSMasterKeyId")); key != "${Key.Arn}" {
 		t.Errorf("the table is encrypted by %s", key)
 	}
+	if tag := at(replica, "Tags", 0); at(tag, "Key") != tagDeployment || at(tag, "Value") != "millrace" {
+		t.Errorf("make destroy would not find the table by its tags: %v", at(replica, "Tags"))
+	}
 	key := standard(t).of("AWS::KMS::Key")
 	if len(key) != 1 || key[0].DeletionPolicy != "Retain" || table.DeletionPolicy != "Retain" || key[0].Properties["EnableKeyRotation"] != true {
 		t.Errorf("one key, rotated, and kept with the table: %d, %s, %s", len(key), key[0].DeletionPolicy, table.DeletionPolicy)

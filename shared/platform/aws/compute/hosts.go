@@ -44,7 +44,8 @@ func (h Hosts) launch(r cluster.HostRequest) *ec2.RunInstancesInput {
 	return &ec2.RunInstancesInput{
 		ClientToken: aws.String(r.Token.String()),
 		MinCount:    aws.Int32(1), MaxCount: aws.Int32(1),
-		LaunchTemplate: &types.LaunchTemplateSpecification{LaunchTemplateId: &h.LaunchTemplate, Version: aws.String("$Default")},
+		// Not $Default: a deployment adds a version, and CloudFormation can't make it the default one.
+		LaunchTemplate: &types.LaunchTemplateSpecification{LaunchTemplateId: &h.LaunchTemplate, Version: aws.String("$Latest")},
 		InstanceType:   types.InstanceType(hostType(r.InstanceType, r.Role)),
 		NetworkInterfaces: []types.InstanceNetworkInterfaceSpecification{{
 			DeviceIndex: aws.Int32(0), NetworkInterfaceId: &r.AddressID,
