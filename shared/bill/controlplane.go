@@ -10,12 +10,14 @@ import (
 // memory as they are deployed with, and logs are as long as ours are.
 const (
 	sweeps          = minutes
-	sweepSeconds    = 0.1  // of the Express machine and its function, mostly one read
-	sweepMemoryGB   = 0.25 // of the function; a machine counts with 64 MB
+	callSeconds     = 0.1  // of a function, mostly one read
+	callMemoryGB    = 0.25 // of it
 	machineMemoryGB = 0.0625
-	sweepLogBytes   = 3000 // five events of the machine without their data, three lines of the function
-	imageGB         = 3    // of a host's root volume that hold something
-	callers         = 4    // of the table: as many functions
+	sweepLogBytes   = 3000    // five events of the machine without their data, three lines of the function
+	batches         = minutes // of heartbeats, of all clusters together
+	batchLogBytes   = 500
+	imageGB         = 3 // of a host's root volume that hold something
+	connections     = 2 // to the table that never rest: the sweep's, and one for what comes between
 	gigabyte        = float64(1 << 30)
 )
 
@@ -23,16 +25,19 @@ const (
 func ControlPlane() Sheet {
 	return Sheet{"Control plane at rest", []Line{
 		line("KMS key", "kms.key", 1, "one key for the table, secrets and volumes"),
-		line("KMS requests", "kms.request", keyRequests(callers), "DynamoDB keeps a caller's table key while it calls; one an hour is allowed for"),
+		line("KMS requests", "kms.request", keyRequests(connections), "DynamoDB's, for each connection every 5 minutes"),
 		line("Route 53 private zone", "route53.zone", 1, "the brokers' names"),
 		line("Broker image", "ebs.snapshot", imageGB, "its snapshot"),
 		line("Schedule", "scheduler.invocation", sweeps, "a sweep each minute"),
 		line("Sweep: Step Functions requests", "states.express-request", sweeps, ""),
-		line("Sweep: Step Functions time", "states.express-gb-second", sweeps*sweepSeconds*machineMemoryGB, ""),
+		line("Sweep: Step Functions time", "states.express-gb-second", sweeps*callSeconds*machineMemoryGB, ""),
 		line("Sweep: Lambda requests", "lambda.request", sweeps, ""),
-		line("Sweep: Lambda time", "lambda.gb-second", sweeps*sweepSeconds*sweepMemoryGB, ""),
+		line("Sweep: Lambda time", "lambda.gb-second", sweeps*callSeconds*callMemoryGB, ""),
 		line("Sweep: DynamoDB reads", "dynamodb.read", sweeps, "the operations that have not ended"),
 		line("Sweep: logs", "cloudwatch.logs", sweeps*sweepLogBytes/gigabyte, ""),
+		line("Heartbeats: Lambda requests", "lambda.request", batches, "a batch each minute, of all clusters; none without a cluster"),
+		line("Heartbeats: Lambda time", "lambda.gb-second", batches*callSeconds*callMemoryGB, ""),
+		line("Heartbeats: logs", "cloudwatch.logs", batches*batchLogBytes/gigabyte, ""),
 		line("Table", "dynamodb.storage", 0.001, "a megabyte"),
 		line("Table: backups", "dynamodb.backup", 0.001, "point-in-time recovery"),
 	}}
@@ -49,21 +54,16 @@ func Watching() Sheet {
 	return Sheet{"Watching the control plane", []Line{
 		line("Alarms", "cloudwatch.alarm", alarmMetrics, "metrics that they look at"),
 		line("Dashboard", "cloudwatch.dashboard", dashboards, ""),
-		line("X-Ray", "xray.trace", sweeps+publishings, "a trace of each sweep, and of each batch of heartbeats"),
+		line("X-Ray", "xray.trace", sweeps+batches, "a trace of each sweep, and of each batch of heartbeats"),
 	}}
 }
 
 // What hosts do in peace: shared/nodespec/tablemailbox keeps to it.
 const (
-	beatSeconds = 30
-	lookSeconds = 15
-	beatBytes   = 1024
-
-	publishings     = minutes // heartbeats are gathered for a minute
-	publishSeconds  = 0.1
-	publishMemoryGB = 0.25
-	publishLogBytes = 500
-	queriesPerHost  = 2000 // of names: connections stay
+	beatSeconds    = 30
+	lookSeconds    = 30
+	beatBytes      = 1024
+	queriesPerHost = 2000 // of names: connections stay
 )
 
 // How long the specs of a cluster with the defaults are, with their keys.
@@ -85,10 +85,7 @@ func IdleCluster(c Cluster) Sheet {
 			fmt.Sprintf("each host, every %d s", beatSeconds)),
 		line("Looks for a newer spec", "dynamodb.read", looks(c), fmt.Sprintf("each host, every %d s, consistently", lookSeconds)),
 		line("Secrets", "secretsmanager.secret", float64(secrets), why),
-		line("KMS requests", "kms.request", keyRequests(hosts), "as above, for each host"),
-		line("Heartbeats to metrics: Lambda requests", "lambda.request", publishings, "a batch each minute"),
-		line("Heartbeats to metrics: Lambda time", "lambda.gb-second", publishings*publishSeconds*publishMemoryGB, ""),
-		line("Heartbeats to metrics: logs", "cloudwatch.logs", publishings*publishLogBytes/gigabyte, ""),
+		line("KMS requests", "kms.request", keyRequests(hosts), "DynamoDB's, for each host every 5 minutes"),
 		line("Names", "route53.query", hosts*queriesPerHost, ""),
 	}}
 }
@@ -100,9 +97,9 @@ func looks(c Cluster) float64 {
 	return all * seconds / lookSeconds
 }
 
-// keyRequests are those that DynamoDB makes of KMS for so many callers of a table under a key of the customer. It keeps the
-// table key of a caller who is never silent for five minutes, on each of its own machines; one an hour is our allowance.
-func keyRequests(callers float64) float64 { return callers * Hours }
+// keyRequests are those that DynamoDB makes of KMS for so many connections to a table under a key of the customer: it asks
+// again every 5 minutes for each that is used (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html).
+func keyRequests(connections float64) float64 { return connections * minutes / 5 }
 
 // units are how many units an item takes.
 func units(bytes, unit float64) float64 {
@@ -113,17 +110,20 @@ func units(bytes, unit float64) float64 {
 	return whole
 }
 
-// How many metrics heartbeats are published as, in the namespace Millrace/Kafka.
+// What functions/hostevents makes of heartbeats, in the namespace Millrace/Kafka: the disk of each broker and the number of
+// brokers, as lines of its log that CloudWatch reads.
 const (
-	metricsPerBroker  = 4
-	metricsPerCluster = 2
+	metricsPerBroker  = 1
+	metricsPerCluster = 1
+	metricBytes       = 400 // a line
 )
 
 // Metrics are what a cluster's own metrics in CloudWatch cost.
 func Metrics(c Cluster) Sheet {
 	metrics := float64(c.Brokers*metricsPerBroker + metricsPerCluster)
+	lines := float64(c.Brokers + c.Controllers)
 	return Sheet{"Metrics of a cluster", []Line{
 		line("CloudWatch metrics", "cloudwatch.metric", metrics, fmt.Sprintf("%d a broker, %d a cluster", metricsPerBroker, metricsPerCluster)),
-		line("Publishing them", "cloudwatch.request", minutes, "a request each minute"),
+		line("Publishing them: logs", "cloudwatch.logs", lines*minutes*metricBytes/gigabyte, "a line for each host and minute"),
 	}}
 }
