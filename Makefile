@@ -80,6 +80,10 @@ lint: setup synth ## golangci-lint; cfn-lint, asl-validator and cdk-nag over wha
 model: ## what a create takes on AWS, modelled: its critical path, and its budget
 	@go test ./statemachines -count=1 -v -run 'OnAWS$$' | grep -v '^=== \|^PASS'
 
+.PHONY: invoke
+invoke: ## call one function with one event, as on AWS: make invoke FUNCTION=operations EVENT=execution_ended
+	@go run ./integration/invoke "$(FUNCTION)" "$(EVENT)"
+
 .PHONY: bench
 bench: setup programs ## figures: ours and hand-started brokers side by side
 	go run ./integration/bench

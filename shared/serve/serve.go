@@ -81,7 +81,7 @@ func (s Steps) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		output, err = s.run(ctx, call.Step, payload)
 		return err
 	})
-	log := slog.With("step", call.Step, "cluster", call.ClusterID, "took", time.Since(began).Round(time.Millisecond))
+	log := slog.With("step", call.Step, "cluster", call.ClusterID, "ms", time.Since(began).Milliseconds())
 	if call.NodeID != 0 {
 		log = log.With("node", call.NodeID)
 	}

@@ -5,12 +5,14 @@ package aws
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/millrace/millrace/shared/trace"
@@ -35,6 +37,7 @@ func Load(ctx context.Context, options ...func(*config.LoadOptions) error) (aws.
 		config.WithHTTPClient(awshttp.NewBuildableClient().
 			WithTimeout(attemptWithin).
 			WithDialerOptions(func(d *net.Dialer) { d.Timeout = connectWithin })),
+		config.WithLogger(quiet),
 		config.WithAPIOptions([]func(*middleware.Stack) error{endsWithin(callWithin)}),
 	}, options...)
 	loaded, err := config.LoadDefaultConfig(ctx, options...)
@@ -44,6 +47,11 @@ func Load(ctx context.Context, options ...func(*config.LoadOptions) error) (aws.
 	trace.Instrument(&loaded)
 	return loaded, nil
 }
+
+// quiet keeps the SDK's own remarks out of a function's log unless somebody looks closely: what matters is an error.
+var quiet = logging.LoggerFunc(func(_ logging.Classification, format string, args ...any) {
+	slog.Debug("the SDK remarks", "remark", fmt.Sprintf(format, args...))
+})
 
 // endsWithin bounds each call of a client, with all its attempts.
 func endsWithin(limit time.Duration) func(*middleware.Stack) error {

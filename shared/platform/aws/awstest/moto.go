@@ -58,6 +58,9 @@ func startMoto() (m moto, err error) {
 // motoServer finds the program: the one that MILLRACE_MOTO names, or that of the checkout.
 func motoServer() (string, error) {
 	if named := os.Getenv("MILLRACE_MOTO"); named != "" {
+		if _, err := os.Stat(named); err != nil {
+			return "", fmt.Errorf("run `make setup` first, or have MILLRACE_MOTO name another: %w", err)
+		}
 		return named, nil
 	}
 	dir, err := os.Getwd() // a test runs in its package's directory
