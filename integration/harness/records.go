@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +19,23 @@ type Client struct {
 	t         testing.TB
 	bootstrap []string
 	tls       *tls.Config // nil in plain text
+	dial      Dialer      // nil where names can be looked up as everywhere
+}
+
+// Dialer connects to addresses that this machine's resolver does not know.
+type Dialer func(network, address string) (net.Conn, error)
+
+// Dial implements the interface that sarama asks for.
+func (d Dialer) Dial(network, address string) (net.Conn, error) { return d(network, address) }
+
+// NewClient reaches a cluster over TLS by bootstrap addresses, and trusts one authority (PEM).
+func NewClient(t testing.TB, bootstrap, authority string, dial Dialer) Client {
+	t.Helper()
+	trusted := x509.NewCertPool()
+	if !trusted.AppendCertsFromPEM([]byte(authority)) {
+		t.Fatalf("this is no certificate: %q", authority)
+	}
+	return Client{t, strings.Split(bootstrap, ","), &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12}, dial}
 }
 
 // TLSClient reaches a cluster over TLS, and trusts what `millrace ca` prints and nothing else.
@@ -27,11 +45,7 @@ func (m *Millrace) TLSClient(t testing.TB, arn string) Client {
 	if bootstrap == "" {
 		t.Fatalf("cluster %s has no bootstrap string for TLS", arn)
 	}
-	trusted := x509.NewCertPool()
-	if certificate := m.Command("ca", arn); !trusted.AppendCertsFromPEM([]byte(certificate)) {
-		t.Fatalf("millrace ca printed no certificate: %q", certificate)
-	}
-	return Client{t, strings.Split(bootstrap, ","), &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12}}
+	return NewClient(t, bootstrap, m.Command("ca", arn), nil)
 }
 
 // PlaintextClient reaches a cluster without encryption.
@@ -41,7 +55,7 @@ func (m *Millrace) PlaintextClient(t testing.TB, arn string) Client {
 	if bootstrap == "" {
 		t.Fatalf("cluster %s has no bootstrap string for plain text", arn)
 	}
-	return Client{t, strings.Split(bootstrap, ","), nil}
+	return Client{t: t, bootstrap: strings.Split(bootstrap, ",")}
 }
 
 // A client tries again for so long that a broker which comes back late, on a machine with much else to do, is no failure:
@@ -56,6 +70,9 @@ func (c Client) config() *sarama.Config {
 	s := sarama.NewConfig()
 	s.Version = sarama.V2_8_0_0
 	s.Net.TLS.Enable, s.Net.TLS.Config = c.tls != nil, c.tls
+	if c.dial != nil {
+		s.Net.Proxy.Enable, s.Net.Proxy.Dialer = true, c.dial
+	}
 	s.Net.MaxOpenRequests = 1
 	s.Producer.RequiredAcks = sarama.WaitForAll
 	s.Producer.Idempotent = true

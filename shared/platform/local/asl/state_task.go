@@ -157,7 +157,16 @@ func functionName(arn string) string {
 	return name
 }
 
+type executionKey struct{}
+
+// ExecutionOf gives the ARN of the execution that an [Invoker] is called for; empty in any other context.
+func ExecutionOf(ctx context.Context) string {
+	arn, _ := ctx.Value(executionKey{}).(string)
+	return arn
+}
+
 func doInvoke(ctx context.Context, x *execution, w work, done func(any, *failure)) {
+	ctx = context.WithValue(ctx, executionKey{}, x.info.ARN)
 	x.engine.background(func() {
 		answer, err := x.engine.config.Invoker.Invoke(ctx, w.Function, w.Payload)
 		if err != nil {

@@ -1,0 +1,254 @@
+package harness
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/millrace/millrace/integration/aws/iam"
+	kafka "github.com/millrace/millrace/integration/harness"
+)
+
+// Endpoint is what AWS_ENDPOINT_URL_KAFKA has to be for the deployment's clients.
+func (d *Deployment) Endpoint() string { return "https://" + d.gateway.host() + "/" + d.gateway.stage }
+
+// Credentials are an access key: one that Millrace has issued, or one of a user of IAM.
+type Credentials struct{ ID, Secret string }
+
+// IAMUser makes a user of IAM who may do what a policy says, and gives their access key.
+func (d *Deployment) IAMUser(name string, policy map[string]any) Credentials {
+	d.t.Helper()
+	parsed, err := iam.ParsePolicy(policy)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	c := Credentials{"AKIA" + strings.ToUpper(strings.ReplaceAll(uuid.NewString(), "-", "")[:16]), uuid.NewString()}
+	arn := fmt.Sprintf("arn:aws:iam::%s:user/%s", d.resources.account, name)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.gateway.identities[c.ID] = identity{arn: arn, secret: c.Secret, principal: iam.Principal{
+		Name: name, ARN: arn, Role: arn, UserID: "AIDA" + strings.ToUpper(name), Policies: []iam.Policy{parsed},
+	}}
+	return c
+}
+
+// Admin is a user of IAM who may call all of the API by the way that IAM guards, as the README of the deployment shows it.
+func (d *Deployment) Admin() Credentials {
+	d.t.Helper()
+	return d.IAMUser("admin", map[string]any{"Statement": map[string]any{
+		"Effect": "Allow", "Action": "execute-api:Invoke",
+		"Resource": d.resources.arn("execute-api", d.gateway.id+"/"+d.gateway.stage+"/*/iam/*"),
+	}})
+}
+
+// IssueKey has an admin issue an access key with a role, by the millrace command.
+func (d *Deployment) IssueKey(admin Credentials, role string) Credentials {
+	d.t.Helper()
+	out, err := d.Millrace(admin, "keys", "issue", "--role", role, "--output", "json")
+	if err != nil {
+		d.t.Fatalf("issue a key: %v", err)
+	}
+	var issued struct{ AccessKeyID, SecretAccessKey string }
+	if err := json.Unmarshal([]byte(out), &issued); err != nil || issued.AccessKeyID == "" {
+		d.t.Fatalf("issue a key: %v: %s", err, out)
+	}
+	return Credentials{issued.AccessKeyID, issued.SecretAccessKey}
+}
+
+// Millrace runs the millrace command against the deployment, and gives what it printed.
+func (d *Deployment) Millrace(c Credentials, args ...string) (string, error) {
+	d.t.Helper()
+	return d.run(d.environment(c), filepath.Join(d.built, "bin", "millrace"), append(args, "--endpoint", d.Endpoint())...)
+}
+
+// AWS runs the stock aws command line against the deployment, and gives the JSON it printed.
+func (d *Deployment) AWS(c Credentials, args ...string) string {
+	d.t.Helper()
+	out, err := d.TryAWS(c, args...)
+	if err != nil {
+		d.t.Fatalf("aws %s: %v", strings.Join(args, " "), err)
+	}
+	return out
+}
+
+// TryAWS is AWS for what may be refused: the error holds what the command line said.
+func (d *Deployment) TryAWS(c Credentials, args ...string) (string, error) {
+	d.t.Helper()
+	program := os.Getenv("MILLRACE_AWS_CLI")
+	if program == "" {
+		var err error
+		if program, err = exec.LookPath("aws"); err != nil {
+			d.t.Fatal("the aws command line is missing: run `make setup`, or set MILLRACE_AWS_CLI")
+		}
+	}
+	return d.run(d.environment(c), program, append([]string{"--output", "json"}, args...)...)
+}
+
+// environment is that of a client: the endpoint, an access key, and the way to the stand-in for API Gateway, which a client in
+// the world does not need.
+func (d *Deployment) environment(c Credentials) []string {
+	bundle := filepath.Join(d.dir, "gateway.pem")
+	if err := os.WriteFile(bundle, d.front.certificate, 0o600); err != nil {
+		d.t.Fatal(err)
+	}
+	var kept []string
+	for _, e := range os.Environ() {
+		if !strings.HasPrefix(e, "AWS_") && !strings.HasPrefix(strings.ToUpper(e), "NO_PROXY") {
+			kept = append(kept, e)
+		}
+	}
+	return append(kept,
+		"AWS_ENDPOINT_URL_KAFKA="+d.Endpoint(), "AWS_REGION="+d.resources.region, "AWS_DEFAULT_REGION="+d.resources.region,
+		"AWS_ACCESS_KEY_ID="+c.ID, "AWS_SECRET_ACCESS_KEY="+c.Secret, "AWS_PAGER=",
+		"AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull, "AWS_EC2_METADATA_DISABLED=true",
+		"HTTPS_PROXY=http://"+d.front.address(), "https_proxy=http://"+d.front.address(), "AWS_CA_BUNDLE="+bundle, "SSL_CERT_FILE="+bundle)
+}
+
+// run runs a program to its end, two minutes at most.
+func (d *Deployment) run(environment []string, name string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(d.ctx, 2*time.Minute)
+	defer cancel()
+	var out, errs bytes.Buffer
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = environment, &out, &errs
+	if err := cmd.Run(); err != nil {
+		return out.String(), fmt.Errorf("%w\n%s", err, strings.TrimSpace(errs.String()))
+	}
+	return out.String(), nil
+}
+
+// Subnets are the template's subnets for brokers, SecurityGroup a group of the VPC.
+func (d *Deployment) Subnets() []string {
+	d.t.Helper()
+	var ids []string
+	for _, logical := range d.resources.resolver.Template.Names("AWS::EC2::Subnet") {
+		made, err := d.resources.make(logical)
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		ids = append(ids, made.ref)
+	}
+	return ids
+}
+
+// Create is the usual request for a cluster, for the aws command line.
+func (d *Deployment) Create(name string, brokers int) []string {
+	d.t.Helper()
+	subnets := d.Subnets()
+	return []string{
+		"kafka", "create-cluster", "--cluster-name", name, "--kafka-version", "4.3.x.kraft",
+		"--number-of-broker-nodes", fmt.Sprint(brokers), "--broker-node-group-info",
+		"InstanceType=kafka.m7g.large,ClientSubnets=" + strings.Join(subnets[:min(brokers, len(subnets))], ","),
+	}
+}
+
+// CreateCluster asks for a cluster and gives its ARN.
+func (d *Deployment) CreateCluster(c Credentials, name string, brokers int) (arn string) {
+	d.t.Helper()
+	created := kafka.Decode[struct{ ClusterArn, State string }](d.t, d.AWS(c, d.Create(name, brokers)...))
+	if created.State != "CREATING" || created.ClusterArn == "" {
+		d.t.Fatalf("create-cluster answered %+v", created)
+	}
+	return created.ClusterArn
+}
+
+// settled is how long a cluster may take to become ACTIVE or to be gone, on a machine that has much else to do.
+const settled = 6 * time.Minute
+
+// WaitUntilActive waits until a cluster is ACTIVE.
+func (d *Deployment) WaitUntilActive(c Credentials, arn string) {
+	d.t.Helper()
+	kafka.Until(d.t, "cluster "+arn+" is ACTIVE", settled, func() (bool, string) {
+		described := kafka.Decode[struct {
+			ClusterInfo struct {
+				State     string
+				StateInfo struct{ Message string }
+			}
+		}](d.t, d.AWS(c, "kafka", "describe-cluster", "--cluster-arn", arn)).ClusterInfo
+		if described.State == "FAILED" {
+			d.t.Fatalf("cluster %s is FAILED: %s", arn, described.StateInfo.Message)
+		}
+		return described.State == "ACTIVE", described.State
+	})
+}
+
+// WaitUntilGone waits until the API knows nothing of a cluster any more.
+func (d *Deployment) WaitUntilGone(c Credentials, arn string) {
+	d.t.Helper()
+	kafka.Until(d.t, "cluster "+arn+" is gone", settled, func() (bool, string) {
+		out, err := d.TryAWS(c, "kafka", "describe-cluster", "--cluster-arn", arn)
+		if err == nil {
+			return false, out
+		}
+		if !strings.Contains(err.Error(), "NotFoundException") {
+			d.t.Fatalf("describe-cluster: %v", err)
+		}
+		return true, ""
+	})
+}
+
+// KafkaClient reaches a cluster from within the VPC, by the names that get-bootstrap-brokers gives.
+func (d *Deployment) KafkaClient(c Credentials, arn string) (client kafka.Client, bootstrap string) {
+	d.t.Helper()
+	bootstrap = kafka.Decode[struct{ BootstrapBrokerStringTls string }](d.t,
+		d.AWS(c, "kafka", "get-bootstrap-brokers", "--cluster-arn", arn)).BootstrapBrokerStringTls
+	authority, err := d.Millrace(c, "ca", arn)
+	if err != nil {
+		d.t.Fatalf("millrace ca: %v", err)
+	}
+	return kafka.NewClient(d.t, bootstrap, authority, func(network, address string) (net.Conn, error) {
+		return d.names.dial(d.ctx, network, address)
+	}), bootstrap
+}
+
+// Traces are the parts of traces that functions have sent so far.
+func (d *Deployment) Traces() []Segment { return d.traces.all() }
+
+// KillFunctions ends every process of every function as kill -9 does.
+func (d *Deployment) KillFunctions() (killed int) {
+	d.t.Helper()
+	for _, f := range d.functions {
+		for _, pid := range processesOf(f.binary) {
+			if p, err := os.FindProcess(pid); err == nil && p.Kill() == nil {
+				killed++
+			}
+		}
+	}
+	return killed
+}
+
+// processesOf are the processes of this machine that run a program.
+func processesOf(program string) []int {
+	entries, _ := os.ReadDir("/proc") // there is one, or nothing runs
+	var found []int
+	for _, e := range entries {
+		var pid int
+		if _, err := fmt.Sscan(e.Name(), &pid); err != nil {
+			continue
+		}
+		if target, err := os.Readlink(filepath.Join("/proc", e.Name(), "exe")); err == nil && target == program {
+			found = append(found, pid)
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+// RestartWorkflows stops the state machines where they are and lets them go on.
+func (d *Deployment) RestartWorkflows() {
+	d.t.Helper()
+	if err := errors.Join(d.workflows.end(), d.workflows.begin(d.ctx)); err != nil {
+		d.t.Fatal(err)
+	}
+}

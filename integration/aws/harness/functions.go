@@ -1,0 +1,79 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace/integration/aws/iam"
+	"github.com/millrace/millrace/integration/lambdaruntime"
+)
+
+// function is one of the template's.
+type function struct {
+	name, arn, role string
+	binary          string
+	timeout         time.Duration
+	environment     []string // with credentials of its role
+	running         *lambdaruntime.Function
+}
+
+// addFunctions starts every function of the template, as it is configured there. Its credentials are its role's: a pair of
+// its own, by which the gate knows it.
+func (d *Deployment) addFunctions() error {
+	d.functions = map[string]*function{}
+	for _, logical := range d.resources.resolver.Template.Names("AWS::Lambda::Function") {
+		p, err := d.resources.resolver.Properties(logical)
+		if err != nil {
+			return err
+		}
+		made, err := d.resources.make(logical)
+		if err != nil {
+			return err
+		}
+		name := properties(p).text("FunctionName")
+		f := &function{name: name, arn: made.attributes["Arn"], role: properties(p).text("Role")}
+		f.binary = filepath.Join(d.built, "functions", strings.TrimPrefix(name, deploymentName+"-"), "bootstrap")
+		seconds, _ := p["Timeout"].(float64)
+		f.timeout = time.Duration(seconds) * time.Second
+		key := d.issueRoleKey(iam.Principal{
+			Name: name, Role: f.role, UserID: "AROA" + strings.ToUpper(logical) + ":" + name, Policies: d.resources.policies[f.role],
+		})
+		f.environment = append(f.environment,
+			"AWS_ENDPOINT_URL="+d.endpoint, "AWS_REGION="+d.resources.region, "AWS_DEFAULT_REGION="+d.resources.region,
+			"AWS_ACCESS_KEY_ID="+key, "AWS_SECRET_ACCESS_KEY=secret", "AWS_SESSION_TOKEN=session",
+			"AWS_XRAY_DAEMON_ADDRESS="+d.traces.address())
+		settings, _ := p["Environment"].(map[string]any)
+		variables, _ := settings["Variables"].(map[string]any)
+		for name, value := range variables {
+			if changed, is := d.variables[name]; is {
+				value = changed
+			}
+			f.environment = append(f.environment, fmt.Sprintf("%s=%v", name, value))
+		}
+		slices.Sort(f.environment)
+		d.functions[name] = f
+		f.running = d.start(f)
+	}
+	return nil
+}
+
+func (d *Deployment) start(f *function) *lambdaruntime.Function {
+	return lambdaruntime.New(lambdaruntime.Config{
+		Binary: f.binary, Environment: f.environment, Name: f.name, Timeout: f.timeout, Output: d.log(f.name),
+	})
+}
+
+// Invoke implements the engine's invoker: Step Functions calls functions by their names.
+func (d *Deployment) invoke(ctx context.Context, name string, payload []byte) ([]byte, error) {
+	d.mu.Lock()
+	f := d.functions[name]
+	d.mu.Unlock()
+	if f == nil {
+		return nil, fmt.Errorf("there is no function %q", name)
+	}
+	return f.running.Invoke(ctx, payload)
+}

@@ -1,0 +1,202 @@
+package harness
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// stream is one event source of the template: records of the table's stream that pass a filter go to a function.
+type stream struct {
+	d        *Deployment
+	logical  string
+	arn      string
+	function string
+	filters  []any
+	size     int
+	window   time.Duration
+	retries  int
+}
+
+// addStreams reads the table's stream for every event source of the template, until the deployment ends. The reading is
+// done, as by Lambda, with the rights of the function's role.
+func (d *Deployment) addStreams() error {
+	for _, logical := range d.resources.resolver.Template.Names("AWS::Lambda::EventSourceMapping") {
+		p, err := d.resources.resolver.Properties(logical)
+		if err != nil {
+			return err
+		}
+		s := stream{d: d, logical: logical, arn: properties(p).text("EventSourceArn"), function: properties(p).text("FunctionName"), size: 100}
+		if size, is := p["BatchSize"].(float64); is {
+			s.size = int(size)
+		}
+		if seconds, is := p["MaximumBatchingWindowInSeconds"].(float64); is {
+			s.window = min(time.Duration(seconds)*time.Second, longestWindow)
+		}
+		if retries, is := p["MaximumRetryAttempts"].(float64); is {
+			s.retries = int(retries)
+		}
+		criteria, _ := p["FilterCriteria"].(map[string]any)
+		filters, _ := criteria["Filters"].([]any)
+		for _, f := range filters {
+			filter, _ := f.(map[string]any)
+			var pattern any
+			if err := json.Unmarshal([]byte(properties(filter).text("Pattern")), &pattern); err != nil {
+				return fmt.Errorf("filter of %s: %w", logical, err)
+			}
+			s.filters = append(s.filters, pattern)
+		}
+		d.background.Go(s.run)
+	}
+	return nil
+}
+
+// longestWindow shortens the time for which records are collected, so that a test sees what comes of them.
+const longestWindow = 5 * time.Second
+
+// run hands over batches in the order of the stream. A record that its function does not take is passed over in the end, and
+// fails the test.
+func (s stream) run() {
+	shards, err := s.shards()
+	for err == nil && len(shards) == 0 && s.d.pause(200*time.Millisecond) {
+		shards, err = s.shards()
+	}
+	iterators := map[string]string{}
+	for _, shard := range shards {
+		iterators[shard], err = s.iterator(shard)
+	}
+	if err != nil {
+		s.d.complain("event source %s: %v", s.logical, err)
+		return
+	}
+	var batch []any
+	last := time.Now()
+	for s.d.pause(200 * time.Millisecond) {
+		for shard, iterator := range iterators {
+			records, next, err := s.records(iterator)
+			if err != nil {
+				s.d.complain("event source %s: %v", s.logical, err)
+				return
+			}
+			iterators[shard] = next
+			for _, r := range records {
+				if s.passes(r) {
+					batch = append(batch, s.event(r))
+				}
+			}
+		}
+		if len(batch) == 0 {
+			last = time.Now()
+			continue
+		}
+		if len(batch) < s.size && time.Since(last) < s.window {
+			continue
+		}
+		for len(batch) > 0 {
+			n := min(len(batch), s.size)
+			s.hand(batch[:n])
+			batch = batch[n:]
+		}
+		last = time.Now()
+	}
+}
+
+// hand gives a batch to the function. Halving a batch that fails is Lambda's business; a function that fails is ours.
+func (s stream) hand(batch []any) {
+	payload, err := json.Marshal(map[string]any{"Records": batch})
+	for try := 0; err == nil && try <= s.retries; try++ {
+		if _, err = s.d.invoke(s.d.ctx, s.function, payload); err == nil || s.d.ctx.Err() != nil {
+			return
+		}
+		s.d.note("event source %s: %v", s.logical, err)
+		err = nil
+	}
+	s.d.complain("event source %s: %s does not take %s", s.logical, s.function, payload)
+}
+
+func (s stream) passes(record map[string]any) bool {
+	for _, f := range s.filters {
+		fits, err := matchesPattern(f, record)
+		if err != nil {
+			s.d.complain("filter of %s: %v", s.logical, err)
+		}
+		if fits {
+			return true
+		}
+	}
+	return len(s.filters) == 0
+}
+
+// event is a record as Lambda hands it over.
+func (s stream) event(record map[string]any) map[string]any {
+	record["eventSourceARN"] = s.arn
+	record["eventSource"] = "aws:dynamodb"
+	return record
+}
+
+func (s stream) shards() ([]string, error) {
+	var out struct {
+		StreamDescription struct {
+			Shards []struct{ ShardID string }
+		}
+	}
+	err := s.call("DescribeStream", map[string]any{"StreamArn": s.arn}, &out)
+	var ids []string
+	for _, shard := range out.StreamDescription.Shards {
+		ids = append(ids, shard.ShardID)
+	}
+	return ids, err
+}
+
+func (s stream) iterator(shard string) (string, error) {
+	var out struct{ ShardIterator string }
+	err := s.call("GetShardIterator", map[string]any{"StreamArn": s.arn, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON"}, &out)
+	return out.ShardIterator, err
+}
+
+func (s stream) records(iterator string) (records []map[string]any, next string, err error) {
+	var out struct {
+		Records           []map[string]any
+		NextShardIterator string
+	}
+	err = s.call("GetRecords", map[string]any{"ShardIterator": iterator}, &out)
+	return out.Records, out.NextShardIterator, err
+}
+
+// call is a call of DynamoDB Streams. It is not signed for good, since neither gate nor moto look at more than the key.
+func (s stream) call(action string, in, out any) error {
+	content, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(s.d.ctx, 30*time.Second)
+	defer cancel()
+	h, err := http.NewRequestWithContext(ctx, http.MethodPost, s.d.endpoint, bytes.NewReader(content))
+	if err != nil {
+		return err
+	}
+	h.Header.Set("Content-Type", "application/x-amz-json-1.0")
+	h.Header.Set("X-Amz-Target", "DynamoDBStreams_20120810."+action)
+	h.Header.Set("Authorization", fmt.Sprintf("AWS4-HMAC-SHA256 Credential=%s/20260101/%s/dynamodb/aws4_request, SignedHeaders=host, Signature=0",
+		s.d.keyOf(s.function), s.d.resources.region))
+	answer, err := http.DefaultClient.Do(h)
+	if err != nil {
+		if s.d.ctx.Err() != nil {
+			return nil // the deployment is over
+		}
+		return err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return err
+	}
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s: %s", action, answer.Status, body)
+	}
+	return json.Unmarshal(body, out)
+}
