@@ -34,6 +34,8 @@ type Config struct {
 	PendingFor, ShuttingDownFor time.Duration
 	// GracefulFor is how much longer one takes to end whose operating system is asked to shut down first.
 	GracefulFor time.Duration
+	// LetsGoAfter is how much longer what was attached to an instance is held when that has ended.
+	LetsGoAfter time.Duration
 	// UnseenFor is by how many descriptions a new instance, volume or interface is overlooked.
 	UnseenFor int
 }

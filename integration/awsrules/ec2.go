@@ -64,6 +64,13 @@ func (r *Rules) Forget(id string) {
 	r.ec2.instances[id].forgotten = true
 }
 
+// Overlook makes what is made from now on be overlooked by so many descriptions.
+func (r *Rules) Overlook(descriptions int) {
+	r.ec2.mu.Lock()
+	defer r.ec2.mu.Unlock()
+	r.ec2.config.UnseenFor = descriptions
+}
+
 // Alive are the instances that are not terminated.
 func (r *Rules) Alive() []string {
 	r.ec2.mu.Lock()
@@ -95,14 +102,18 @@ func (e *laws) state(id string) string {
 		return "pending"
 	case i.terminated.IsZero():
 		return "running"
-	case i.stuck:
-		return "shutting-down"
-	case i.graceful && now.Sub(i.terminated) < e.config.ShuttingDownFor+e.config.GracefulFor:
-		return "shutting-down"
-	case now.Sub(i.terminated) < e.config.ShuttingDownFor:
+	case i.stuck, now.Before(e.end(i)):
 		return "shutting-down"
 	}
 	return "terminated"
+}
+
+// end is when an instance that was asked to end does so.
+func (e *laws) end(i *instance) time.Time {
+	if i.graceful {
+		return i.terminated.Add(e.config.ShuttingDownFor + e.config.GracefulFor)
+	}
+	return i.terminated.Add(e.config.ShuttingDownFor)
 }
 
 // stateCodes are EC2's numbers of the states.
@@ -114,7 +125,10 @@ func (e *laws) stateElement(name, id string) *element {
 }
 
 // holds tells whether an instance still has what is attached to it.
-func (e *laws) holds(id string) bool { return id != "" && e.state(id) != "terminated" }
+func (e *laws) holds(id string) bool {
+	i, ok := e.instances[id]
+	return ok && (e.state(id) != "terminated" || time.Now().Before(e.end(i).Add(e.config.LetsGoAfter)))
+}
 
 func (e *laws) answer(ctx context.Context, q request) (answer, error) {
 	e.mu.Lock()

@@ -1,6 +1,7 @@
 package awsrules
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -43,7 +44,7 @@ func (d Deployment) leftInEC2(t testing.TB, client *ec2.Client) []string {
 	return left
 }
 
-// Records are the address records of the private zone, as "name address".
+// Records are the address records of the private zone, as "name address", sorted.
 func (d Deployment) Records(t testing.TB, connection aws.Config) []string {
 	t.Helper()
 	out, err := route53.NewFromConfig(connection).ListResourceRecordSets(t.Context(), &route53.ListResourceRecordSetsInput{HostedZoneId: &d.ZoneID})
@@ -54,6 +55,7 @@ func (d Deployment) Records(t testing.TB, connection aws.Config) []string {
 			found = append(found, aws.ToString(r.Name)+" "+aws.ToString(r.ResourceRecords[0].Value))
 		}
 	}
+	slices.Sort(found)
 	return found
 }
 
