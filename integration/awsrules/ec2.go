@@ -64,6 +64,14 @@ func (r *Rules) Forget(id string) {
 	r.ec2.instances[id].forgotten = true
 }
 
+// End lets the time pass that an instance takes to end.
+func (r *Rules) End(id string) {
+	r.ec2.mu.Lock()
+	defer r.ec2.mu.Unlock()
+	i := r.ec2.instances[id]
+	i.stuck, i.terminated = false, i.terminated.Add(-r.ec2.config.ShuttingDownFor-r.ec2.config.GracefulFor-r.ec2.config.LetsGoAfter)
+}
+
 // Overlook makes what is made from now on be overlooked by so many descriptions.
 func (r *Rules) Overlook(descriptions int) {
 	r.ec2.mu.Lock()

@@ -1,0 +1,80 @@
+package provisioning_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/millrace/millrace/functions/provisioning"
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/fault"
+	"github.com/millrace/millrace/shared/platform/platformtest"
+)
+
+// forgetful is a cloud that knows that the first launch of each node has ended, and nothing else of it.
+type forgetful struct{ *platformtest.Cloud }
+
+func (f forgetful) LaunchHost(ctx context.Context, r cluster.HostRequest) (cluster.Host, error) {
+	if r.Token.Attempt == 1 {
+		return cluster.Host{State: cluster.HostTerminated}, nil
+	}
+	return f.Cloud.LaunchHost(ctx, r)
+}
+
+func (f forgetful) ForgetHost(ctx context.Context, id string) error {
+	if id == "" {
+		return fault.New(fault.Invalid, "no host is named")
+	}
+	return f.Cloud.ForgetHost(ctx, id)
+}
+
+func TestLaunchHost_TriesOnceMoreWhenThePlatformHasForgottenTheHostOfATokenThatWasUsed(t *testing.T) {
+	s := openSite(t, nil)
+	s.do(t, 0, "PlanCluster")
+	s.do(t, 1, "EnsureAddress")
+	step := provisioning.LaunchHost{Nodes: s.records, Clusters: s.records, Platform: forgetful{s.Cloud}, Mailbox: s.records}
+	if _, err := step.Run(t.Context(), provisioning.NodeInput{ClusterID: "c", NodeID: 1}); err != nil {
+		t.Fatal(err)
+	}
+	n, err := s.records.Node(t.Context(), "c", 1)
+	if err != nil || n.Launches != 2 || n.Host == nil || n.Host.ID == "" {
+		t.Errorf("the node is %+v, %v; want it to have the host of its second launch", n, err)
+	}
+}
+
+// stubborn is a cloud whose hosts end only when they are asked twice.
+type stubborn struct {
+	*platformtest.Cloud
+	asked map[string]int
+}
+
+func (s stubborn) RetireHost(ctx context.Context, id string) error {
+	if s.asked[id]++; s.asked[id] < 2 {
+		return nil
+	}
+	return s.Cloud.RetireHost(ctx, id)
+}
+
+func TestCheckHostRetired_AsksAHostOnceMoreThatDoesNotEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openSite(t, nil)
+		s.do(t, 0, "PlanCluster")
+		s.do(t, 1, "EnsureAddress", "EnsureVolume", "LaunchHost", "CheckHostRunning")
+		cloud := stubborn{s.Cloud, map[string]int{}}
+		retire := provisioning.RetireHost{Nodes: s.records, Platform: cloud}
+		if _, err := retire.Run(t.Context(), provisioning.NodeInput{ClusterID: "c", NodeID: 1}); err != nil {
+			t.Fatal(err)
+		}
+		check := provisioning.CheckHostRetired{
+			Nodes: s.records, Platform: cloud, Progress: provisioning.Progress{Records: s.records}, Now: func() time.Time { return s.now },
+		}
+		in := provisioning.CheckNodeInput{ClusterID: "c", OperationID: "op", NodeID: 1}
+		if out, err := check.Run(t.Context(), in); err != nil || out.Done {
+			t.Errorf("the first look: %+v, %v", out, err)
+		}
+		if out, err := check.Run(t.Context(), in); err != nil || !out.Done {
+			t.Errorf("the second look: %+v, %v", out, err)
+		}
+	})
+}
