@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -185,4 +186,27 @@ func markdown(s bill.Sheet) string {
 	}
 	fmt.Fprintf(&rows, "| **Total** | | **$%.2f** | **$%.2f** | |\n", s.USD(), s.Free())
 	return rows.String()
+}
+
+// What the bill counts on lies elsewhere, in code that can't tell it.
+func TestBill_CountsWhatIsDeployed(t *testing.T) {
+	for file, says := range map[string][]string{
+		"infra/hosts.go": {`rootVolumeGiB = 8\b`},
+		"infra/functions.go": {
+			`folder: "operations",.*memoryMiB: 256,`, `folder: "hostevents",.*memoryMiB: 256,`,
+		},
+		"cmd/broker-agent/ec2.go":                      {`heartbeatInterval = 30 \* time\.Second`},
+		"shared/nodespec/tablemailbox/tablemailbox.go": {`lookInPeace += 30 \* time\.Second`},
+		"functions/provisioning/ensure_volume.go":      {`controllerVolumeGiB = 10\b`},
+	} {
+		text, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(file)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, pattern := range says {
+			if !regexp.MustCompile(pattern).Match(text) {
+				t.Errorf("%s does not say %s any more: mend shared/bill", file, pattern)
+			}
+		}
+	}
 }
