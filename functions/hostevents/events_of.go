@@ -1,0 +1,76 @@
+package hostevents
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/nodespec"
+)
+
+// eventsOf is what a heartbeat tells others that the one before it (nil for the first) did not. Each event marks a change,
+// so a node that stays as it is is told of once.
+func eventsOf(before *nodespec.Heartbeat, now nodespec.Heartbeat) (told []cluster.HostEvent) {
+	if now.Cluster == "" {
+		return nil // it has not read a spec yet, so it is nobody's
+	}
+	tell := func(what cluster.HostEventType, broker int32, format string, args ...any) {
+		told = append(told, cluster.HostEvent{
+			Type: what, At: now.At, Cluster: now.Cluster, Node: now.NodeID, Role: now.Role, Host: now.HostID, Broker: broker,
+			Message: fmt.Sprintf("%s %d of %s ", now.Role, now.NodeID, now.Cluster) + fmt.Sprintf(format, args...),
+		})
+	}
+	if before == nil {
+		before = &nodespec.Heartbeat{}
+	}
+	if joined(*before, now) {
+		tell(cluster.BrokerJoined, 0, "is a member of its cluster and lists the brokers %v as alive", now.Brokers)
+	}
+	for _, broker := range fenced(*before, now) {
+		tell(cluster.BrokerFenced, broker, "does not list broker %d as alive any more", broker)
+	}
+	if inTrouble(*before, now) {
+		tell(cluster.NodeInTrouble, 0, "is %s: %s", now.State, now.Reason)
+	}
+	if now.DiskNearlyFull() && !before.DiskNearlyFull() {
+		tell(cluster.DiskNearlyFull, 0, "has a log volume that is %.1f %% full", now.Disk.UsedPercent())
+	}
+	if now.CertificateNearItsEnd() && !before.CertificateNearItsEnd() {
+		tell(cluster.CertificateNearItsEnd, 0, "has a certificate that ends at %s", now.CertificateEnds.UTC().Format("2006-01-02 15:04 MST"))
+	}
+	return told
+}
+
+func joined(before, now nodespec.Heartbeat) bool {
+	return now.Role == cluster.Broker && now.State == nodespec.Running && before.State != nodespec.Running
+}
+
+// fenced are the brokers that a running node listed and lists no more. A node that does not run, or whose Kafka did not
+// answer, lists nobody, and that says nothing of the others.
+func fenced(before, now nodespec.Heartbeat) (gone []int32) {
+	if before.State != nodespec.Running || now.State != nodespec.Running || len(now.Brokers) == 0 {
+		return nil
+	}
+	for _, broker := range before.Brokers {
+		if !slices.Contains(now.Brokers, broker) {
+			gone = append(gone, broker)
+		}
+	}
+	return gone
+}
+
+// inTrouble tells whether a node came into trouble: it fails or was stopped, or it worked and does not any more although
+// nobody told it anything new. One that fails to start again and again is told of at most twice: when it stopped working,
+// and at its first attempt.
+func inTrouble(before, now nodespec.Heartbeat) bool {
+	switch now.State {
+	case nodespec.Failing:
+		return before.State != nodespec.Failing && before.FailedStarts == 0
+	case nodespec.Stopped:
+		return before.State != nodespec.Stopped
+	case nodespec.Starting, nodespec.Preparing, nodespec.Waiting:
+		return before.State == nodespec.Running && before.Generation == now.Generation
+	case nodespec.Running:
+	}
+	return false
+}
