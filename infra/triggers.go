@@ -107,9 +107,11 @@ func (d *deployment) listenToHosts(id, kind string, windowSeconds int) {
 		BatchSize:          jsii.Number(100),
 		MaxBatchingWindow:  awscdk.Duration_Seconds(jsii.Number(windowSeconds)),
 		BisectBatchOnError: jsii.Bool(true),
-		RetryAttempts:      jsii.Number(3),
-		MaxRecordAge:       awscdk.Duration_Hours(jsii.Number(1)),
-		OnFailure:          awslambdaeventsources.NewSqsDlq(d.bus.undelivered),
+		// The function names the records that failed; without this it would have to fail as a whole.
+		ReportBatchItemFailures: jsii.Bool(true),
+		RetryAttempts:           jsii.Number(3),
+		MaxRecordAge:            awscdk.Duration_Hours(jsii.Number(1)),
+		OnFailure:               awslambdaeventsources.NewSqsDlq(d.bus.undelivered),
 	})
 }
 
