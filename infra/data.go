@@ -53,17 +53,25 @@ func (d *deployment) addTopic(key awskms.Key) awssns.Topic {
 		MasterKey:   key,
 		EnforceSSL:  jsii.Bool(true),
 	})
-	publishers := []awsiam.IPrincipal{
-		awsiam.NewServicePrincipal(jsii.String("cloudwatch.amazonaws.com"), nil),
-		awsiam.NewServicePrincipal(jsii.String("events.amazonaws.com"), nil),
+	alarms := awsiam.NewServicePrincipal(jsii.String("cloudwatch.amazonaws.com"), nil)
+	events := awsiam.NewServicePrincipal(jsii.String("events.amazonaws.com"), nil)
+	for _, p := range []struct {
+		id   string
+		from awsiam.IPrincipal
+		arn  string
+	}{
+		{"TellOfAlarms", alarms, d.arn("cloudwatch", "alarm:"+d.Deployment+"-*")},
+		{"TellOfHosts", events, d.arn("events", "rule/"+d.Deployment+"/*")},
+	} {
+		topic.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+			Sid: &p.id, Principals: &[]awsiam.IPrincipal{p.from},
+			Actions: jsii.Strings("sns:Publish"), Resources: jsii.Strings(*topic.TopicArn()),
+			Conditions: &map[string]any{"ArnLike": map[string]any{"aws:SourceArn": p.arn}},
+		}))
 	}
-	ours := &map[string]any{"StringEquals": map[string]any{"aws:SourceAccount": *d.stack.Account()}}
-	topic.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
-		Sid: jsii.String("TellOfAlarms"), Principals: &publishers, Conditions: ours,
-		Actions: jsii.Strings("sns:Publish"), Resources: jsii.Strings(*topic.TopicArn()),
-	}))
+	// Not every publisher tells KMS on whose behalf it comes, so who may publish is decided by the topic alone.
 	key.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
-		Sid: jsii.String("TellOfAlarms"), Principals: &publishers, Conditions: ours,
+		Sid: jsii.String("TellOfAlarms"), Principals: &[]awsiam.IPrincipal{alarms, events},
 		Actions: jsii.Strings("kms:GenerateDataKey", "kms:Decrypt"), Resources: jsii.Strings("*"),
 	}), nil)
 	if d.AlarmEmail != "" {

@@ -20,7 +20,7 @@ var imageComponent string
 const imageFiles = "infra/image"
 
 // addImage lets EC2 Image Builder make the hosts' image while the stack is deployed, and gives its id. It takes about a
-// quarter of an hour, the first time and whenever Kafka, the agent or the files in infra/image have changed.
+// quarter of an hour, the first time and whenever Kafka, the agent, the files in infra/image or the edition have changed.
 //
 // Components, recipes and images can't be changed once made. Their names carry a hash of what goes in, so that a change makes
 // new ones; hosts that run keep the image they were started from.
@@ -29,7 +29,7 @@ func (d *deployment) addImage() string {
 		Path: jsii.String(filepath.Join(d.Build, "image")), Exclude: jsii.Strings("kafka/lock", "kafka/unfinished-*"),
 	})
 	files := awss3assets.NewAsset(d.stack, jsii.String("ImageFiles"), &awss3assets.AssetProps{Path: jsii.String(imageFiles)})
-	content := sha256.Sum256([]byte(imageComponent + *software.AssetHash() + *files.AssetHash()))
+	content := sha256.Sum256([]byte(d.ImageEdition + imageComponent + *software.AssetHash() + *files.AssetHash()))
 	name := fmt.Sprintf("%s-broker-%x", d.Deployment, content[:4])
 	version := jsii.String("1.0.0")
 
@@ -80,11 +80,6 @@ func (d *deployment) imageWorkshop(software, files awss3assets.Asset) awsimagebu
 					"arn:aws:s3:::" + *software.S3BucketName() + "/" + *software.S3ObjectKey(),
 					"arn:aws:s3:::" + *files.S3BucketName() + "/" + *files.S3ObjectKey(),
 				},
-			},
-			{
-				id: "ReadComponent", why: "the component is encrypted with the deployment's key",
-				actions: []string{"kms:Decrypt"}, on: []string{*d.data.key.KeyArn()},
-				when: conditions{"StringEquals": {"kms:ViaService": d.via("imagebuilder")}},
 			},
 		}),
 	})

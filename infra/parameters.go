@@ -33,6 +33,7 @@ type parameters struct {
 	ZoneName         string
 	BrokerImageID    string
 	ImageSubnet      string
+	ImageEdition     string
 	Build            string
 	Controllers      int
 	Reserved         map[string]int
@@ -56,6 +57,7 @@ var known = []struct{ name, fallback, meaning string }{
 	{"controllers", "3", "KRaft controllers of each cluster: 1, 3 or 5"},
 	{"brokerImageId", "", "a ready image of broker hosts; otherwise EC2 Image Builder makes one during the deployment"},
 	{"imageSubnet", "", "a subnet with a way to the internet in which that image is made; otherwise a small VPC is made for it"},
+	{"imageEdition", "", "any word; another one makes a new image, with what Amazon Linux has mended since"},
 	{"reservedConcurrency", "", "executions set aside by function, such as `api=5,operations=3`; none otherwise (a new account has 10 in all)"},
 	{"logRetentionDays", "30", "how long logs are kept: 7, 14, 30, 90, 180 or 365"},
 	{"throttleRate", "50", "requests a second that the API takes in the long run"},
@@ -118,6 +120,7 @@ func readParameters(given map[string]string, getenv func(string) string) (parame
 		ZoneName:      c.match("zoneName", value["zoneName"], zoneNamePattern, "a domain name such as millrace.internal"),
 		BrokerImageID: value["brokerImageId"],
 		ImageSubnet:   value["imageSubnet"],
+		ImageEdition:  value["imageEdition"],
 		Build:         value["build"],
 		AlarmEmail:    value["alarmEmail"],
 	}

@@ -15,7 +15,6 @@ import (
 
 // bus is where events about hosts are published, and the queue of what could not be turned into one.
 type bus struct {
-	events         awsevents.EventBus
 	name, arn      string
 	undelivered    awssqs.Queue
 	undeliveredARN string
@@ -31,7 +30,7 @@ func (d *deployment) addBus() bus {
 		EnforceSSL:      jsii.Bool(true),
 		RetentionPeriod: awscdk.Duration_Days(jsii.Number(14)),
 	})
-	return bus{events: events, name: *events.EventBusName(), arn: *events.EventBusArn(), undelivered: queue, undeliveredARN: *queue.QueueArn()}
+	return bus{name: *events.EventBusName(), arn: *events.EventBusArn(), undelivered: queue, undeliveredARN: *queue.QueueArn()}
 }
 
 // triggers are what alarms watch.
@@ -123,15 +122,14 @@ var hostNotices = map[string]string{
 	"CertificateNearItsEnd": "Certificate Near Its End",
 }
 
-// tell sends an event about a host to the alarms' topic. The message is the event's own words.
+// tell sends an event about a host to the alarms' topic. The message is the event's own words. (The CDK's rules would open
+// topic and key to the rules of every account.)
 func (d *deployment) tell(name, detailType string) {
-	awsevents.NewRule(d.stack, &name, &awsevents.RuleProps{
-		RuleName:    jsii.String(d.Deployment + "-" + strings.ToLower(strings.ReplaceAll(detailType, " ", "-"))),
-		Description: jsii.String("Playbook: infra/playbooks/" + name + ".md"),
-		EventBus:    d.bus.events,
-		EventPattern: &awsevents.EventPattern{
-			Source: jsii.Strings("millrace"), DetailType: jsii.Strings(detailType),
-		},
-		Targets: &[]awsevents.IRuleTarget{awseventstargets.NewSnsTopic(d.data.topic, nil)},
+	awsevents.NewCfnRule(d.stack, &name, &awsevents.CfnRuleProps{
+		Name:         jsii.String(d.Deployment + "-" + strings.ToLower(strings.ReplaceAll(detailType, " ", "-"))),
+		Description:  jsii.String("Playbook: infra/playbooks/" + name + ".md"),
+		EventBusName: &d.bus.name,
+		EventPattern: map[string]any{"source": []string{"millrace"}, "detail-type": []string{detailType}},
+		Targets:      []any{&awsevents.CfnRule_TargetProperty{Id: jsii.String("People"), Arn: &d.data.topicARN}},
 	})
 }

@@ -60,7 +60,7 @@ func TestDestroy_TellsWhatStaysAndHowItIsDeleted(t *testing.T) {
 func TestDestroy_IsRefusedWhereNoTableTellsOfClusters(t *testing.T) {
 	a, _ := deployed(t, "kafka")
 	err := run(t.Context(), a.Config, nil, &strings.Builder{})
-	if err == nil || !strings.Contains(err.Error(), `there is no table of deployment "millrace" in us-east-1`) {
+	if err == nil || !strings.Contains(err.Error(), `there is no table of deployment "millrace" in `+awstest.Region) {
 		t.Errorf("it says %v", err)
 	}
 }
