@@ -641,6 +641,32 @@ func TestAlarms_HaveAPlaybookEachAndPlaybooksAnAlarm(t *testing.T) {
 	}
 }
 
+func TestHostEvents_ThatNeedSomebodyAreToldAtOnce(t *testing.T) {
+	made := standard(t)
+	told := map[string]bool{}
+	for _, rule := range made.of("AWS::Events::Rule") {
+		if words(rule.Properties["EventBusName"]) != "${Bus}" {
+			continue
+		}
+		pattern := rule.Properties["EventPattern"]
+		if words(at(pattern, "source")) != `["millrace"]` || words(at(rule.Properties, "Targets", 0, "Arn")) != "${AlarmTopic}" {
+			t.Errorf("%s: %v", rule.id, rule.Properties)
+		}
+		told[words(at(pattern, "detail-type", 0))] = true
+	}
+	for _, event := range []string{"Broker Fenced", "Node In Trouble", "Disk Nearly Full", "Certificate Near Its End"} {
+		if !told[event] {
+			t.Errorf("nobody is told of %q; rules are for %v", event, slices.Sorted(maps.Keys(told)))
+		}
+	}
+	statements, _ := at(made.of("AWS::SNS::TopicPolicy")[0].Properties, "PolicyDocument", "Statement").([]any)
+	for _, s := range statements {
+		if at(s, "Effect") == "Allow" && !strings.Contains(words(at(s, "Condition")), "aws:SourceArn") {
+			t.Errorf("the topic is open to others: %s", words(s))
+		}
+	}
+}
+
 func TestSynth_GivesTheSameTemplateAgain(t *testing.T) {
 	if again, _ := synthesise(t, nil, nil); again.text != standard(t).text {
 		t.Error("it differs from the first")

@@ -231,11 +231,6 @@ func (d *deployment) provisionHosts() []statement {
 			on: []string{d.arn("secretsmanager", "secret:"+d.Deployment+"/*")},
 		},
 		{
-			id: "ListSecrets", why: "which secrets a deleted cluster has left; the call knows no resources",
-			actions: []string{"secretsmanager:ListSecrets"},
-			on:      []string{"*"},
-		},
-		{
 			id: "SealSecrets", why: "Secrets Manager seals and opens in the caller's name",
 			actions: []string{"kms:GenerateDataKey", "kms:Decrypt"},
 			on:      []string{*d.data.key.KeyArn()},

@@ -43,7 +43,7 @@ func (t template) statements(role string) []granted {
 func shortName(id string) string { return hashed.ReplaceAllString(id, "$1") }
 
 // readOnly are the actions that change nothing and know no resources, or are refused without `*`.
-var readOnly = []string{"ec2:Describe", "logs:Get", "logs:List", "logs:Describe", "dynamodb:ListStreams", "secretsmanager:ListSecrets", "xray:GetSampling"}
+var readOnly = []string{"ec2:Describe", "logs:Get", "logs:List", "logs:Describe", "dynamodb:ListStreams", "xray:GetSampling"}
 
 // withoutResources are the actions that change something and that IAM knows no resources for. The service authorization
 // reference of AWS says so of each; where a condition can bind them instead, it has to.
