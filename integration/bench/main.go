@@ -36,9 +36,10 @@ const (
 	down            = "down"             // stop everything while a cluster runs
 	ready           = "ready"            // start of the control plane → its first answer
 	describe        = "describe"         // describe and list under load
+	functions       = "functions"        // size and start of the Lambda functions
 )
 
-var all = []string{createTLS, createPlaintext, rest, remove, transitions, down, ready, describe}
+var all = []string{createTLS, createPlaintext, rest, remove, transitions, down, ready, describe, functions}
 
 // options are the flags.
 type options struct {
@@ -68,6 +69,7 @@ func main() {
 //  2. Clusters come and go on one control plane, in turns with brokers started by hand.
 //  3. That control plane is stopped, with a cluster running; then its journal tells the transitions.
 //  4. A second one, with a hundred clusters in its store, is started often, and asked often.
+//  5. The Lambda functions are built, and started under Lambda's runtime API.
 func run(ctx context.Context, args []string) (err error) {
 	o, err := parse(args)
 	if err != nil {
@@ -85,6 +87,7 @@ func run(ctx context.Context, args []string) (err error) {
 	}{
 		{[]string{createTLS, createPlaintext, rest, remove, transitions, down}, b.measureClusters},
 		{[]string{ready, describe}, b.measureRequests},
+		{[]string{functions}, b.measureFunctions},
 	} {
 		if !o.wants(part.of...) {
 			continue
