@@ -27,20 +27,27 @@ func TestDecide(t *testing.T) {
 		reason string
 	}{
 		{
-			"nothing is attached yet", []device{root}, logvolume.Wait, "",
+			"nothing is attached yet",
+			[]device{root},
+			logvolume.Wait, "",
 			"no EBS volume is attached beside the root device",
 		},
 		{
-			"only disks of the instance's own are there", []device{root, own}, logvolume.Wait, "",
+			"only disks of the instance's own are there",
+			[]device{root, own},
+			logvolume.Wait, "",
 			"no EBS volume is attached beside the root device",
 		},
 		{
-			"a disk that has not said yet what it is", []device{root, {Path: "/dev/nvme1n1", Blank: true}}, logvolume.Wait, "",
+			"a disk that has not said yet what it is",
+			[]device{root, {Path: "/dev/nvme1n1", Blank: true}},
+			logvolume.Wait, "",
 			"no EBS volume is attached beside the root device",
 		},
 		{"a blank volume", []device{root, own, blank}, logvolume.Format, "/dev/nvme1n1", ""},
 		{
-			"a volume with our file system", []device{root, volume(func(d *device) { d.Signature = "xfs" })},
+			"a volume with our file system",
+			[]device{root, volume(func(d *device) { d.Signature = "xfs" })},
 			logvolume.Mount, "/dev/nvme1n1", "",
 		},
 		{
@@ -54,31 +61,38 @@ func TestDecide(t *testing.T) {
 			})}, logvolume.Refuse, "/dev/nvme1n1", "vol0bbb is mounted at /mnt, " + target + " already",
 		},
 		{
-			"a volume with another file system", []device{root, volume(func(d *device) { d.Signature = "ext4" })},
+			"a volume with another file system",
+			[]device{root, volume(func(d *device) { d.Signature = "ext4" })},
 			logvolume.Refuse, "/dev/nvme1n1", "vol0bbb holds ext4, and log volumes hold xfs: it is left alone",
 		},
 		{
-			"a signature on a disk that begins with zeros", []device{root, volume(func(d *device) { d.Signature, d.Blank = "zfs_member", true })},
+			"a signature on a disk that begins with zeros",
+			[]device{root, volume(func(d *device) { d.Signature, d.Blank = "zfs_member", true })},
 			logvolume.Refuse, "/dev/nvme1n1", "vol0bbb holds zfs_member, and log volumes hold xfs: it is left alone",
 		},
 		{
-			"bytes that nobody knows", []device{root, volume(func(*device) {})},
+			"bytes that nobody knows",
+			[]device{root, volume(func(*device) {})},
 			logvolume.Refuse, "/dev/nvme1n1", "vol0bbb has no file system and is not blank: it is left alone",
 		},
 		{
-			"partitions, whatever is in them", []device{root, volume(func(d *device) { d.Parts, d.Blank = 1, true })},
+			"partitions, whatever is in them",
+			[]device{root, volume(func(d *device) { d.Parts, d.Blank = 1, true })},
 			logvolume.Refuse, "/dev/nvme1n1", "vol0bbb has partitions, and log volumes have none: it is left alone",
 		},
 		{
-			"two volumes, one of them blank", []device{root, blank, {Path: "/dev/nvme3n1", Serial: "vol0abc", Signature: "xfs"}},
+			"two volumes, one of them blank",
+			[]device{root, blank, {Path: "/dev/nvme3n1", Serial: "vol0abc", Signature: "xfs"}},
 			logvolume.Refuse, "", "one EBS volume is expected beside the root device, and 2 are attached: vol0abc, vol0bbb",
 		},
 		{
-			"no root device to be told from", []device{blank},
+			"no root device to be told from",
+			[]device{blank},
 			logvolume.Refuse, "", "the root device is not among the disks, so none can be told from it",
 		},
 		{
-			"the root device, were it blank", []device{{Path: "/dev/nvme0n1", Serial: "vol0aaa", MountPoints: []string{"/"}, Blank: true}},
+			"the root device, were it blank",
+			[]device{{Path: "/dev/nvme0n1", Serial: "vol0aaa", MountPoints: []string{"/"}, Blank: true}},
 			logvolume.Wait, "", "no EBS volume is attached beside the root device",
 		},
 	} {
