@@ -43,7 +43,13 @@ func (e *laws) refuseRun(q request) *refused {
 	if _, ok := e.tokens[q.Action+" "+q.form.Get("ClientToken")]; ok {
 		return nil
 	}
-	for _, id := range values(q.form, "NetworkInterface.", ".NetworkInterfaceId") {
+	for n, id := range values(q.form, "NetworkInterface.", ".NetworkInterfaceId") {
+		if q.form.Get(fmt.Sprintf("NetworkInterface.%d.DeleteOnTermination", n+1)) == "true" {
+			return &refused{
+				http.StatusBadRequest, "InvalidParameterCombination",
+				"A network interface may not specify a network interface ID and delete on termination as true",
+			}
+		}
 		if e.unseen[id] > 0 {
 			return absent("InvalidNetworkInterfaceID.NotFound", "networkInterface", id)
 		}

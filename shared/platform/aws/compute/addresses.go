@@ -45,6 +45,14 @@ func (a Addresses) make(ctx context.Context, r cluster.AddressRequest) (cluster.
 				types.Tag{Key: aws.String(recordTag), Value: &record})},
 		})
 		if is(err, otherParameters, noInterface) {
+			// Made for other groups or another name, as before a new deployment, or deleted since.
+			found, err := a.settledByToken(ctx, r.Token)
+			if err != nil {
+				return cluster.Address{}, err
+			}
+			if len(found) > 0 {
+				return addressOf(found[0]), nil
+			}
 			continue
 		}
 		if err != nil {
@@ -84,13 +92,9 @@ func (a Addresses) seen(ctx context.Context, id string) (bool, error) {
 // ReleaseAddress gives back what a token has made, the name first: it is known only as long as the interface is there. One
 // that is gone, or never was, is success; one that a host has is a Conflict.
 func (a Addresses) ReleaseAddress(ctx context.Context, token cluster.Token) error {
-	var found []types.NetworkInterface
-	_, err := a.settled(ctx, func() (_ bool, err error) {
-		found, err = a.byToken(ctx, token)
-		return len(found) > 0, err
-	})
+	found, err := a.settledByToken(ctx, token)
 	if err != nil {
-		return fmt.Errorf("look for address %s: %w", token, err)
+		return err
 	}
 	for _, i := range found {
 		if err := a.release(ctx, i); err != nil {
@@ -130,6 +134,19 @@ func (r region) interfaceHeld(ctx context.Context, id string, refusal error) err
 		}
 	}
 	return failure(refusal, "address "+id)
+}
+
+// settledByToken gives the network interfaces that a token has made, also those that EC2 does not show yet.
+func (a Addresses) settledByToken(ctx context.Context, token cluster.Token) ([]types.NetworkInterface, error) {
+	var found []types.NetworkInterface
+	_, err := a.settled(ctx, func() (_ bool, err error) {
+		found, err = a.byToken(ctx, token)
+		return len(found) > 0, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for address %s: %w", token, err)
+	}
+	return found, nil
 }
 
 // byToken gives the network interfaces that a token has made, in one order. There is one, unless EC2 took longer than it may

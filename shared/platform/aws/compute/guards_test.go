@@ -158,6 +158,38 @@ func TestEnsure_GivesWhatALostAnswerWasAbout(t *testing.T) {
 	}
 }
 
+// What was made for a request that has changed since is given, also when nobody can see it yet.
+func TestEnsure_MakesNothingMoreForARequestThatHasChanged(t *testing.T) {
+	c := open(t, awsrules.Config{UnseenFor: 3})
+	volume, address := c.volumeRequest(t), c.addressRequest()
+	host := c.hostRequest(t, launch)
+	for _, name := range []string{"ec2:CreateVolume", "ec2:RunInstances"} {
+		c.rules.Fail(name, awsrules.LostAnswer, tries)
+	}
+	_, err := c.Volumes.EnsureVolume(t.Context(), volume)
+	wantCode(t, "volume", err, fault.Unavailable)
+	volume.ClusterName = "renamed"
+	v, err := c.Volumes.EnsureVolume(t.Context(), volume)
+	if err != nil || v.SizeGiB != 10 || c.made(t, "vol-") != 1 {
+		t.Errorf("the volume %+v, %v; there are %d", v, err, c.made(t, "vol-"))
+	}
+	_, err = c.Hosts.LaunchHost(t.Context(), host)
+	wantCode(t, "host", err, fault.Unavailable)
+	host.InstanceType = "kafka.m7g.xlarge"
+	h, err := c.Hosts.LaunchHost(t.Context(), host)
+	if err != nil || !slices.Equal(c.rules.Alive(), []string{h.ID}) {
+		t.Errorf("the host %+v, %v; alive are %v", h, err, c.rules.Alive())
+	}
+	address.Token.NodeID = 2
+	c.rules.Fail("ec2:CreateNetworkInterface", awsrules.LostAnswer, tries)
+	_, err = c.Addresses.EnsureAddress(t.Context(), address)
+	wantCode(t, "address", err, fault.Unavailable)
+	address.SecurityGroups = []string{"sg-0123456789abcdef0"}
+	if a, err := c.Addresses.EnsureAddress(t.Context(), address); err != nil || a.Name == "" || c.made(t, "eni-") != 2 {
+		t.Errorf("the address %+v, %v; there are %d", a, err, c.made(t, "eni-"))
+	}
+}
+
 // What was made is looked for before it is made again: a client token lives a day at most.
 func TestEnsure_LooksBeforeItMakes(t *testing.T) {
 	c := open(t, awsrules.Config{})

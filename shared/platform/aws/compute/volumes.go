@@ -24,7 +24,7 @@ func (v Volumes) EnsureVolume(ctx context.Context, r cluster.VolumeRequest) (clu
 		return cluster.Volume{}, fmt.Errorf("look for volume %s: %w", r.Token, err)
 	}
 	if len(found) > 0 {
-		return volumeOf(found[0]), nil
+		return firstVolume(found), nil
 	}
 	for _, clientToken := range clientTokens(r.Token) {
 		made, err := v.ec2.CreateVolume(ctx, &ec2.CreateVolumeInput{
@@ -36,6 +36,10 @@ func (v Volumes) EnsureVolume(ctx context.Context, r cluster.VolumeRequest) (clu
 			TagSpecifications: []types.TagSpecification{v.tags(types.ResourceTypeVolume, r.Token, r.ClusterName, r.Role)},
 		})
 		if is(err, otherParameters, noVolume) {
+			// Made for another size or name, as before a change of the request, or deleted since.
+			if found, err := v.settledByToken(ctx, r.Token); err != nil || len(found) > 0 {
+				return firstVolume(found), err
+			}
 			continue
 		}
 		if err != nil {
@@ -116,13 +120,9 @@ func (v Volumes) attached(ctx context.Context, id, hostID string) (bool, error) 
 // DeleteVolume deletes what a token has made. A volume that is gone, or never was, is success; one that a host has is a
 // Conflict.
 func (v Volumes) DeleteVolume(ctx context.Context, token cluster.Token) error {
-	var found []types.Volume
-	_, err := v.settled(ctx, func() (_ bool, err error) {
-		found, err = v.byToken(ctx, token)
-		return len(found) > 0, err
-	})
+	found, err := v.settledByToken(ctx, token)
 	if err != nil {
-		return fmt.Errorf("look for volume %s: %w", token, err)
+		return err
 	}
 	for _, volume := range found {
 		if err := v.delete(ctx, volume); err != nil {
@@ -142,6 +142,19 @@ func (v Volumes) delete(ctx context.Context, volume types.Volume) error {
 		return fmt.Errorf("delete volume %s: %w", id, failure(err, "volume "+id))
 	}
 	return nil
+}
+
+// settledByToken gives the volumes that a token has made, also those that EC2 does not show yet.
+func (v Volumes) settledByToken(ctx context.Context, token cluster.Token) ([]types.Volume, error) {
+	var found []types.Volume
+	_, err := v.settled(ctx, func() (_ bool, err error) {
+		found, err = v.byToken(ctx, token)
+		return len(found) > 0, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for volume %s: %w", token, err)
+	}
+	return found, nil
 }
 
 // byToken gives the volumes that a token has made and that are not being deleted, in one order. There is one, unless EC2
@@ -191,6 +204,10 @@ func holderOf(v types.Volume) (hostID string, letsGo bool) {
 	return "", false
 }
 
-func volumeOf(v types.Volume) cluster.Volume {
-	return cluster.Volume{ID: aws.ToString(v.VolumeId), SizeGiB: int(aws.ToInt32(v.Size))}
+// firstVolume gives the first of some volumes in our words; none when there is none.
+func firstVolume(found []types.Volume) cluster.Volume {
+	if len(found) == 0 {
+		return cluster.Volume{}
+	}
+	return cluster.Volume{ID: aws.ToString(found[0].VolumeId), SizeGiB: int(aws.ToInt32(found[0].Size))}
 }
