@@ -1,6 +1,6 @@
 // Package account makes an account of moto's ready for the built functions, and gives the environment that the deployment
 // would set for each. It has what functions look for when they start and when they are asked something small: the table, the
-// key, the machines and a VPC. Hosts are not for it.
+// key, the bus, the machines and a VPC. Hosts are not for it.
 package account
 
 import (
@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"github.com/millrace/millrace/shared/platform/aws/awstest"
@@ -52,6 +53,10 @@ func Prepare(ctx context.Context, on awstest.AWS) (Account, error) {
 		return a, fmt.Errorf("find the default VPC: %w", err)
 	}
 	a.VPC = *vpcs.Vpcs[0].VpcId
+	_, err = eventbridge.NewFromConfig(a.Config).CreateEventBus(ctx, &eventbridge.CreateEventBusInput{Name: aws.String(Deployment)})
+	if err != nil {
+		return a, fmt.Errorf("make the event bus: %w", err)
+	}
 	return a, a.makeMachines(ctx)
 }
 

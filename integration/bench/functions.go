@@ -27,6 +27,7 @@ var measuredFunctions = []struct {
 	step  string // or a payload
 }{
 	{"api", "api_request_iam", ""},
+	{"hostevents", "heartbeat_last", ""},
 	{"operations", "execution_ended", ""},
 	{"provisioning", "", `{"step":"SealVolumes","clusterId":"c-1","operationId":"op-1"}`},
 }

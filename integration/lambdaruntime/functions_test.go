@@ -37,6 +37,10 @@ var functions = []function{
 		refused: `{"path":7}`, code: "Invalid", words: "decode input",
 	},
 	{
+		name: "hostevents", event: "heartbeat_news", answer: `"batchItemFailures":`,
+		refused: `{"Records":7}`, code: "Invalid", words: "decode input",
+	},
+	{
 		name: "operations", event: "execution_ended", answer: `{"started":0,"ended":0}`,
 		refused: `{"step":"BeginOperation","clusterId":"c-1","operationId":"op-1"}`, code: "NotFound", words: "op-1",
 	},
