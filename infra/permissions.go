@@ -258,12 +258,6 @@ func (d *deployment) readHostStream() []statement {
 			on:      []string{d.bus.arn},
 		},
 		{
-			id: "PublishMetrics", why: "brokers' metrics; PutMetricData knows no resources, so the namespace is the bound",
-			actions: []string{"cloudwatch:PutMetricData"},
-			on:      []string{"*"},
-			when:    conditions{"StringEquals": {"cloudwatch:namespace": "Millrace/Kafka"}},
-		},
-		{
 			id: "KeepUndelivered", why: "where Lambda notes heartbeats that could not be handled",
 			actions: []string{"sqs:SendMessage"},
 			on:      []string{d.bus.undeliveredARN},
