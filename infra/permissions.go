@@ -118,8 +118,8 @@ func (d *deployment) sealKeys() statement {
 
 func (d *deployment) lookAtNetwork() statement {
 	return statement{
-		id: "LookAtNetwork", why: "are a request's subnets there, and in this VPC? Describe calls know no resources",
-		actions: []string{"ec2:DescribeSubnets"},
+		id: "LookAtNetwork", why: "are a request's subnets and security groups there, and in this VPC? Describe calls know no resources",
+		actions: []string{"ec2:DescribeSubnets", "ec2:DescribeSecurityGroups"},
 		on:      []string{"*"},
 	}
 }

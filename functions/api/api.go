@@ -29,6 +29,12 @@ type Deps struct {
 		// Invalid error that names the parameter clientSubnets.
 		Zones(ctx context.Context, subnets []string) ([]string, error)
 	}
+	// SecurityGroups may be nil where they mean nothing: on one machine.
+	SecurityGroups interface {
+		// CheckSecurityGroups refuses security groups that brokers can't have, by an Invalid error that names the parameter
+		// securityGroups.
+		CheckSecurityGroups(ctx context.Context, groups []string) error
+	}
 	// Seal keeps the secrets of the access keys that the API issues, which lie sealed among the records. Without one no
 	// key can be issued.
 	Seal Seal

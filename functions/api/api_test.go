@@ -116,6 +116,18 @@ func (f fakeZones) Zones(_ context.Context, subnets []string) ([]string, error) 
 	return zones, nil
 }
 
+// fakeGroups are the security groups that there are.
+type fakeGroups []string
+
+func (f fakeGroups) CheckSecurityGroups(_ context.Context, groups []string) error {
+	for _, g := range groups {
+		if !slices.Contains(f, g) {
+			return fault.InvalidParameter("securityGroups", "there is no security group %q", g)
+		}
+	}
+	return nil
+}
+
 // fakeSeal turns bytes around, counts how often it turns them back, and can be broken.
 type fakeSeal struct {
 	mu       sync.Mutex

@@ -127,6 +127,11 @@ func (a *API) checkCreate(ctx context.Context, name string, tags map[string]stri
 	if err := zonesAreDistinct(subnets, zones); err != nil {
 		return err
 	}
+	if groups := p.BrokerNodeGroupInfo.SecurityGroups; a.SecurityGroups != nil && len(groups) > 0 {
+		if err := a.SecurityGroups.CheckSecurityGroups(ctx, groups); err != nil {
+			return fmt.Errorf("look up the security groups %v: %w", groups, err)
+		}
+	}
 	return checkSupported(p, supportedMembers(a.VolumeKey))
 }
 

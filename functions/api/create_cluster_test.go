@@ -237,6 +237,9 @@ func TestCreateCluster_RefusesWithoutATrace(t *testing.T) {
 		{"two subnets in one zone", func(in *kafka.CreateClusterV2Input) {
 			in.Provisioned.BrokerNodeGroupInfo.ClientSubnets = []string{"subnet-a", "subnet-a2", "subnet-b"}
 		}, "both in zone"},
+		{"a security group that is not there", func(in *kafka.CreateClusterV2Input) {
+			in.Provisioned.BrokerNodeGroupInfo.SecurityGroups = []string{"sg-ours", "sg-foreign"}
+		}, `no security group "sg-foreign"`},
 		{"a configuration that is not there", func(in *kafka.CreateClusterV2Input) {
 			in.Provisioned.ConfigurationInfo = &types.ConfigurationInfo{
 				Arn:      aws.String("arn:aws:kafka:eu-west-1:000000000000:configuration/fast/11111111-1111-1111-1111-111111111111-1"),
@@ -248,6 +251,8 @@ func TestCreateCluster_RefusesWithoutATrace(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			desk := openFrontDesk(t)
 			desk.zones["subnet-a2"] = "zone of subnet-a"
+			desk.deps.SecurityGroups = fakeGroups{"sg-ours"}
+			desk.listen(t)
 			p := threeBrokers()
 			in := &kafka.CreateClusterV2Input{ClusterName: aws.String("orders"), Provisioned: &p}
 			tt.edit(in)

@@ -32,6 +32,7 @@ func start(ctx context.Context) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
+	zones := compute.New(connection, compute.Config{Deployment: environment.Name, VPC: environment.VPC}).Zones
 	desk := api.New(api.Deps{
 		Records: records.Records{
 			Table: dynamo.New(connection, environment.Table), HostRole: environment.HostRole,
@@ -39,7 +40,8 @@ func start(ctx context.Context) (serve.Function, error) {
 		Workflows: workflows.New(connection, workflows.Config{
 			Prefix: environment.MachinePrefix, TraceHeader: trace.Header,
 		}),
-		Zones:            compute.New(connection, compute.Config{Deployment: environment.Name, VPC: environment.VPC}).Zones,
+		Zones:            zones,
+		SecurityGroups:   zones,
 		Seal:             vault.NewSeal(connection, environment.DataKey),
 		Now:              time.Now,
 		Random:           rand.Reader,

@@ -3,13 +3,16 @@ package compute_test
 import (
 	"log/slog"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
 
 	"github.com/millrace/millrace/integration/awsrules"
+	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/platform/aws/awstest"
 	"github.com/millrace/millrace/shared/platform/aws/compute"
 	"github.com/millrace/millrace/shared/platform/platformtest"
@@ -58,3 +61,26 @@ func TestCompute_HasConformingHosts(t *testing.T)     { platformtest.HostsSuite(
 func TestCompute_HasConformingVolumes(t *testing.T)   { platformtest.VolumesSuite(t, platform) }
 func TestCompute_HasConformingAddresses(t *testing.T) { platformtest.AddressesSuite(t, platform) }
 func TestCompute_HasConformingZones(t *testing.T)     { platformtest.ZonesSuite(t, platform) }
+
+func TestZones_TakeSecurityGroupsOfTheDeploymentsVPCOnly(t *testing.T) {
+	c := open(t, asAWS)
+	ours := c.deployment.HostSecurityGroup
+	if err := c.Zones.CheckSecurityGroups(t.Context(), []string{ours}); err != nil {
+		t.Errorf("a group of ours: %v", err)
+	}
+	all, err := ec2.NewFromConfig(c.account.Config).DescribeSecurityGroups(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign := ""
+	for _, g := range all.SecurityGroups {
+		if aws.ToString(g.VpcId) != c.deployment.VPC {
+			foreign = aws.ToString(g.GroupId)
+		}
+	}
+	for _, strange := range []string{foreign, "sg-0123456789abcdef0"} {
+		if err := c.Zones.CheckSecurityGroups(t.Context(), []string{ours, strange}); !fault.Is(err, fault.Invalid) || !strings.Contains(err.Error(), strange) {
+			t.Errorf("the group %q: %v", strange, err)
+		}
+	}
+}

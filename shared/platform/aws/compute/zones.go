@@ -38,3 +38,29 @@ func (z Zones) Zones(ctx context.Context, subnets []string) ([]string, error) {
 	}
 	return zones, nil
 }
+
+// CheckSecurityGroups tells whether brokers can have security groups. One that is not there, or that belongs to another VPC
+// than this deployment's, is Invalid.
+func (z Zones) CheckSecurityGroups(ctx context.Context, groups []string) error {
+	out, err := z.ec2.DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{
+		Filters: []types.Filter{{Name: aws.String("group-id"), Values: groups}},
+	})
+	if err != nil {
+		return fmt.Errorf("look at security groups: %w", failure(err, "the look at security groups"))
+	}
+	vpcs := map[string]string{}
+	for _, g := range out.SecurityGroups {
+		vpcs[aws.ToString(g.GroupId)] = aws.ToString(g.VpcId)
+	}
+	for _, id := range groups {
+		vpc, ok := vpcs[id]
+		if !ok {
+			return fault.InvalidParameter("securityGroups", "there is no security group %q in this account and region", id)
+		}
+		if vpc != z.VPC {
+			return fault.InvalidParameter("securityGroups",
+				"security group %s belongs to %s; brokers live in %s, the VPC that Millrace was deployed with", id, vpc, z.VPC)
+		}
+	}
+	return nil
+}
