@@ -14,6 +14,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/google/uuid"
 
 	"github.com/millrace/millrace/integration/aws/iam"
@@ -251,4 +254,37 @@ func (d *Deployment) RestartWorkflows() {
 	if err := errors.Join(d.workflows.end(), d.workflows.begin(d.ctx)); err != nil {
 		d.t.Fatal(err)
 	}
+}
+
+// ForeignSubnets are three subnets of another VPC of the account, each in a zone of its own: its default VPC's.
+func (d *Deployment) ForeignSubnets() []string {
+	d.t.Helper()
+	found, err := ec2.NewFromConfig(d.resources.admin).DescribeSubnets(d.ctx, &ec2.DescribeSubnetsInput{
+		Filters: []ec2types.Filter{{Name: aws.String("default-for-az"), Values: []string{"true"}}},
+	})
+	if err != nil || len(found.Subnets) < 3 {
+		d.t.Fatalf("the account has no default subnets: %v", err)
+	}
+	var ids []string
+	for _, s := range found.Subnets[:3] {
+		ids = append(ids, aws.ToString(s.SubnetId))
+	}
+	return ids
+}
+
+// SubnetBeside makes a subnet in the zone and the VPC of another.
+func (d *Deployment) SubnetBeside(subnet string) string {
+	d.t.Helper()
+	client := ec2.NewFromConfig(d.resources.admin)
+	found, err := client.DescribeSubnets(d.ctx, &ec2.DescribeSubnetsInput{SubnetIds: []string{subnet}})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	made, err := client.CreateSubnet(d.ctx, &ec2.CreateSubnetInput{
+		VpcId: found.Subnets[0].VpcId, AvailabilityZone: found.Subnets[0].AvailabilityZone, CidrBlock: aws.String("127.42.250.0/24"),
+	})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return aws.ToString(made.Subnet.SubnetId)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/millrace/millrace/integration/aws/iam"
 	"github.com/millrace/millrace/shared/kafkadist"
+	"github.com/millrace/millrace/shared/platform/aws/awstest"
 )
 
 // hosts stand for the machines of EC2: one for each instance that runs, for as long as it does.
@@ -38,7 +40,7 @@ type host struct {
 	dir      string // of its own files
 	init     *exec.Cmd
 	power    io.WriteCloser // the machine runs until this is closed
-	metadata *metadata
+	metadata *httptest.Server
 	volumes  map[string]bool // that are mounted
 	gone     chan struct{}
 }
@@ -140,7 +142,7 @@ func (h *hosts) ensure(i ec2types.Instance) error {
 		"PATH=" + os.Getenv("PATH"), "HOME=/root", "JAVA_HOME=" + os.Getenv("JAVA_HOME"),
 		"DISK=" + one.disk(), "LOG=" + filepath.Join(one.dir, "agent.log"), "KAFKA=" + store.Dir,
 		"AGENT=" + filepath.Join(h.d.built, "bin", "broker-agent"),
-		"AWS_EC2_METADATA_SERVICE_ENDPOINT=" + m.url, "AWS_ENDPOINT_URL=" + h.d.endpoint,
+		"AWS_EC2_METADATA_SERVICE_ENDPOINT=" + m.URL, "AWS_ENDPOINT_URL=" + h.d.endpoint,
 		"JAVA_TOOL_OPTIONS=-Djdk.net.hosts.file=" + h.d.names.file,
 	}
 	one.init.SysProcAttr = newMachine()
@@ -179,7 +181,7 @@ func newMachine() *syscall.SysProcAttr {
 
 // newMetadata gives an instance its metadata: the user data and the role of its launch template, and credentials of that role
 // whose session is the instance's own.
-func (h *hosts) newMetadata(i ec2types.Instance) (*metadata, error) {
+func (h *hosts) newMetadata(i ec2types.Instance) (*httptest.Server, error) {
 	id := aws.ToString(i.InstanceId)
 	data, role, roleID, err := h.d.launchData()
 	if err != nil {
@@ -195,18 +197,10 @@ func (h *hosts) newMetadata(i ec2types.Instance) (*metadata, error) {
 	key := h.d.issueRoleKey(iam.Principal{
 		Name: "host " + id, Role: role, UserID: roleID + ":" + id, Policies: h.d.resources.policies[role],
 	})
-	return startMetadata(&metadata{
-		instance: id, role: role[strings.LastIndex(role, "/")+1:], userData: string(userData),
-		credentials: instanceCredentials{
-			Code: "Success", Type: "AWS-HMAC", AccessKeyID: key, SecretAccessKey: "secret", Token: "session",
-			LastUpdated: time.Now().UTC().Truncate(time.Second), Expiration: time.Now().Add(6 * time.Hour).UTC().Truncate(time.Second),
-		},
-		document: map[string]string{
-			"instanceId": id, "region": h.d.resources.region, "accountId": h.d.resources.account,
-			"availabilityZone": aws.ToString(i.Placement.AvailabilityZone), "privateIp": aws.ToString(i.PrivateIpAddress),
-			"architecture": "arm64", "imageId": aws.ToString(i.ImageId), "instanceType": string(i.InstanceType),
-		},
-	})
+	return httptest.NewServer(awstest.Metadata{
+		InstanceID: id, UserData: string(userData), Role: role[strings.LastIndex(role, "/")+1:],
+		Credentials: aws.Credentials{AccessKeyID: key, SecretAccessKey: "secret"},
+	}), nil
 }
 
 // attach mounts the volumes that are attached where their hosts expect them. A volume is a directory; it keeps what is in it
@@ -252,6 +246,56 @@ func (o *host) mount(dir, at string) error {
 	return nil
 }
 
+// Host is a machine that runs for an instance, and what runs on it: process numbers, 0 for what does not.
+type Host struct {
+	Instance     string
+	Agent, Kafka int
+}
+
+// Hosts are the machines that run, with their agents and their Kafka, in the order of their instances.
+func (d *Deployment) Hosts() []Host {
+	d.t.Helper()
+	var found []Host
+	for _, id := range d.hosts.ids() {
+		one := d.hosts.find(id)
+		if one == nil {
+			continue
+		}
+		h := Host{Instance: id}
+		for _, pid := range one.processes() {
+			switch program, _ := os.Readlink(filepath.Join("/proc", fmt.Sprint(pid), "exe")); filepath.Base(program) {
+			case "broker-agent":
+				h.Agent = pid
+			case "java":
+				h.Kafka = pid
+			}
+		}
+		found = append(found, h)
+	}
+	return found
+}
+
+// processes are those that live on a host, by their numbers on this machine.
+func (o *host) processes() []int {
+	const space = "ns/pid"
+	own, err := os.Readlink(filepath.Join("/proc", fmt.Sprint(o.init.Process.Pid), space))
+	if err != nil {
+		return nil // it has ended
+	}
+	entries, _ := os.ReadDir("/proc") // there is one, or nothing runs
+	var found []int
+	for _, e := range entries {
+		var pid int
+		if _, err := fmt.Sscan(e.Name(), &pid); err != nil {
+			continue
+		}
+		if in, err := os.Readlink(filepath.Join("/proc", e.Name(), space)); err == nil && in == own {
+			found = append(found, pid)
+		}
+	}
+	return found
+}
+
 // powerOff ends a machine with everything in it, and waits until it is gone.
 func (h *hosts) powerOff(instance string) {
 	one := h.find(instance)
@@ -260,7 +304,7 @@ func (h *hosts) powerOff(instance string) {
 	}
 	_ = one.init.Process.Kill() // with it go all processes of its namespace
 	<-one.gone
-	_ = one.metadata.server.Close()
+	one.metadata.Close()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.running, instance)

@@ -1,0 +1,71 @@
+package aws
+
+import (
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/integration/aws/harness"
+	kafka "github.com/millrace/millrace/integration/harness"
+)
+
+func TestMainPath_AStockClientCreatesUsesAndDeletesARealClusterOnAWS(t *testing.T) {
+	d := harness.Start(t)
+	before := d.Items()
+	key := d.IssueKey(d.Admin(), "admin")
+
+	arn := d.CreateCluster(key, "orders", 3)
+	d.WaitUntilActive(key, arn)
+	if hosts := d.Hosts(); len(hosts) != 6 {
+		t.Errorf("three brokers and three controllers have %d hosts", len(hosts))
+	}
+	joined := 0
+	for _, e := range d.Events() {
+		if e == "Broker Joined" {
+			joined++
+		}
+	}
+	if joined < 0 {
+		t.Errorf("%d brokers were told to have joined", joined)
+	}
+
+	client, bootstrap := d.KafkaClient(key, arn)
+	for address := range strings.SplitSeq(bootstrap, ",") {
+		if !strings.HasSuffix(address, ".millrace.internal:9094") {
+			t.Errorf("brokers are reached by names of the deployment's zone, not by %s", address)
+		}
+	}
+	client.CreateTopic("payments", 6)
+	client.Produce("payments", "payment", 1000)
+	if got := client.Consume("payments", 1000); !slices.Equal(got, kafka.Values("payment", 1000)) {
+		t.Error("other records came out than went in")
+	}
+	aKilledAgentComesBackAndLeavesKafkaAlone(t, d)
+
+	d.AWS(key, "kafka", "delete-cluster", "--cluster-arn", arn)
+	d.WaitUntilGone(key, arn)
+	if left := d.Resources(); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+	if left := d.Items(); !slices.Equal(left, before) {
+		t.Errorf("left in the table: %q; before the create: %q", left, before)
+	}
+}
+
+// aKilledAgentComesBackAndLeavesKafkaAlone kills one agent as kill -9 does.
+func aKilledAgentComesBackAndLeavesKafkaAlone(t *testing.T, d *harness.Deployment) {
+	t.Helper()
+	victim := d.Hosts()[0]
+	if err := syscall.Kill(victim.Agent, syscall.SIGKILL); err != nil {
+		t.Fatalf("kill the agent of %s: %v", victim.Instance, err)
+	}
+	kafka.Until(t, "another agent runs", time.Minute, func() (bool, string) {
+		now := d.Hosts()[0]
+		if now.Kafka != victim.Kafka {
+			t.Fatalf("Kafka of %s is process %d, and was %d", now.Instance, now.Kafka, victim.Kafka)
+		}
+		return now.Agent != 0 && now.Agent != victim.Agent, ""
+	})
+}
