@@ -94,6 +94,7 @@ func (h *hosts) look() error {
 				}
 			case ec2types.InstanceStateNamePending:
 				alive[id] = true
+			default: // what ends has no machine any more, from the first moment
 			}
 		}
 	}
@@ -137,7 +138,7 @@ func (h *hosts) ensure(i ec2types.Instance) error {
 	if err != nil {
 		return err
 	}
-	one.init = exec.Command("/bin/sh", "-c", boot) //nolint:noctx // it ends with its pipe
+	one.init = exec.Command("/bin/sh", "-c", boot)
 	one.init.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=/root", "JAVA_HOME=" + os.Getenv("JAVA_HOME"),
 		"DISK=" + one.disk(), "LOG=" + filepath.Join(one.dir, "agent.log"), "KAFKA=" + store.Dir,
@@ -239,7 +240,7 @@ func (o *host) mount(dir, at string) error {
 	if os.Getuid() != 0 {
 		arguments = append(arguments, "--user", "--preserve-credentials")
 	}
-	out, err := exec.Command("nsenter", append(arguments, "mount", "--bind", dir, at)...).CombinedOutput() //nolint:noctx // it does one thing
+	out, err := exec.Command("nsenter", append(arguments, "mount", "--bind", dir, at)...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, out)
 	}

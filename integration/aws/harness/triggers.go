@@ -28,8 +28,8 @@ func (d *Deployment) addSchedules() error {
 		target, _ := p["Target"].(map[string]any)
 		machine := properties(target).text("Arn")
 		role := iam.Principal{Name: logical, Policies: d.resources.policies[properties(target).text("RoleArn")]}
-		if allowed, err := role.Allows(iam.Check{Action: "states:StartExecution", Resource: machine}); !allowed || err != nil {
-			return fmt.Errorf("the schedule %s may not start %s (%v)", logical, machine, err)
+		if err := role.Demand(iam.Check{Action: "states:StartExecution", Resource: machine}); err != nil {
+			return err
 		}
 		input := properties(target).text("Input")
 		d.background.Go(func() {

@@ -40,9 +40,8 @@ func (d *Deployment) addWorkflows() error {
 		role := iam.Principal{Name: name, Policies: d.resources.policies[properties(p).text("RoleArn")]}
 		for placeholder, value := range substitutions {
 			values[placeholder] = fmt.Sprint(value)
-			check := iam.Check{Action: "lambda:InvokeFunction", Resource: values[placeholder]}
-			if allowed, err := role.Allows(check); !allowed || err != nil {
-				return fmt.Errorf("the machine %s may not do %s (%v)", name, check, err)
+			if err := role.Demand(iam.Check{Action: "lambda:InvokeFunction", Resource: values[placeholder]}); err != nil {
+				return err
 			}
 		}
 		definition, err := asl.Substitute([]byte(properties(p).text("DefinitionString")), values)

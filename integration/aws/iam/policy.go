@@ -101,6 +101,15 @@ func (p Principal) Allows(c Check) (allowed bool, err error) {
 	return allowed && !denied, errors.Join(errs...)
 }
 
+// Demand is an error when something is not allowed.
+func (p Principal) Demand(c Check) error {
+	allowed, err := p.Allows(c)
+	if err == nil && !allowed {
+		err = fmt.Errorf("%s may not do %s", p.Name, c)
+	}
+	return err
+}
+
 func (s Statement) applies(c Check, keys map[string][]string) (bool, error) {
 	named := matchesAny(s.Action, c.Action, nil, true)
 	if len(s.NotAction) > 0 {
