@@ -18,7 +18,7 @@ func TestInvoke_PrintsTheAnswerAndTheLog(t *testing.T) {
 	}
 	for _, tt := range []struct{ function, event, answer, log string }{
 		{"operations", "execution_ended", `"started": 0`, ""},
-		{"hostevents", "heartbeat_last", `"batchItemFailures"`, "BytesInPerSec"},
+		{"hostevents", "heartbeat_last", `"batchItemFailures"`, "KafkaDataLogsDiskUsed"},
 		{"api", "api_request_iam", `"statusCode": 200`, ""},
 		{"api", "api_request", `"statusCode": 403`, `"message":"answered"`},
 		{"provisioning", file, "{}", `"message":"sealed volumes"`},
