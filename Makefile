@@ -3,6 +3,8 @@ SHELL := /bin/bash
 export MILLRACE_AWS_CLI := $(CURDIR)/.venv/bin/aws
 export MILLRACE_MOTO := $(CURDIR)/.venv/bin/moto_server
 GO_STATIC := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags="-s -w"
+# lambda.norpc leaves out Lambda's former protocol; grpcnotrace leaves the linker free to drop what no function calls.
+FUNCTION_TAGS := lambda.norpc,grpcnotrace
 FUNCTIONS := $(patsubst functions/%/lambda,%,$(wildcard functions/*/lambda))
 # What a deployment is told, such as: make deploy PARAMETERS="vpc=vpc-0123… subnets=subnet-0123…,subnet-4567…"
 PARAMETERS :=
@@ -33,7 +35,7 @@ programs: ## bin/millrace and bin/broker-agent, static
 
 .PHONY: functions
 functions: # every function as Lambda wants it; built again, the same bytes
-	for f in $(FUNCTIONS); do GOOS=linux GOARCH=arm64 $(GO_STATIC) -tags lambda.norpc -o build/$$f/bootstrap ./functions/$$f/lambda || exit 1; done
+	for f in $(FUNCTIONS); do GOOS=linux GOARCH=arm64 $(GO_STATIC) -tags $(FUNCTION_TAGS) -o build/$$f/bootstrap ./functions/$$f/lambda || exit 1; done
 
 .PHONY: image
 image: # what the image of broker hosts is made from

@@ -172,17 +172,45 @@ func TestFunctions_AreTraced(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var span struct {
-			Name    string `json:"name"`
+		var sent struct {
+			subsegment
 			TraceID string `json:"trace_id"`
 		}
 		_, document, _ := bytes.Cut(packet[:n], []byte("\n"))
-		if err := json.Unmarshal(document, &span); err != nil || span.TraceID != root {
+		if err := json.Unmarshal(document, &sent); err != nil || sent.TraceID != root {
 			t.Errorf("%s, %v", document, err)
 		}
-		names[span.Name] = true
+		sent.name(names)
 	}
 	if !names["DynamoDB"] {
 		t.Errorf("traced are %v", names)
+	}
+}
+
+// subsegment is a part of a trace, with its own parts.
+type subsegment struct {
+	Name  string       `json:"name"`
+	Parts []subsegment `json:"subsegments"`
+}
+
+func (s subsegment) name(names map[string]bool) {
+	names[s.Name] = true
+	for _, part := range s.Parts {
+		part.name(names)
+	}
+}
+
+// A library that looks up methods by a name that the linker can't see makes it keep every method of every client of AWS: some
+// 30 MB more. How large functions are to the byte is a matter for the figures of `make bench`.
+func TestFunctions_CarryNoMoreOfAWSsClientsThanTheyCall(t *testing.T) {
+	const most = 25 << 20
+	for _, f := range functions {
+		program, err := os.Stat(build(t, f.name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if program.Size() > most {
+			t.Errorf("functions/%s has %d MB, more than %d", f.name, program.Size()>>20, most>>20)
+		}
 	}
 }

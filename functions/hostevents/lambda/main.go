@@ -9,11 +9,11 @@ import (
 	"github.com/millrace/millrace/shared/platform/aws"
 	"github.com/millrace/millrace/shared/platform/aws/eventbus"
 	"github.com/millrace/millrace/shared/serve"
-	"github.com/millrace/millrace/shared/trace"
+	"github.com/millrace/millrace/shared/trace/xray"
 )
 
 func main() {
-	trace.Enable()
+	xray.Enable()
 	serve.Lambda(start)
 }
 

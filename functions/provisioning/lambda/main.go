@@ -13,11 +13,11 @@ import (
 	"github.com/millrace/millrace/shared/platform/aws/vault"
 	"github.com/millrace/millrace/shared/records"
 	"github.com/millrace/millrace/shared/serve"
-	"github.com/millrace/millrace/shared/trace"
+	"github.com/millrace/millrace/shared/trace/xray"
 )
 
 func main() {
-	trace.Enable()
+	xray.Enable()
 	serve.Lambda(start)
 }
 

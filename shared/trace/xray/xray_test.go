@@ -1,4 +1,4 @@
-package trace_test
+package xray_test
 
 import (
 	"bytes"
@@ -18,9 +18,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
-	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/serve"
 	"github.com/millrace/millrace/shared/trace"
+	"github.com/millrace/millrace/shared/trace/xray"
 )
 
 const (
@@ -42,11 +42,7 @@ type segment struct {
 	Type        string         `json:"type"`
 	Fault       bool           `json:"fault"`
 	Annotations map[string]any `json:"annotations"`
-	Error       bool           `json:"error"`
-	Namespace   string         `json:"namespace"`
-	AWS         struct {
-		Operation string `json:"operation"`
-	} `json:"aws"`
+	Subsegments []segment      `json:"subsegments"`
 }
 
 // daemon stands in for the X-Ray daemon.
@@ -64,19 +60,6 @@ func startDaemon(t *testing.T) daemon {
 	}
 	t.Cleanup(func() { conn.Close() })
 	return daemon{t, conn}
-}
-
-// on has this process traced by a daemon of its own, until the test ends.
-func on(t *testing.T) daemon {
-	t.Helper()
-	d := startDaemon(t)
-	t.Setenv("AWS_XRAY_DAEMON_ADDRESS", "tcp:127.0.0.1:1 udp:"+d.conn.LocalAddr().String())
-	trace.Enable()
-	t.Cleanup(func() {
-		os.Unsetenv("AWS_XRAY_DAEMON_ADDRESS")
-		trace.Enable()
-	})
-	return d
 }
 
 // next is the next segment that arrives.
@@ -140,28 +123,27 @@ func start(config aws.Config) serve.Function {
 
 var steps = serve.Steps{
 	"LaunchHost": serve.New(func(context.Context, struct{}) (struct{}, error) { return struct{}{}, nil }),
-	"BeginOperation": serve.New(func(context.Context, struct{}) (struct{}, error) {
-		return struct{}{}, fault.New(fault.Conflict, "another operation holds it")
-	}),
 	"RetireHost": serve.New(func(context.Context, struct{}) (struct{}, error) { return struct{}{}, errors.New("no such host") }),
 }
 
 func TestTrace_OfAPICallMachineAndStepIsOne(t *testing.T) {
-	d := on(t)
+	d := startDaemon(t)
+	t.Setenv("AWS_XRAY_DAEMON_ADDRESS", d.conn.LocalAddr().String())
+	xray.Enable()
+	defer trace.Use(nil)
 	config, header := machines(t)
 	trace.Instrument(&config)
 
 	if _, err := start(config).Invoke(invocation(t.Context(), sampled), []byte(`{}`)); err != nil {
 		t.Fatal(err)
 	}
-	start, call := d.next(), d.next() // what ends first is sent first
+	call := d.next()
 	if call.Name != "API" || call.TraceID != root || call.ParentID != "53995c3f42cd8ad8" || call.Type != "subsegment" ||
 		call.Annotations["operation"] != "CreateCluster" {
 		t.Errorf("the API call is traced as %+v", call)
 	}
-	if start.Name != "SFN" || start.TraceID != root || start.ParentID != call.ID || start.Namespace != "aws" ||
-		start.AWS.Operation != "StartExecution" {
-		t.Errorf("the call of AWS's API is traced as %+v", start)
+	if len(call.Subsegments) != 1 || call.Subsegments[0].Name != "SFN" {
+		t.Errorf("calls of AWS's APIs are traced as %+v", call.Subsegments)
 	}
 	if want := "Root=" + root + ";Parent=" + call.ID + ";Sampled=1"; header() != want {
 		t.Errorf("the execution was started in the trace %q, want %q", header(), want)
@@ -186,20 +168,17 @@ func TestTrace_OfAPICallMachineAndStepIsOne(t *testing.T) {
 	if _, err := steps.Invoke(ctx, []byte(`{"step":"RetireHost"}`)); err == nil {
 		t.Fatal("no error")
 	}
-	if step := d.next(); step.Name != "RetireHost" || !step.Fault || step.Error {
+	if step := d.next(); step.Name != "RetireHost" || !step.Fault {
 		t.Errorf("a step that fails is traced as %+v", step)
-	}
-	if _, err := steps.Invoke(ctx, []byte(`{"step":"BeginOperation"}`)); err == nil {
-		t.Fatal("no error")
-	}
-	if step := d.next(); step.Name != "BeginOperation" || step.Fault || !step.Error {
-		t.Errorf("a step that refuses is traced as %+v", step)
 	}
 }
 
 // What is not sampled is not sent, but the decision is handed on; so the machine of this call isn't traced by itself.
 func TestTrace_ThatIsNotSampledIsNotSent(t *testing.T) {
-	d := on(t)
+	d := startDaemon(t)
+	t.Setenv("AWS_XRAY_DAEMON_ADDRESS", d.conn.LocalAddr().String())
+	xray.Enable()
+	defer trace.Use(nil)
 	config, header := machines(t)
 	trace.Instrument(&config)
 
@@ -227,7 +206,7 @@ func TestTrace_ThatIsNotSampledIsNotSent(t *testing.T) {
 func TestTrace_IsSilentWhenItIsOff(t *testing.T) {
 	const inside = "MILLRACE_TEST_TRACE_OFF"
 	if os.Getenv(inside) != "" {
-		trace.Enable()
+		xray.Enable()
 		config, header := machines(t)
 		trace.Instrument(&config)
 		if len(config.APIOptions) > 0 {
