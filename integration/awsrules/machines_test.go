@@ -139,7 +139,9 @@ func (w *world) powerOn() {
 		}),
 		"provisioning": provisioning.Steps(provisioning.Deps{Records: recorded, Now: time.Now, Platform: provisioning.Platform{
 			Hosts: machines.Hosts, Volumes: machines.Volumes, Addresses: machines.Addresses, Zones: machines.Zones,
-			Secrets: vault.NewSecrets(w.rules.Config, vault.SecretsConfig{Deployment: "millrace", Key: w.deployment.VolumeKey}),
+			Secrets: vault.NewSecrets(w.rules.Config, vault.SecretsConfig{
+				Deployment: w.deployment.Deployment, Key: w.deployment.VolumeKey, Names: provisioning.Secrets(),
+			}),
 			Sizing:  provisioning.Sizing{HeapMiB: compute.HeapMiB},
 		}}),
 	}
@@ -325,7 +327,7 @@ func (w *world) wantActive(op cluster.Operation) {
 		w.t.Fatal(err)
 	}
 	if c.State() != cluster.Active || op.State != cluster.Complete {
-		w.t.Errorf("the cluster is %s (%+v), the operation %+v", c.State(), c.Failure, op)
+		w.t.Fatalf("the cluster is %s (%+v), the operation %s", c.State(), c.Failure, op.State)
 	}
 	left := w.deployment.Left(w.t, w.account.Config)
 	for prefix, want := range map[string]int{"i-": nodes, "eni-": nodes, "vol-": 2 * nodes, "b-": 1, "c-": 1, "millrace/": 1} {
