@@ -29,6 +29,9 @@ var codes = aws.Codes{
 	noVolume:    fault.NotFound,
 	noInterface: fault.NotFound,
 
+	// It was seen right before: another part of EC2 knows of it later, or it has just gone. The next look tells.
+	noInstance: fault.Unavailable,
+
 	volumeInUse:       fault.Conflict,
 	interfaceInUse:    fault.Conflict,
 	incorrectState:    fault.Conflict,

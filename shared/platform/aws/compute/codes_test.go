@@ -22,6 +22,7 @@ func TestFailure_SaysWhatIsMissingAndWhatToDo(t *testing.T) {
 		"SecurityGroupsPerInterfaceLimitExceeded": "Security groups per network interface",
 		"RequestLimitExceeded":                    "RequestLimitExceeded",
 		"PriorRequestNotComplete":                 "PriorRequestNotComplete",
+		"InvalidInstanceID.NotFound":              "InvalidInstanceID.NotFound",
 	} {
 		err := failure(&smithy.GenericAPIError{Code: code, Message: "of AWS"}, subject)
 		if fault.CodeOf(err) != fault.Unavailable || !strings.Contains(err.Error(), want) {

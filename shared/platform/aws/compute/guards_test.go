@@ -385,6 +385,25 @@ func TestAttachVolume_OfAnotherZoneIsInvalid(t *testing.T) {
 	wantCode(t, "attach", c.Volumes.AttachVolume(t.Context(), volume.ID, host.ID), fault.Invalid)
 }
 
+func TestAttachVolume_ToAHostThatIsForgottenIsAConflict(t *testing.T) {
+	c := open(t, awsrules.Config{})
+	wantCode(t, "attach", c.Volumes.AttachVolume(t.Context(), c.volume(t).ID, "i-0123456789abcdef0"), fault.Conflict)
+}
+
+func TestRemovals_SucceedWhenTheAnswerWasLost(t *testing.T) {
+	c := open(t, awsrules.Config{})
+	c.volume(t)
+	c.address(t)
+	for _, name := range []string{"ec2:DeleteVolume", "ec2:DeleteNetworkInterface", "route53:ChangeResourceRecordSets"} {
+		c.rules.Fail(name, awsrules.LostAnswer, 1)
+	}
+	wantCode(t, "delete", c.Volumes.DeleteVolume(t.Context(), node), "")
+	wantCode(t, "release", c.Addresses.ReleaseAddress(t.Context(), node), "")
+	if left := c.deployment.Left(t, c.account.Config); len(left) > 0 {
+		t.Errorf("left are %v", left)
+	}
+}
+
 // EC2 may have been so late that a second one was made. All that has the token goes.
 func TestRemovals_RemoveEverythingOfTheToken(t *testing.T) {
 	c := open(t, awsrules.Config{})

@@ -181,7 +181,7 @@ func (h Hosts) RetireHost(ctx context.Context, id string) error {
 	_, err = h.ec2.TerminateInstances(ctx, &ec2.TerminateInstancesInput{
 		InstanceIds: []string{id}, SkipOsShutdown: aws.Bool(true), Force: aws.Bool(force),
 	})
-	if err != nil && !is(err, noInstance) {
+	if err != nil {
 		return fmt.Errorf("end host %s: %w", id, failure(err, "host "+id))
 	}
 	return nil
