@@ -113,6 +113,8 @@ func (d *deployment) sealKeys() statement {
 		id: "SealAccessKeys", why: "secrets of issued access keys are kept sealed",
 		actions: []string{"kms:Encrypt", "kms:Decrypt"},
 		on:      []string{*d.data.key.KeyArn()},
+		// What else the key encrypts has another context, or none, and can't be opened by this.
+		when: conditions{"StringLike": {"kms:EncryptionContext:millrace:access-key": "*"}},
 	}
 }
 
