@@ -142,7 +142,7 @@ func (w *world) powerOn() {
 			Secrets: vault.NewSecrets(w.rules.Config, vault.SecretsConfig{
 				Deployment: w.deployment.Deployment, Key: w.deployment.VolumeKey, Names: provisioning.Secrets(),
 			}),
-			Sizing:  provisioning.Sizing{HeapMiB: compute.HeapMiB},
+			Sizing: provisioning.Sizing{HeapMiB: compute.HeapMiB},
 		}}),
 	}
 }
