@@ -226,6 +226,11 @@ func (d *deployment) provisionHosts() []statement {
 			on:      []string{"arn:aws:route53:::hostedzone/" + d.network.zoneID},
 		},
 		{
+			id: "SeeNamesInSync", why: "can clients look brokers up yet? Route 53 numbers changes and not what they change",
+			actions: []string{"route53:GetChange"},
+			on:      []string{"arn:aws:route53:::change/*"},
+		},
+		{
 			id: "KeepSecrets", why: "keys of the clusters' certificate authorities",
 			actions: []string{
 				"secretsmanager:CreateSecret", "secretsmanager:GetSecretValue", "secretsmanager:DeleteSecret", "secretsmanager:TagResource",

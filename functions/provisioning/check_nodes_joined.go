@@ -13,10 +13,15 @@ import (
 	"github.com/millrace/millrace/shared/serve"
 )
 
-// CheckNodesJoined asks whether every node runs what its spec says and every broker knows every other.
+// CheckNodesJoined asks whether every node runs what its spec says, every broker knows every other, and clients can look the
+// brokers up: whoever asks for a name too early may be told for minutes that there is none.
 type CheckNodesJoined struct {
-	Nodes    nodeList
-	Beats    beats
+	Nodes nodeList
+	Beats beats
+	Names interface {
+		// NameKnown tells whether everybody who may use an address can look up its name.
+		NameKnown(ctx context.Context, address cluster.Address) (bool, error)
+	}
 	Progress Progress
 	Now      func() time.Time
 }
@@ -40,6 +45,12 @@ func (s CheckNodesJoined) Run(ctx context.Context, in CheckClusterInput) (CheckO
 		if verdict.Failed != "" {
 			return false, fault.New(fault.Internal, "%s", verdict.Failed)
 		}
+		if verdict.Done {
+			if verdict.Waiting, err = s.unknownName(ctx, nodes); err != nil {
+				return false, err
+			}
+			verdict.Done = verdict.Waiting == ""
+		}
 		return verdict.Done, s.Progress.report(ctx, in.ClusterID, in.OperationID,
 			cluster.StepStartKafka, percent(verdict.Ready, verdict.Total), verdict.Waiting)
 	})
@@ -52,6 +63,23 @@ func (s CheckNodesJoined) Run(ctx context.Context, in CheckClusterInput) (CheckO
 	}
 	slog.InfoContext(ctx, "all nodes joined", "cluster", in.ClusterID, "nodes", verdict.Total)
 	return out, nil
+}
+
+// unknownName says which broker's name clients can't look up yet; empty when they can look up all. Nodes need no names.
+func (s CheckNodesJoined) unknownName(ctx context.Context, nodes []cluster.Node) (string, error) {
+	for _, n := range nodes {
+		if n.Role != cluster.Broker {
+			continue
+		}
+		known, err := s.Names.NameKnown(ctx, *n.Address)
+		if err != nil {
+			return "", fmt.Errorf("look at the name of %s: %w", n, err)
+		}
+		if !known {
+			return fmt.Sprintf("%s: its name %s is not known everywhere yet", n, n.Address.Name), nil
+		}
+	}
+	return "", nil
 }
 
 // look gathers what the agents say of their nodes. A heartbeat about an older spec says nothing about this one.

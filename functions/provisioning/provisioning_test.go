@@ -388,6 +388,28 @@ func TestCheckNodesJoined_HearsOnlyWhatIsSaidOfTheLastSpec(t *testing.T) {
 	})
 }
 
+// A name that is asked for too early may be denied for minutes.
+func TestCheckNodesJoined_WaitsUntilClientsCanLookBrokersUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openSite(t, nil)
+		s.provision(t)
+		s.do(t, 0, "WriteNodeSpecs")
+		for _, n := range s.nodes(t) {
+			s.beat(t, n, nodespec.Heartbeat{Generation: 1, State: nodespec.Running, Brokers: []int32{1, 2, 3}})
+		}
+		late := s.nodes(t)[1].Address.ID
+		s.Named = func(a cluster.Address) bool { return a.ID != late }
+		answer, err := s.call(t, "CheckNodesJoined", 0)
+		if err != nil || !strings.HasPrefix(answer, `{"done":false,"reason":"broker 2: its name `) {
+			t.Errorf("%s, %v; want that it waited on", answer, err)
+		}
+		s.Named = nil
+		if answer, err := s.call(t, "CheckNodesJoined", 0); err != nil || answer != `{"done":true}` {
+			t.Errorf("%s, %v", answer, err)
+		}
+	})
+}
+
 // The one step that deletes data looks once more.
 func TestRemoveVolume_RefusesUnlessTheClusterIsBeingDeleted(t *testing.T) {
 	s := openSite(t, nil)

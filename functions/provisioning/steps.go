@@ -15,6 +15,7 @@ type Platform struct {
 	Addresses interface {
 		EnsureAddress(ctx context.Context, request cluster.AddressRequest) (cluster.Address, error)
 		ReleaseAddress(ctx context.Context, token cluster.Token) error
+		NameKnown(ctx context.Context, address cluster.Address) (bool, error)
 	}
 	Volumes interface {
 		EnsureVolume(ctx context.Context, request cluster.VolumeRequest) (cluster.Volume, error)
@@ -59,7 +60,7 @@ func Steps(d Deps) serve.Steps {
 		"AttachVolume":       serve.New(AttachVolume{r, p.Volumes}.Run),
 		"CheckHostsReported": serve.New(CheckHostsReported{r, r, progress, d.Now}.Run),
 		"WriteNodeSpecs":     serve.New(WriteNodeSpecs{r, p.Secrets, progress, p.Sizing, d.Now}.Run),
-		"CheckNodesJoined":   serve.New(CheckNodesJoined{r, r, progress, d.Now}.Run),
+		"CheckNodesJoined":   serve.New(CheckNodesJoined{r, r, p.Addresses, progress, d.Now}.Run),
 		"SealVolumes":        serve.New(SealVolumes{r}.Run),
 
 		"PlanTeardown":     serve.New(PlanTeardown{r, progress}.Run),

@@ -36,7 +36,8 @@ type Config struct {
 	GracefulFor time.Duration
 	// LetsGoAfter is how much longer what was attached to an instance is held when that has ended.
 	LetsGoAfter time.Duration
-	// UnseenFor is by how many descriptions a new instance, volume or interface is overlooked.
+	// UnseenFor is by how many descriptions a new instance, volume or interface is overlooked, and by how many looks the first
+	// name is not in sync.
 	UnseenFor int
 }
 
@@ -55,6 +56,7 @@ type Rules struct {
 	observers []func(Call)
 	faults    map[string][]*injected // by name of the call
 	troubled  map[string]int
+	looks     int // at changes of names
 
 	ec2 laws
 }

@@ -60,5 +60,8 @@ func restAction(in *http.Request) string {
 		}
 		return "ChangeResourceRecordSets"
 	}
+	if strings.Contains(in.URL.Path, "/change/") {
+		return "GetChange"
+	}
 	return in.Method + " " + in.URL.Path
 }

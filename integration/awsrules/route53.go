@@ -1,6 +1,7 @@
 package awsrules
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -11,7 +12,11 @@ import (
 // route53 carries a call of Route 53 out. A record is deleted only as it is: moto deletes what has ever been there, and
 // refuses the rest with a code of its own.
 func (r *Rules) route53(ctx context.Context, q request) (answer, error) {
-	if q.Action != "ChangeResourceRecordSets" {
+	switch q.Action {
+	case "ChangeResourceRecordSets":
+	case "GetChange":
+		return r.nameChange(ctx, q)
+	default:
 		return r.forward(ctx, q)
 	}
 	root, err := parseXML(q.body)
@@ -45,6 +50,26 @@ func (r *Rules) route53(ctx context.Context, q request) (answer, error) {
 	}
 	body.WriteString("</Messages><RequestId>" + requestID + "</RequestId></InvalidChangeBatch>")
 	return answer{http.StatusBadRequest, http.Header{"Content-Type": {"text/xml"}}, []byte(body.String())}, nil
+}
+
+// nameChange tells how far a change of names is. It is pending for as many looks as a new thing of EC2's is overlooked; moto
+// has every change in sync at once, and gives all the same id.
+func (r *Rules) nameChange(ctx context.Context, q request) (answer, error) {
+	a, err := r.forward(ctx, q)
+	if err != nil {
+		return a, err
+	}
+	r.ec2.mu.Lock()
+	pending := r.ec2.config.UnseenFor
+	r.ec2.mu.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.looks >= pending {
+		return a, nil
+	}
+	r.looks++
+	a.body = bytes.Replace(a.body, []byte("INSYNC"), []byte("PENDING"), 1)
+	return a, nil
 }
 
 // record gives the record of a name and type that is there; nil when there is none.

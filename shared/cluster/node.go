@@ -48,6 +48,8 @@ type Address struct {
 	ID   string `json:"id"`
 	IP   string `json:"ip"`
 	Name string `json:"name"` // what clients connect to, and what certificates name
+	// NameChange is the change that makes the name known, where that takes a while; empty where it does not.
+	NameChange string `json:"nameChange,omitempty"`
 }
 
 // Volume is a log volume: an EBS volume on AWS, a directory on one machine. It outlives its host.

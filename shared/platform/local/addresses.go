@@ -88,6 +88,9 @@ func (a *Addresses) find(token cluster.Token) (ip string, err error) {
 	return "", nil
 }
 
+// NameKnown is always true: the name of a loopback address is the address itself.
+func (a *Addresses) NameKnown(context.Context, cluster.Address) (bool, error) { return true, nil }
+
 // ReleaseAddress gives back the address that a token has taken. One that is free, or never was taken, is success.
 func (a *Addresses) ReleaseAddress(_ context.Context, token cluster.Token) error {
 	ip, err := a.find(token)

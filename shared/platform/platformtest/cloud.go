@@ -29,6 +29,8 @@ type Cloud struct {
 	Takes func(ctx context.Context, call string)
 	// Booting, where there is one, gives each host its own time to start.
 	Booting func(token cluster.Token) time.Duration
+	// Named, where there is one, says whether an address's name is known by now.
+	Named func(address cluster.Address) bool
 	// Polled is for a cloud that tells nobody of its changes: WatchHosts signals so often instead, as a reminder to look.
 	Polled time.Duration
 
@@ -139,6 +141,10 @@ func (c *Cloud) EnsureAddress(ctx context.Context, r cluster.AddressRequest) (cl
 		}
 		return c.addresses[r.Token], nil
 	})
+}
+
+func (c *Cloud) NameKnown(ctx context.Context, a cluster.Address) (bool, error) {
+	return call(ctx, c, "NameKnown", func() (bool, error) { return c.Named == nil || c.Named(a), nil })
 }
 
 func (c *Cloud) ReleaseAddress(ctx context.Context, token cluster.Token) error {

@@ -42,6 +42,7 @@ type Volumes interface {
 type Addresses interface {
 	EnsureAddress(ctx context.Context, request cluster.AddressRequest) (cluster.Address, error)
 	ReleaseAddress(ctx context.Context, token cluster.Token) error
+	NameKnown(ctx context.Context, address cluster.Address) (bool, error)
 }
 
 // Secrets are a platform's secrets.

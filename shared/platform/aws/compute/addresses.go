@@ -27,7 +27,7 @@ func (a Addresses) EnsureAddress(ctx context.Context, r cluster.AddressRequest) 
 		return cluster.Address{}, err
 	}
 	// Said again also where it was said before: one call more a node and life, instead of a look each time.
-	if err := a.name(ctx, address); err != nil {
+	if address.NameChange, err = a.name(ctx, address); err != nil {
 		return cluster.Address{}, fmt.Errorf("name address %s: %w", address.ID, err)
 	}
 	return address, nil

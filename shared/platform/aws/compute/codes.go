@@ -21,6 +21,7 @@ const (
 	otherParameters    = "IdempotentParameterMismatch"  // a client token was used for something else
 	instanceTerminated = "IdempotentInstanceTerminated" // a client token was used for an instance that has ended
 	invalidChange      = "InvalidChangeBatch"           // Route 53: a record to delete is not there, or is another
+	noChange           = "NoSuchChange"                 // Route 53: of long ago
 )
 
 // codes are what EC2's and Route 53's own errors mean here. Throttling, faults of the services and refused permissions are

@@ -3,6 +3,7 @@ package compute_test
 import (
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 
 	"github.com/millrace/millrace/integration/awsrules"
+	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/platform/aws/awstest"
 	"github.com/millrace/millrace/shared/platform/aws/compute"
@@ -82,5 +84,26 @@ func TestZones_TakeSecurityGroupsOfTheDeploymentsVPCOnly(t *testing.T) {
 		if err := c.Zones.CheckSecurityGroups(t.Context(), []string{ours, strange}); !fault.Is(err, fault.Invalid) || !strings.Contains(err.Error(), strange) {
 			t.Errorf("the group %q: %v", strange, err)
 		}
+	}
+}
+
+func TestAddresses_AreKnownByNameOnlyOnceRoute53IsInSync(t *testing.T) {
+	p := platform(t)
+	a, err := p.EnsureAddress(t.Context(), cluster.AddressRequest{
+		Token: cluster.Token{ClusterID: "0f1e2d3c-7", NodeID: 1}, ClusterName: "orders", Role: cluster.Broker, Subnet: p.Subnets[0],
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var answers []bool
+	for range asAWS.UnseenFor + 1 {
+		known, err := p.NameKnown(t.Context(), a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answers = append(answers, known)
+	}
+	if want := []bool{false, false, true}; !slices.Equal(answers, want) {
+		t.Errorf("known: %v, want %v", answers, want)
 	}
 }

@@ -31,9 +31,25 @@ func (a Addresses) recordName(r cluster.AddressRequest) string {
 	return fmt.Sprintf("%s.%s-%s.%s", node, strings.TrimRight(name, "-"), id, strings.TrimSuffix(a.ZoneName, "."))
 }
 
-// name makes an address known by its name.
-func (a Addresses) name(ctx context.Context, address cluster.Address) error {
-	return failure(a.change(ctx, types.ChangeActionUpsert, record(address)), "record "+address.Name)
+// name makes an address known by its name, in a while: it gives the change to ask for.
+func (a Addresses) name(ctx context.Context, address cluster.Address) (change string, err error) {
+	change, err = a.change(ctx, types.ChangeActionUpsert, record(address))
+	return change, failure(err, "record "+address.Name)
+}
+
+// NameKnown tells whether all servers of Route 53 answer with an address's record.
+func (a Addresses) NameKnown(ctx context.Context, address cluster.Address) (bool, error) {
+	if address.NameChange == "" {
+		return true, nil
+	}
+	out, err := a.route53.GetChange(ctx, &route53.GetChangeInput{Id: &address.NameChange})
+	if is(err, noChange) { // Route 53 forgets what is long in sync
+		return true, nil
+	}
+	if err != nil {
+		return false, failure(err, "record "+address.Name)
+	}
+	return out.ChangeInfo.Status == types.ChangeStatusInsync, nil
 }
 
 // unname deletes the record of an address. One that is not there is success. Route 53 deletes only what is described
@@ -42,7 +58,7 @@ func (a Addresses) unname(ctx context.Context, address cluster.Address) error {
 	if address.Name == "" {
 		return nil
 	}
-	err := a.change(ctx, types.ChangeActionDelete, record(address))
+	_, err := a.change(ctx, types.ChangeActionDelete, record(address))
 	if !is(err, invalidChange) {
 		return failure(err, "record "+address.Name)
 	}
@@ -54,18 +70,22 @@ func (a Addresses) unname(ctx context.Context, address cluster.Address) error {
 	}
 	for _, r := range out.ResourceRecordSets {
 		if strings.TrimSuffix(aws.ToString(r.Name), ".") == address.Name && r.Type == types.RRTypeA {
-			return failure(a.change(ctx, types.ChangeActionDelete, r), "record "+address.Name)
+			_, err := a.change(ctx, types.ChangeActionDelete, r)
+			return failure(err, "record "+address.Name)
 		}
 	}
 	return nil
 }
 
-func (a Addresses) change(ctx context.Context, action types.ChangeAction, r types.ResourceRecordSet) error {
-	_, err := a.route53.ChangeResourceRecordSets(ctx, &route53.ChangeResourceRecordSetsInput{
+func (a Addresses) change(ctx context.Context, action types.ChangeAction, r types.ResourceRecordSet) (id string, err error) {
+	out, err := a.route53.ChangeResourceRecordSets(ctx, &route53.ChangeResourceRecordSetsInput{
 		HostedZoneId: &a.ZoneID,
 		ChangeBatch:  &types.ChangeBatch{Changes: []types.Change{{Action: action, ResourceRecordSet: &r}}},
 	})
-	return err
+	if err != nil {
+		return "", err
+	}
+	return aws.ToString(out.ChangeInfo.Id), nil
 }
 
 func record(address cluster.Address) types.ResourceRecordSet {
