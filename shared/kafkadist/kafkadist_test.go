@@ -114,6 +114,30 @@ func TestEnsure_FetchesNothingIntoASealedStore(t *testing.T) {
 	}
 }
 
+// An image for machines of another kind is made where neither Java nor Maven has to fit.
+func TestFetch_PutsNothingButJarsIntoTheStore(t *testing.T) {
+	installed := kafkatest.Installed(t, kafkaversion.Default().Release)
+	store := kafkadist.Store{Dir: t.TempDir()}
+	jars := filepath.Join(store.Dir, installed.Release, "jars")
+	if err := os.CopyFS(jars, os.DirFS(filepath.Dir(installed.Jars[0]))); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", "")
+	if err := store.Fetch(t.Context(), installed.Release, t.Logf); err != nil {
+		t.Errorf("jars that are there are fetched again: %v", err)
+	}
+	if err := os.Truncate(filepath.Join(jars, filepath.Base(installed.Jars[3])), 100); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Fetch(t.Context(), installed.Release, t.Logf); err == nil || !strings.Contains(err.Error(), "Maven is needed") {
+		t.Errorf("a damaged jar is taken for a whole one: %v", err)
+	}
+	there, err := filepath.Glob(filepath.Join(store.Dir, installed.Release, "*"))
+	if err != nil || !slices.Equal(there, []string{jars}) {
+		t.Errorf("beside the jars there are %v (%v)", there, err)
+	}
+}
+
 func TestEnsure_RefusesAReleaseThatIsNotPinned(t *testing.T) {
 	_, err := kafkadist.Store{Dir: t.TempDir()}.Ensure(t.Context(), "3.9.0", t.Logf)
 	if err == nil || !strings.Contains(err.Error(), "3.9.0 is not a release that Millrace runs") {
