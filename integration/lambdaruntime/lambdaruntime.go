@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -156,10 +157,13 @@ func (f *Function) take() (*process, error) {
 	if f.stopped {
 		return nil, ErrStopped
 	}
-	if last := len(f.idle) - 1; last >= 0 {
+	for last := len(f.idle) - 1; last >= 0; last-- {
 		p := f.idle[last]
 		f.idle = f.idle[:last]
-		return p, nil
+		if !p.hasEnded() { // one that was killed while it was idle is missed by nobody
+			return p, nil
+		}
+		f.all = slices.DeleteFunc(f.all, func(one *process) bool { return one == p })
 	}
 	p, err := f.newProcess()
 	if err != nil {
@@ -191,7 +195,13 @@ func (f *Function) forget(p *process) {
 func (f *Function) Processes() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.all)
+	running := 0
+	for _, p := range f.all {
+		if !p.hasEnded() {
+			running++
+		}
+	}
+	return running
 }
 
 // Logs is what all processes have printed so far.

@@ -2,6 +2,7 @@ package lambdaruntime_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -159,6 +161,24 @@ func TestFunction_ThatExitsIsStartedAgain(t *testing.T) {
 		t.Errorf("%d processes", f.Processes())
 	}
 	invoke(t, f, `{"step":"Look"}`)
+}
+
+func TestFunction_MissesNoProcessThatWasKilledWhileItWasIdle(t *testing.T) {
+	f := start(t, lambdaruntime.Config{})
+	var first output
+	if err := json.Unmarshal([]byte(invoke(t, f, `{"step":"Look"}`)), &first); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(first.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	for f.Processes() > 0 {
+		time.Sleep(time.Millisecond)
+	}
+	invoke(t, f, `{"step":"Look"}`)
+	if f.Processes() != 1 {
+		t.Errorf("%d processes", f.Processes())
+	}
 }
 
 func TestFunction_HasTimeLeftToSayWhatItWaitedFor(t *testing.T) {

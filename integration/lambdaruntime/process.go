@@ -179,6 +179,16 @@ func (p *process) whyItEnded(call *invocation) error {
 	return &Error{"Runtime.ExitError", fmt.Sprintf("RequestId: %s Error: Runtime exited with error: %s", call.id, how)}
 }
 
+// hasEnded tells whether the process is gone.
+func (p *process) hasEnded() bool {
+	select {
+	case <-p.exited:
+		return true
+	default:
+		return false
+	}
+}
+
 // end ends the process for certain and returns when it is gone.
 func (p *process) end() {
 	_ = p.cmd.Process.Kill() // it may have ended
