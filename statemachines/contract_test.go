@@ -33,6 +33,9 @@ var (
 	lambdaFaults = []string{
 		"Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException",
 		"Lambda.ClientExecutionTimeoutException", "Lambda.TooManyRequestsException",
+		// What becomes of an invocation whose process is killed, or runs out of memory or time. Steps look before they act, so
+		// it is asked again.
+		"Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout",
 	}
 	statesNames = []string{"States.ALL", "States.Timeout", "States.TaskFailed"}
 )
