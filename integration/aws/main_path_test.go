@@ -27,9 +27,11 @@ func TestMainPath_AStockClientCreatesUsesAndDeletesARealClusterOnAWS(t *testing.
 			joined++
 		}
 	}
-	if joined < 0 {
+	if joined < 3 {
 		t.Errorf("%d brokers were told to have joined", joined)
 	}
+
+	oneTraceHoldsCallAndSteps(t, d)
 
 	client, bootstrap := d.KafkaClient(key, arn)
 	for address := range strings.SplitSeq(bootstrap, ",") {
@@ -68,4 +70,28 @@ func aKilledAgentComesBackAndLeavesKafkaAlone(t *testing.T, d *harness.Deploymen
 		}
 		return now.Agent != 0 && now.Agent != victim.Agent, ""
 	})
+}
+
+// oneTraceHoldsCallAndSteps looks for the trace of the call that asked for the cluster: what its machine did is part of it.
+func oneTraceHoldsCallAndSteps(t *testing.T, d *harness.Deployment) {
+	t.Helper()
+	traces := d.Traces()
+	asked := slices.IndexFunc(traces, func(s harness.Segment) bool { return s.Annotations["operation"] == "CreateCluster" })
+	if asked < 0 {
+		t.Fatal("the call is not traced")
+	}
+	var names []string
+	for _, s := range traces {
+		if s.TraceID == traces[asked].TraceID {
+			names = append(names, s.Name)
+		}
+	}
+	for _, step := range []string{
+		"BeginOperation", "PlanCluster", "EnsureAddress", "EnsureVolume", "LaunchHost", "CheckHostRunning", "AttachVolume",
+		"CheckHostsReported", "WriteNodeSpecs", "CheckNodesJoined", "SealVolumes", "EndOperation",
+	} {
+		if !slices.Contains(names, step) {
+			t.Errorf("the trace of the call lacks the step %s; it has %q", step, names)
+		}
+	}
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/millrace/millrace/integration/aws/iam"
 	kafka "github.com/millrace/millrace/integration/harness"
+	"github.com/millrace/millrace/shared/platform/local/asl"
 )
 
 // Endpoint is what AWS_ENDPOINT_URL_KAFKA has to be for the deployment's clients.
@@ -172,18 +173,34 @@ const settled = 6 * time.Minute
 // WaitUntilActive waits until a cluster is ACTIVE.
 func (d *Deployment) WaitUntilActive(c Credentials, arn string) {
 	d.t.Helper()
-	kafka.Until(d.t, "cluster "+arn+" is ACTIVE", settled, func() (bool, string) {
+	if state, reason := d.waitUntilSettled(c, arn); state != "ACTIVE" {
+		d.t.Fatalf("cluster %s is %s: %s", arn, state, reason)
+	}
+}
+
+// WaitUntilFailed waits until a cluster is FAILED, and gives the reason that the API tells.
+func (d *Deployment) WaitUntilFailed(c Credentials, arn string) (reason string) {
+	d.t.Helper()
+	state, reason := d.waitUntilSettled(c, arn)
+	if state != "FAILED" {
+		d.t.Fatalf("cluster %s is %s, not FAILED", arn, state)
+	}
+	return reason
+}
+
+func (d *Deployment) waitUntilSettled(c Credentials, arn string) (state, reason string) {
+	d.t.Helper()
+	kafka.Until(d.t, "cluster "+arn+" is ACTIVE or FAILED", settled, func() (bool, string) {
 		described := kafka.Decode[struct {
 			ClusterInfo struct {
 				State     string
 				StateInfo struct{ Message string }
 			}
 		}](d.t, d.AWS(c, "kafka", "describe-cluster", "--cluster-arn", arn)).ClusterInfo
-		if described.State == "FAILED" {
-			d.t.Fatalf("cluster %s is FAILED: %s", arn, described.StateInfo.Message)
-		}
-		return described.State == "ACTIVE", described.State
+		state, reason = described.State, described.StateInfo.Message
+		return state != "CREATING", state
 	})
+	return state, reason
 }
 
 // WaitUntilGone waits until the API knows nothing of a cluster any more.
@@ -287,4 +304,23 @@ func (d *Deployment) SubnetBeside(subnet string) string {
 		d.t.Fatal(err)
 	}
 	return aws.ToString(made.Subnet.SubnetId)
+}
+
+// Called counts the calls of AWS by that name, such as ec2:RunInstances.
+func (d *Deployment) Called(name string) int { return d.rules.Count(name) }
+
+// AbortedBecause is what an operator gives as the reason of an abort.
+const AbortedBecause = "somebody has stopped it in the console"
+
+// AbortExecutions ends every execution that runs, as an operator does in the console: no Catch sees it.
+func (d *Deployment) AbortExecutions() {
+	d.t.Helper()
+	engine := d.workflows.running()
+	for _, x := range engine.List() {
+		if x.Status == asl.Running {
+			if err := engine.Stop(x.ARN, "", AbortedBecause); err != nil {
+				d.t.Fatal(err)
+			}
+		}
+	}
 }

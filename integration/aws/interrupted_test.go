@@ -1,0 +1,53 @@
+package aws
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/integration/aws/harness"
+	kafka "github.com/millrace/millrace/integration/harness"
+)
+
+func TestCreate_IsFinishedWhateverWasKilledInTheMiddle(t *testing.T) {
+	d := harness.Start(t, harness.Variable("MILLRACE_CONTROLLERS", "1"))
+	key := d.IssueKey(d.Admin(), "admin")
+	arn := d.CreateCluster(key, "orders", 2)
+
+	interrupt := func(when string, happened func() bool, what func()) {
+		t.Helper()
+		kafka.Until(t, when, 3*time.Minute, func() (bool, string) { return happened(), "" })
+		what()
+	}
+	kill := func() { t.Logf("killed %d processes of functions", d.KillFunctions()) }
+	interrupt("an instance is launched", func() bool { return d.Called("ec2:RunInstances") > 0 }, kill)
+	interrupt("a volume is attached", func() bool { return d.Called("ec2:AttachVolume") > 0 }, d.RestartWorkflows)
+	interrupt("Kafka runs on a host", func() bool {
+		return slices.ContainsFunc(d.Hosts(), func(h harness.Host) bool { return h.Kafka != 0 })
+	}, d.AbortExecutions)
+	if reason := d.WaitUntilFailed(key, arn); !strings.Contains(reason, harness.AbortedBecause) {
+		t.Errorf("the cluster is FAILED because: %s", reason)
+	}
+	if out, err := d.Millrace(key, "clusters", "resume", arn); err != nil {
+		t.Fatalf("resume: %v\n%s", err, out)
+	}
+	kill()
+	d.WaitUntilActive(key, arn)
+	if hosts := d.Hosts(); len(hosts) != 3 {
+		t.Errorf("two brokers and a controller have %d hosts", len(hosts))
+	}
+	client, _ := d.KafkaClient(key, arn)
+	client.CreateTopic("payments", 2)
+	client.Produce("payments", "payment", 10)
+
+	d.AWS(key, "kafka", "delete-cluster", "--cluster-arn", arn)
+	interrupt("an instance is told to end", func() bool { return d.Called("ec2:TerminateInstances") > 0 }, func() {
+		kill()
+		d.RestartWorkflows()
+	})
+	d.WaitUntilGone(key, arn)
+	if left := d.Resources(); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
