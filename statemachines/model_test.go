@@ -20,8 +20,8 @@ import (
 	"github.com/millrace/millrace/shared/nodespec"
 	"github.com/millrace/millrace/shared/platform/local"
 	"github.com/millrace/millrace/shared/platform/local/asl"
-	"github.com/millrace/millrace/shared/platform/platformtest"
 	"github.com/millrace/millrace/shared/records"
+	"github.com/millrace/millrace/shared/watch"
 )
 
 // What a create takes on AWS, modelled: the real machine, engine, steps and records, in virtual time, over a cloud, a table
@@ -306,7 +306,7 @@ func (t slowTable) Write(ctx context.Context, writes ...records.Write) error {
 	return t.Table.Write(ctx, writes...)
 }
 
-func (t slowTable) Watch(string) (<-chan struct{}, func()) { return platformtest.Reminder(tick) }
+func (t slowTable) Watch(string) (<-chan struct{}, func()) { return watch.Every(tick) }
 
 // slowFunction is called as slowly as Lambda is by Step Functions.
 type slowFunction struct {

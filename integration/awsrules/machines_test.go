@@ -33,6 +33,7 @@ import (
 	"github.com/millrace/millrace/shared/platform/local"
 	"github.com/millrace/millrace/shared/platform/local/asl"
 	"github.com/millrace/millrace/shared/records"
+	"github.com/millrace/millrace/shared/watch"
 	"github.com/millrace/millrace/statemachines"
 )
 
@@ -88,24 +89,7 @@ func impatient() aws.Retryer {
 // eager is a table whose watchers look again more often than on AWS.
 type eager struct{ records.Table }
 
-func (eager) Watch(string) (<-chan struct{}, func()) {
-	ticker := time.NewTicker(25 * time.Millisecond)
-	changed, done := make(chan struct{}, 1), make(chan struct{})
-	go func() {
-		for {
-			select {
-			case <-ticker.C:
-				select {
-				case changed <- struct{}{}:
-				default:
-				}
-			case <-done:
-				return
-			}
-		}
-	}()
-	return changed, func() { ticker.Stop(); close(done) }
-}
+func (eager) Watch(string) (<-chan struct{}, func()) { return watch.Every(25 * time.Millisecond) }
 
 // hurried is a clock whose pauses between tries are short. Time-outs stay as they are.
 type hurried struct{ asl.RealTime }

@@ -23,6 +23,7 @@ import (
 	"github.com/millrace/millrace/shared/brokeragent"
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
+	"github.com/millrace/millrace/shared/watch"
 )
 
 // Hosts are groups of processes on this machine: an agent and the Kafka process it keeps, each group with a directory of
@@ -237,26 +238,7 @@ func (h *Hosts) Token(_ context.Context, id string) (string, error) {
 }
 
 // WatchHosts signals ten times a second: processes end without telling anybody.
-func (h *Hosts) WatchHosts() (<-chan struct{}, func()) {
-	changed := make(chan struct{}, 1)
-	done := make(chan struct{})
-	go func() {
-		ticker := time.NewTicker(100 * time.Millisecond)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ticker.C:
-				select {
-				case changed <- struct{}{}:
-				default:
-				}
-			case <-done:
-				return
-			}
-		}
-	}()
-	return changed, sync.OnceFunc(func() { close(done) })
-}
+func (h *Hosts) WatchHosts() (<-chan struct{}, func()) { return watch.Every(100 * time.Millisecond) }
 
 // ids lists the hosts that have a directory and have not ended.
 func (h *Hosts) ids() ([]string, error) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
+	"github.com/millrace/millrace/shared/watch"
 )
 
 // Cloud is a platform in memory: what is made is in its maps. It takes as long as a cloud does, remembers what it has
@@ -282,7 +283,7 @@ func (c *Cloud) Host(ctx context.Context, id string) (cluster.Host, error) {
 
 func (c *Cloud) WatchHosts() (<-chan struct{}, func()) {
 	if c.Polled > 0 {
-		return Reminder(c.Polled)
+		return watch.Every(c.Polled)
 	}
 	w := make(chan struct{}, 1)
 	c.mu.Lock()
@@ -293,27 +294,6 @@ func (c *Cloud) WatchHosts() (<-chan struct{}, func()) {
 		defer c.mu.Unlock()
 		delete(c.watchers, w)
 	}
-}
-
-// Reminder signals at every interval until it is stopped: how those watch who are told of nothing.
-func Reminder(interval time.Duration) (signals <-chan struct{}, stop func()) {
-	w, stopped := make(chan struct{}, 1), make(chan struct{})
-	ticker := time.NewTicker(interval)
-	go func() {
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ticker.C:
-			case <-stopped:
-				return
-			}
-			select {
-			case w <- struct{}{}:
-			default:
-			}
-		}
-	}()
-	return w, func() { close(stopped) }
 }
 
 // RetireHost begins to end a host. It takes a while, as a cloud does.

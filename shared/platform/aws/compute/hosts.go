@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"regexp"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
+	"github.com/millrace/millrace/shared/watch"
 )
 
 // LaunchHost starts a host, or gives the one that the token has started before, in whatever state it is. One that nobody
@@ -134,25 +134,7 @@ func (h Hosts) Host(ctx context.Context, id string) (cluster.Host, error) {
 }
 
 // WatchHosts signals once a second: EC2 tells nobody.
-func (h Hosts) WatchHosts() (<-chan struct{}, func()) {
-	changed, done := make(chan struct{}, 1), make(chan struct{})
-	go func() {
-		ticker := time.NewTicker(h.Look)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ticker.C:
-				select {
-				case changed <- struct{}{}:
-				default:
-				}
-			case <-done:
-				return
-			}
-		}
-	}()
-	return changed, sync.OnceFunc(func() { close(done) })
-}
+func (h Hosts) WatchHosts() (<-chan struct{}, func()) { return watch.Every(h.Look) }
 
 // RetireHost begins to end a host, without a word to its operating system. A host that is gone is success. One that has been
 // on its way out for a minute is ended by force.

@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -20,6 +19,7 @@ import (
 
 	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/records"
+	"github.com/millrace/millrace/shared/watch"
 )
 
 // Table keeps records in a DynamoDB table.
@@ -192,25 +192,7 @@ func contend(ctx context.Context, write func() error) error {
 const watchInterval = time.Second
 
 // Watch implements [records.Table]: it signals every second, change or not.
-func (t *Table) Watch(string) (<-chan struct{}, func()) {
-	changed, done := make(chan struct{}, 1), make(chan struct{})
-	go func() {
-		ticker := time.NewTicker(watchInterval)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ticker.C:
-				select {
-				case changed <- struct{}{}:
-				default: // a signal is waiting already
-				}
-			case <-done:
-				return
-			}
-		}
-	}()
-	return changed, sync.OnceFunc(func() { close(done) })
-}
+func (t *Table) Watch(string) (<-chan struct{}, func()) { return watch.Every(watchInterval) }
 
 func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
 func number(n int64) types.AttributeValue {
