@@ -13,11 +13,14 @@ const (
 	Controller Role = "controller"
 )
 
+// FirstController is where the ids of controllers begin: above every id that a broker can have.
+const FirstController int32 = 1001
+
 // Node is a Kafka identity of a cluster, broker or controller: its id, rack, address and log volume survive the host that
 // serves it at the moment.
 type Node struct {
 	ClusterID string `json:"clusterId"`
-	// ID is Kafka's node id: brokers count from 1 without gaps at creation, controllers from 1001.
+	// ID is Kafka's node id: brokers count from 1 without gaps at creation, controllers from [FirstController].
 	ID   int32 `json:"id"`
 	Role Role  `json:"role"`
 	// Subnet decides the zone; Rack is that zone's id and becomes broker.rack.

@@ -7,9 +7,6 @@ import (
 	"github.com/millrace/millrace/shared/cluster"
 )
 
-// firstController is where the ids of controllers begin: above every id that a broker can have.
-const firstController = 1001
-
 // NewNodes plans the nodes of a new cluster over the zones of its subnets (given in the subnets' order), brokers first.
 // Nodes go round the zones, so that each holds as many brokers as the next, and controllers are as far apart as they can
 // be. The subnets are taken in sorted order: clients send them in any, and a cluster that is made again gets the same plan.
@@ -35,6 +32,6 @@ func NewNodes(c cluster.Cluster, zones []string) []cluster.Node {
 		}
 	}
 	add(cluster.Broker, 1, c.Spec.Brokers)
-	add(cluster.Controller, firstController, c.Spec.Controllers)
+	add(cluster.Controller, cluster.FirstController, c.Spec.Controllers)
 	return nodes
 }

@@ -107,10 +107,9 @@ func (a *Addresses) ReleaseAddress(_ context.Context, token cluster.Token) error
 // from the cluster's id, so that several control planes on one machine keep out of each other's way.
 func candidate(token cluster.Token, try int) string {
 	block := sha256.Sum256(fmt.Appendf(nil, "%s %d", token.ClusterID, try))
-	const firstController = 1000
 	node := int(token.NodeID)
-	if node > firstController {
-		node = 200 + node - firstController
+	if token.NodeID >= cluster.FirstController {
+		node = 201 + node - int(cluster.FirstController)
 	}
 	return fmt.Sprintf("127.%d.%d.%d", 16+int(block[0])%224, block[1], 1+(node-1)%253)
 }

@@ -15,15 +15,12 @@ import (
 // recordTTL bounds how long clients may hold on to an address; it never changes as long as the node lives.
 const recordTTL = 60
 
-// firstController is below the ids of controllers, which have names of their own kind.
-const firstController = 1000
-
 // recordName is what clients connect to: b-1.orders-0f1e2d.kafka.internal. The cluster's label has a part of its id, because
-// another cluster may have the same name later, or the same name but for its case.
+// another cluster may have the same name later, or the same name but for its case. Controllers are c-1 and so on.
 func (a Addresses) recordName(r cluster.AddressRequest) string {
 	node := fmt.Sprintf("b-%d", r.Token.NodeID)
 	if r.Role == cluster.Controller {
-		node = fmt.Sprintf("c-%d", r.Token.NodeID-firstController)
+		node = fmt.Sprintf("c-%d", r.Token.NodeID-cluster.FirstController+1)
 	}
 	const longest, idPart = 63, 6 // of a label in DNS; of a cluster's id
 	name, id := strings.ToLower(r.ClusterName), r.Token.ClusterID
