@@ -107,7 +107,7 @@ func belongsTo(ctx context.Context, client *dynamodb.Client, table, deployment s
 			return false, err
 		}
 		for _, tag := range page.Tags {
-			if aws.ToString(tag.Key) == "millrace:deployment" && aws.ToString(tag.Value) == deployment {
+			if aws.ToString(tag.Key) == platform.DeploymentTag && aws.ToString(tag.Value) == deployment {
 				return true, nil
 			}
 		}

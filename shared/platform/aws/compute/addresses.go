@@ -46,7 +46,7 @@ func (a Addresses) make(ctx context.Context, r cluster.AddressRequest) (cluster.
 		})
 		if is(err, otherParameters, noInterface) {
 			// Made for other groups or another name, as before a new deployment, or deleted since.
-			found, err := a.settledByToken(ctx, r.Token)
+			found, err := settledByToken(ctx, a.region, "address", r.Token, a.byToken)
 			if err != nil {
 				return cluster.Address{}, err
 			}
@@ -92,7 +92,7 @@ func (a Addresses) seen(ctx context.Context, id string) (bool, error) {
 // ReleaseAddress gives back what a token has made, the name first: it is known only as long as the interface is there. One
 // that is gone, or never was, is success; one that a host has is a Conflict.
 func (a Addresses) ReleaseAddress(ctx context.Context, token cluster.Token) error {
-	found, err := a.settledByToken(ctx, token)
+	found, err := settledByToken(ctx, a.region, "address", token, a.byToken)
 	if err != nil {
 		return err
 	}
@@ -134,19 +134,6 @@ func (r region) interfaceHeld(ctx context.Context, id string, refusal error) err
 		}
 	}
 	return failure(refusal, "address "+id)
-}
-
-// settledByToken gives the network interfaces that a token has made, also those that EC2 does not show yet.
-func (a Addresses) settledByToken(ctx context.Context, token cluster.Token) ([]types.NetworkInterface, error) {
-	var found []types.NetworkInterface
-	_, err := a.settled(ctx, func() (_ bool, err error) {
-		found, err = a.byToken(ctx, token)
-		return len(found) > 0, err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("look for address %s: %w", token, err)
-	}
-	return found, nil
 }
 
 // byToken gives the network interfaces that a token has made, in one order. There is one, unless EC2 took longer than it may

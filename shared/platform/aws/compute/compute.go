@@ -9,11 +9,14 @@ package compute
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
+
+	"github.com/millrace/millrace/shared/cluster"
 )
 
 // Config says where and with what nodes are made.
@@ -98,4 +101,19 @@ func (r region) settled(ctx context.Context, look func() (bool, error)) (bool, e
 		case <-time.After(r.Look):
 		}
 	}
+}
+
+// settledByToken gives what a token has made, also what EC2 does not show yet; what names its kind.
+func settledByToken[T any](
+	ctx context.Context, r region, what string, token cluster.Token, look func(context.Context, cluster.Token) ([]T, error),
+) ([]T, error) {
+	var found []T
+	_, err := r.settled(ctx, func() (_ bool, err error) {
+		found, err = look(ctx, token)
+		return len(found) > 0, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for %s %s: %w", what, token, err)
+	}
+	return found, nil
 }

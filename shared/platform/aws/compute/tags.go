@@ -8,15 +8,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/millrace/millrace/shared/cluster"
+	platform "github.com/millrace/millrace/shared/platform/aws"
 )
 
-// Tags on everything that is made.
+// Tags on everything that is made, beside those that all of a deployment has.
 const (
-	deploymentTag = "millrace:deployment"
-	clusterTag    = "millrace:cluster"
-	nodeTag       = "millrace:node"
-	tokenTag      = "millrace:token"
-	recordTag     = "millrace:record" // on network interfaces: the name in Route 53 that goes with it
+	nodeTag   = "millrace:node"
+	tokenTag  = "millrace:token"
+	recordTag = "millrace:record" // on network interfaces: the name in Route 53 that goes with it
 )
 
 // tags are those of something that is made for a token. They are in one order always: parameters of a repeated call with a
@@ -25,8 +24,8 @@ func (r region) tags(kind types.ResourceType, token cluster.Token, clusterName s
 	node := strconv.Itoa(int(token.NodeID))
 	return types.TagSpecification{ResourceType: kind, Tags: append([]types.Tag{
 		{Key: aws.String("Name"), Value: aws.String(clusterName + " " + string(role) + " " + node)},
-		{Key: aws.String(deploymentTag), Value: &r.Deployment},
-		{Key: aws.String(clusterTag), Value: &token.ClusterID},
+		{Key: aws.String(platform.DeploymentTag), Value: &r.Deployment},
+		{Key: aws.String(platform.ClusterTag), Value: &token.ClusterID},
 		{Key: aws.String(nodeTag), Value: &node},
 		{Key: aws.String(tokenTag), Value: aws.String(token.String())},
 	}, more...)}
@@ -36,7 +35,7 @@ func (r region) tags(kind types.ResourceType, token cluster.Token, clusterName s
 func (r region) ofToken(token cluster.Token) []types.Filter {
 	return []types.Filter{
 		{Name: aws.String("tag:" + tokenTag), Values: []string{token.String()}},
-		{Name: aws.String("tag:" + deploymentTag), Values: []string{r.Deployment}},
+		{Name: aws.String("tag:" + platform.DeploymentTag), Values: []string{r.Deployment}},
 	}
 }
 

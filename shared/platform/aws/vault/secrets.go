@@ -101,8 +101,8 @@ func (s Secrets) tryPut(ctx context.Context, name, value string) (kept string, a
 func (s Secrets) tags(name string) []types.Tag {
 	cluster, _, _ := strings.Cut(name, "/")
 	return []types.Tag{
-		{Key: aws.String("millrace:deployment"), Value: &s.config.Deployment},
-		{Key: aws.String("millrace:cluster"), Value: &cluster},
+		{Key: aws.String(platform.DeploymentTag), Value: &s.config.Deployment},
+		{Key: aws.String(platform.ClusterTag), Value: &cluster},
 	}
 }
 
