@@ -390,6 +390,24 @@ func TestAttachVolume_ToAHostThatIsForgottenIsAConflict(t *testing.T) {
 	wantCode(t, "attach", c.Volumes.AttachVolume(t.Context(), c.volume(t).ID, "i-0123456789abcdef0"), fault.Conflict)
 }
 
+func TestAttachVolume_ToAHostThatNotAllOfEC2KnowsYetMayBeTriedAgain(t *testing.T) {
+	c := open(t, awsrules.Config{})
+	volume := c.volume(t)
+	c.rules.Overlook(2)
+	launched, err := ec2.NewFromConfig(c.rules.Config).RunInstances(t.Context(), &ec2.RunInstancesInput{
+		MinCount: aws.Int32(1), MaxCount: aws.Int32(1),
+		LaunchTemplate:    &types.LaunchTemplateSpecification{LaunchTemplateId: &c.deployment.LaunchTemplate},
+		NetworkInterfaces: []types.InstanceNetworkInterfaceSpecification{{DeviceIndex: aws.Int32(0), NetworkInterfaceId: aws.String(c.address(t).ID)}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := aws.ToString(launched.Instances[0].InstanceId)
+	wantCode(t, "attach", c.Volumes.AttachVolume(t.Context(), volume.ID, id), fault.Unavailable)
+	c.wait(t, id, cluster.HostRunning)
+	wantCode(t, "attach again", c.Volumes.AttachVolume(t.Context(), volume.ID, id), "")
+}
+
 func TestRemovals_SucceedWhenTheAnswerWasLost(t *testing.T) {
 	c := open(t, awsrules.Config{})
 	c.volume(t)

@@ -37,7 +37,7 @@ func (v Volumes) EnsureVolume(ctx context.Context, r cluster.VolumeRequest) (clu
 		})
 		if is(err, otherParameters, noVolume) {
 			// Made for another size or name, as before a change of the request, or deleted since.
-			if found, err := v.settledByToken(ctx, r.Token); err != nil || len(found) > 0 {
+			if found, err := settledByToken(ctx, v.region, "volume", r.Token, v.byToken); err != nil || len(found) > 0 {
 				return firstVolume(found), err
 			}
 			continue
@@ -85,9 +85,22 @@ func (v Volumes) AttachVolume(ctx context.Context, id, hostID string) error {
 		}
 	}
 	if is(err, noInstance) {
-		return fault.New(fault.Conflict, "host %s has ended", hostID)
+		return v.hostUnknown(ctx, hostID, err)
 	}
 	return fmt.Errorf("attach volume %s to host %s: %w", id, hostID, failure(err, "volume "+id))
+}
+
+// hostUnknown says why EC2 knows nothing of a host: it has ended, which is a Conflict, or it was made a moment ago and not
+// all of EC2 has heard of it, which is Unavailable.
+func (v Volumes) hostUnknown(ctx context.Context, hostID string, refusal error) error {
+	host, err := Hosts(v).Host(ctx, hostID)
+	if err != nil {
+		return err
+	}
+	if host.State == cluster.HostTerminated {
+		return fault.New(fault.Conflict, "host %s has ended", hostID)
+	}
+	return failure(refusal, "host "+hostID)
 }
 
 // attached tells whether a host has a volume. That another has it is an error, and so is a volume that can't be attached.
@@ -120,7 +133,7 @@ func (v Volumes) attached(ctx context.Context, id, hostID string) (bool, error) 
 // DeleteVolume deletes what a token has made. A volume that is gone, or never was, is success; one that a host has is a
 // Conflict.
 func (v Volumes) DeleteVolume(ctx context.Context, token cluster.Token) error {
-	found, err := v.settledByToken(ctx, token)
+	found, err := settledByToken(ctx, v.region, "volume", token, v.byToken)
 	if err != nil {
 		return err
 	}
@@ -142,19 +155,6 @@ func (v Volumes) delete(ctx context.Context, volume types.Volume) error {
 		return fmt.Errorf("delete volume %s: %w", id, failure(err, "volume "+id))
 	}
 	return nil
-}
-
-// settledByToken gives the volumes that a token has made, also those that EC2 does not show yet.
-func (v Volumes) settledByToken(ctx context.Context, token cluster.Token) ([]types.Volume, error) {
-	var found []types.Volume
-	_, err := v.settled(ctx, func() (_ bool, err error) {
-		found, err = v.byToken(ctx, token)
-		return len(found) > 0, err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("look for volume %s: %w", token, err)
-	}
-	return found, nil
 }
 
 // byToken gives the volumes that a token has made and that are not being deleted, in one order. There is one, unless EC2
