@@ -81,7 +81,7 @@ func (s EndOperation) Run(ctx context.Context, in EndOperationInput) (EndOperati
 			return out, fmt.Errorf("end operation: %w", err)
 		}
 	}
-	log := slog.With("cluster", c.ID, "operation", op.ID, "type", op.Type, "took", s.Now().Sub(op.CreatedAt).Round(time.Millisecond))
+	log := slog.With("cluster", c.ID, "operation", op.ID, "type", op.Type, "ms", s.Now().Sub(op.CreatedAt).Milliseconds())
 	if in.Failure != nil {
 		log.ErrorContext(ctx, "operation failed", "reason", in.Failure.explain().Message)
 	} else {

@@ -354,7 +354,7 @@ func (n *node) stop() {
 		n.log.Warn("Kafka does not stop; killing it", "pid", n.process.pid(), "after", stopPatience)
 		n.end(syscall.SIGKILL, 0)
 	}
-	n.log.Info("stopped Kafka", "pid", n.process.pid(), "exit", n.process.exit(), "took", time.Since(began).Round(time.Millisecond))
+	n.log.Info("stopped Kafka", "pid", n.process.pid(), "exit", n.process.exit(), "ms", time.Since(began).Milliseconds())
 	n.setProcess(nil)
 }
 
