@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -49,5 +50,22 @@ func TestCreate_IsFinishedWhateverWasKilledInTheMiddle(t *testing.T) {
 	d.WaitUntilGone(key, arn)
 	if left := d.Resources(); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
+	}
+}
+
+func TestSchedule_StartsWhatCouldNotBeStarted(t *testing.T) {
+	d := harness.Start(t)
+	key := d.IssueKey(d.Admin(), "operator")
+	d.WithoutStarts(func() {
+		d.CreateCluster(key, "orders", 3)
+		if started := d.Executions("create-cluster"); len(started) > 0 {
+			t.Fatalf("executions were started: %q", started)
+		}
+	})
+	kafka.Until(t, "the create is worked at", time.Minute, func() (bool, string) {
+		return d.Called("ec2:RunInstances") == 6, fmt.Sprint(d.Executions("create-cluster"))
+	})
+	if started := d.Executions("create-cluster"); len(started) != 1 {
+		t.Errorf("one create has the executions %q", started)
 	}
 }

@@ -21,17 +21,8 @@ func TestMainPath_AStockClientCreatesUsesAndDeletesARealClusterOnAWS(t *testing.
 	if hosts := d.Hosts(); len(hosts) != 6 {
 		t.Errorf("three brokers and three controllers have %d hosts", len(hosts))
 	}
-	joined := 0
-	for _, e := range d.Events() {
-		if e == "Broker Joined" {
-			joined++
-		}
-	}
-	if joined < 3 {
-		t.Errorf("%d brokers were told to have joined", joined)
-	}
-
 	oneTraceHoldsCallAndSteps(t, d)
+	everybodyIsTold(t, d, key)
 
 	client, bootstrap := d.KafkaClient(key, arn)
 	for address := range strings.SplitSeq(bootstrap, ",") {
@@ -93,5 +84,26 @@ func oneTraceHoldsCallAndSteps(t *testing.T, d *harness.Deployment) {
 		if !slices.Contains(names, step) {
 			t.Errorf("the trace of the call lacks the step %s; it has %q", step, names)
 		}
+	}
+}
+
+// everybodyIsTold looks for what is told of a new cluster: its state on the command line, events on the bus, and metrics.
+func everybodyIsTold(t *testing.T, d *harness.Deployment, key harness.Credentials) {
+	t.Helper()
+	status, err := d.Millrace(key, "status")
+	if err != nil || strings.Count(status, "running") != 6 {
+		t.Errorf("millrace status (%v) does not show six running nodes:\n%s", err, status)
+	}
+	kafka.Until(t, "each broker is told to have joined", time.Minute, func() (bool, string) {
+		told := d.Events()
+		joined := slices.DeleteFunc(slices.Clone(told), func(e string) bool { return e != "Broker Joined" })
+		return len(joined) == 3, strings.Join(told, ", ")
+	})
+	kafka.Until(t, "metrics count three active brokers", time.Minute, func() (bool, string) {
+		log := d.Logs("millrace-hostevents")
+		return strings.Contains(log, `"ActiveBrokerCount":3`), log
+	})
+	if log := d.Logs("millrace-hostevents"); strings.Contains(log, "can't be read") {
+		t.Errorf("hosts write what nobody can read:\n%s", log)
 	}
 }

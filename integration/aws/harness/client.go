@@ -232,6 +232,16 @@ func (d *Deployment) KafkaClient(c Credentials, arn string) (client kafka.Client
 	}), bootstrap
 }
 
+// Logs are what a function has logged so far.
+func (d *Deployment) Logs(function string) string {
+	d.t.Helper()
+	content, err := os.ReadFile(d.log(function).path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		d.t.Fatal(err)
+	}
+	return string(content)
+}
+
 // Traces are the parts of traces that functions have sent so far.
 func (d *Deployment) Traces() []Segment { return d.traces.all() }
 
@@ -323,4 +333,22 @@ func (d *Deployment) AbortExecutions() {
 			}
 		}
 	}
+}
+
+// WithoutStarts does something while no function can start an execution: Step Functions is away.
+func (d *Deployment) WithoutStarts(do func()) {
+	d.startsFail.Store(true)
+	defer d.startsFail.Store(false)
+	do()
+}
+
+// Executions are the states of all executions of a machine, by its file's name.
+func (d *Deployment) Executions(machine string) []string {
+	var found []string
+	for _, x := range d.workflows.running().List() {
+		if x.Machine == deploymentName+"-"+machine {
+			found = append(found, string(x.Status))
+		}
+	}
+	return found
 }

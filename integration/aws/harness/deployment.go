@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,6 +37,7 @@ type Deployment struct {
 	rules     *awsrules.Rules
 	resources *resources
 	gate      *iam.Gate
+	entrance  *httptest.Server
 	endpoint  string // of AWS, as functions and hosts see it
 	variables map[string]string
 
@@ -48,6 +50,7 @@ type Deployment struct {
 	hosts     *hosts
 
 	background sync.WaitGroup
+	startsFail atomic.Bool // Step Functions starts nothing at the moment
 
 	mu         sync.Mutex
 	principals map[string]iam.Principal // by access key
@@ -129,9 +132,8 @@ func (d *Deployment) addAWS() error {
 		Caller: d.caller,
 		Next:   http.HandlerFunc(d.forward),
 	}
-	server := httptest.NewServer(d.gate)
-	d.t.Cleanup(server.Close)
-	d.endpoint = server.URL
+	d.entrance = httptest.NewServer(d.gate)
+	d.endpoint = d.entrance.URL
 	return nil
 }
 
@@ -152,7 +154,11 @@ func (d *Deployment) addHosts() (err error) {
 
 // forward gives on what the gate has let through. moto tells accounts apart by access keys, so the caller's own is replaced.
 func (d *Deployment) forward(w http.ResponseWriter, h *http.Request) {
-	if strings.Contains(h.Header.Get("X-Amz-Target"), "AWSStepFunctions.") {
+	if target := h.Header.Get("X-Amz-Target"); strings.HasPrefix(target, "AWSStepFunctions.") {
+		if strings.HasSuffix(target, ".StartExecution") && d.startsFail.Load() {
+			http.Error(w, "Step Functions is away", http.StatusServiceUnavailable)
+			return
+		}
 		d.workflows.ServeHTTP(w, h)
 		return
 	}
@@ -293,6 +299,9 @@ func (d *Deployment) end(cancel func()) {
 	}
 	if d.traces != nil {
 		d.traces.conn.Close()
+	}
+	if d.entrance != nil {
+		d.entrance.Close()
 	}
 	for _, c := range d.complaints {
 		d.t.Error(c)

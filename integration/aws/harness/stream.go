@@ -70,6 +70,7 @@ func (s stream) run() {
 		return
 	}
 	seen := map[string]string{} // by shard: the sequence number of the last record
+	begun := halves{}
 	var batch []any
 	last := time.Now()
 	for s.d.pause(200 * time.Millisecond) {
@@ -82,7 +83,7 @@ func (s stream) run() {
 			for _, r := range records {
 				change, _ := r["dynamodb"].(map[string]any)
 				seen[shard] = properties(change).text("SequenceNumber")
-				if s.passes(r) {
+				if begun.whole(r) && s.passes(r) {
 					batch = append(batch, s.event(r))
 				}
 			}
@@ -101,6 +102,28 @@ func (s stream) run() {
 		}
 		last = time.Now()
 	}
+}
+
+// halves are new items of which moto has told the key alone so far: an update that makes an item is two records to it, and one
+// to DynamoDB.
+type halves map[string]bool
+
+// whole tells whether a record is one of DynamoDB's, and makes it one where moto has told it in two.
+func (h halves) whole(record map[string]any) bool {
+	change, _ := record["dynamodb"].(map[string]any)
+	keys, _ := change["Keys"].(map[string]any)
+	image, _ := change["NewImage"].(map[string]any)
+	item := fmt.Sprint(keys)
+	switch {
+	case record["eventName"] == "INSERT" && len(image) == len(keys):
+		h[item] = true
+		return false
+	case record["eventName"] == "MODIFY" && h[item]:
+		record["eventName"] = "INSERT"
+		delete(change, "OldImage")
+	}
+	delete(h, item)
+	return true
 }
 
 // hand gives a batch to the function. Halving a batch that fails is Lambda's business; a function that fails is ours.
