@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatchactions"
 	"github.com/aws/jsii-runtime-go"
+
+	"github.com/millrace/millrace/statemachines"
 )
 
 // alarm is a row of the table of alarms. Its playbook is playbooks/<name>.md.
@@ -115,7 +117,7 @@ func (d *deployment) addDashboard(alarms []alarm) {
 	}
 	var started []awscloudwatch.IMetric
 	for _, name := range slices.Sorted(maps.Keys(d.machines)) {
-		if !isSweep(name) {
+		if !statemachines.IsSweep(name) {
 			started = append(started, d.machines[name].MetricStarted(nil), d.machines[name].MetricSucceeded(nil))
 		}
 	}

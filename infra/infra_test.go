@@ -503,7 +503,7 @@ func TestMachines_AreDeployedWithAllNamesFilledIn(t *testing.T) {
 			t.Errorf("%s is %v, want %s", name, m.Properties["StateMachineType"], want)
 		}
 		values, _ := m.Properties["DefinitionSubstitutions"].(map[string]any)
-		for _, match := range placeholder.FindAllStringSubmatch(words(m.Properties["DefinitionString"]), -1) {
+		for _, match := range regexp.MustCompile(`\$\{([A-Za-z0-9]+)\}`).FindAllStringSubmatch(words(m.Properties["DefinitionString"]), -1) {
 			if arn := words(values[match[1]]); !strings.HasSuffix(arn, ".Arn}") {
 				t.Errorf("%s: ${%s} is %s", name, match[1], arn)
 			}

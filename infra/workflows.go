@@ -1,16 +1,14 @@
 package main
 
 import (
-	"regexp"
-	"strings"
+	"maps"
+	"slices"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/millrace/millrace/statemachines"
 )
-
-var placeholder = regexp.MustCompile(`\$\{([A-Za-z0-9]+)\}`)
 
 // addMachines deploys every file of statemachines/ as it is. Those named -sweep are Express: they run each minute for a
 // moment, for a hundredth of the price.
@@ -26,17 +24,14 @@ func (d *deployment) addMachines() map[string]awsstepfunctions.StateMachine {
 		}
 		id := title(name)
 		kind := awsstepfunctions.StateMachineType_STANDARD
-		if isSweep(name) {
+		if statemachines.IsSweep(name) {
 			kind = awsstepfunctions.StateMachineType_EXPRESS
 		}
+		functions := statemachines.FunctionsOf(name)
 		values, used := map[string]*string{}, []string(nil)
-		for _, match := range placeholder.FindAllSubmatch(definition, -1) {
-			folder := statemachines.Functions()[string(match[1])]
-			arn := d.functions[folder].FunctionArn()
-			if values[string(match[1])] == nil {
-				used = append(used, *arn)
-			}
-			values[string(match[1])] = arn
+		for _, placeholder := range slices.Sorted(maps.Keys(functions)) {
+			arn := d.functions[functions[placeholder]].FunctionArn()
+			values[placeholder], used = arn, append(used, *arn)
 		}
 		// Groups outside this prefix would, one after another, fill the account's one policy for the delivery of logs.
 		logs := d.addLogs(id+"Logs", "/aws/vendedlogs/states/"+d.Deployment+"-"+name)
@@ -55,8 +50,6 @@ func (d *deployment) addMachines() map[string]awsstepfunctions.StateMachine {
 	}
 	return machines
 }
-
-func isSweep(machine string) bool { return strings.HasSuffix(machine, "-sweep") }
 
 func (d *deployment) machinePermissions(functions []string) []statement {
 	return []statement{
