@@ -1,6 +1,6 @@
 // Command setup puts on this machine what trying and testing Millrace needs besides Go: Java, Maven, Node.js, the aws command
-// line and moto in a virtual environment of this checkout, and Kafka's software. What is there already is left alone, so it is quick
-// the second time.
+// line and moto in a virtual environment of this checkout, and Kafka's software. What is there already is left alone, so it
+// is quick the second time.
 //
 //	go run ./cmd/setup demo    for `make demo`: one Kafka release
 //	go run ./cmd/setup test    for `make test`: every Kafka release that Millrace knows

@@ -122,7 +122,8 @@ const (
 	admin    = accesskey.Admin
 )
 
-// handler answers one operation for callers of at least one role. It knows the types it takes and gives, so that a test can hold the table to the model.
+// handler answers one operation for callers of at least one role. It knows the types it takes and gives, so that a test can
+// hold the table to the model.
 type handler struct {
 	role    accesskey.Role
 	answer  func(ctx context.Context, input any) (output any, err error)

@@ -49,8 +49,11 @@ func Prepare(ctx context.Context, on awstest.AWS) (Account, error) {
 	vpcs, err := ec2.NewFromConfig(a.Config).DescribeVpcs(ctx, &ec2.DescribeVpcsInput{
 		Filters: []types.Filter{{Name: aws.String("is-default"), Values: []string{"true"}}},
 	})
-	if err != nil || len(vpcs.Vpcs) != 1 {
+	if err != nil {
 		return a, fmt.Errorf("find the default VPC: %w", err)
+	}
+	if len(vpcs.Vpcs) != 1 {
+		return a, fmt.Errorf("the account has %d default VPCs, not one", len(vpcs.Vpcs))
 	}
 	a.VPC = *vpcs.Vpcs[0].VpcId
 	_, err = eventbridge.NewFromConfig(a.Config).CreateEventBus(ctx, &eventbridge.CreateEventBusInput{Name: aws.String(Deployment)})

@@ -81,7 +81,8 @@ func (s Store) Ensure(ctx context.Context, release string, say func(format strin
 	}
 
 	if s.Sealed {
-		return Installation{}, fmt.Errorf("Kafka %s, with a start-up archive for %s, is not in %s", release, java.Path, s.Dir) //nolint:staticcheck // a name
+		return Installation{}, fmt.Errorf("Kafka %s, with a start-up archive for %s, is not in %s; what the host starts from has to bring it", //nolint:staticcheck // a name
+			release, java.Path, s.Dir)
 	}
 
 	unlock, err := s.lock(ctx, say)

@@ -108,7 +108,8 @@ func TestEnsure_FetchesNothingIntoASealedStore(t *testing.T) {
 	t.Setenv("JAVA_HOME", "")
 	t.Setenv("PATH", path)
 	store, release := kafkadist.Store{Dir: t.TempDir(), Sealed: true}, kafkaversion.Default().Release
-	want := fmt.Sprintf("Kafka %s, with a start-up archive for %s, is not in %s", release, java, store.Dir)
+	want := fmt.Sprintf("Kafka %s, with a start-up archive for %s, is not in %s; what the host starts from has to bring it",
+		release, java, store.Dir)
 	if _, err := store.Ensure(t.Context(), release, nil); err == nil || err.Error() != want {
 		t.Errorf("Ensure = %v, want: %s", err, want)
 	}
