@@ -24,6 +24,9 @@ func Functions(root string) ([]string, error) {
 	return names, nil
 }
 
+// tags are those that the Makefile deploys functions with.
+const tags = "lambda.norpc,grpcnotrace"
+
 // Build builds a function of the module at root, as it is deployed, for an architecture of Go's, and gives the path of the
 // program: <dir>/<function>/bootstrap.
 func Build(ctx context.Context, root, dir, function, arch string) (string, error) {
@@ -38,7 +41,7 @@ func Build(ctx context.Context, root, dir, function, arch string) (string, error
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc,grpcnotrace",
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags", tags,
 		"-ldflags=-s -w", "-o", program, "./functions/"+function+"/lambda")
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
