@@ -58,10 +58,13 @@ type ProcessSettings struct {
 }
 
 // Run keeps the node until ctx ends, then stops Kafka in an orderly way and returns nil. It returns an error when the
-// agent can't work at all: its directory is unusable, or another agent has it.
+// agent can't work at all: its directory is unusable, another agent has it, or it was not told how often to report.
 //
 // Three loops run side by side: one follows the spec, one reports, and one keeps Kafka as the latest spec says.
 func (a *Agent) Run(ctx context.Context) error {
+	if a.HeartbeatInterval <= 0 { // the mailbox would be beaten without a pause
+		return fmt.Errorf("heartbeats every %s: they need an interval", a.HeartbeatInterval)
+	}
 	dir, err := filepath.Abs(a.Dir)
 	if err != nil {
 		return fmt.Errorf("host directory: %w", err)

@@ -368,9 +368,16 @@ func TestAgent_SaysWhatItPreparesAndWhyItCannot(t *testing.T) {
 	})
 }
 
+func TestAgent_DoesNotReportWithoutAPause(t *testing.T) {
+	agent := Agent{HostID: "i-1", Dir: t.TempDir()}
+	if err := agent.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "need an interval") {
+		t.Errorf("Run = %v", err)
+	}
+}
+
 func TestAgent_IsTheOnlyOneOfItsDirectory(t *testing.T) {
 	bubble(t, func(r *rig) {
-		err := (&Agent{HostID: "i-1", Dir: r.dir}).Run(t.Context())
+		err := (&Agent{HostID: "i-1", Dir: r.dir, HeartbeatInterval: time.Second}).Run(t.Context())
 		if err == nil || !strings.Contains(err.Error(), "another agent works in") {
 			t.Errorf("err = %v", err)
 		}
