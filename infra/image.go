@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsimagebuilder"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3assets"
+	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 )
 
@@ -54,18 +55,23 @@ func (d *deployment) addImage() string {
 			},
 		}},
 	})
+	workshop, way := d.imageWorkshop(software, files)
 	image := awsimagebuilder.NewCfnImage(d.stack, jsii.String("Image"), &awsimagebuilder.CfnImageProps{
 		ImageRecipeArn:                 recipe.AttrArn(),
-		InfrastructureConfigurationArn: d.imageWorkshop(software, files).AttrArn(),
+		InfrastructureConfigurationArn: workshop.AttrArn(),
 		// The component's last phase checks the machine before the image is taken; a second machine would find nothing more.
 		ImageTestsConfiguration: &awsimagebuilder.CfnImage_ImageTestsConfigurationProperty{ImageTestsEnabled: jsii.Bool(false)},
 	})
+	// Nothing in the workshop's description names the route to the internet, without which its machine is given up.
+	image.Node().AddDependency(way...)
 	return *image.AttrImageId()
 }
 
 // imageWorkshop is where the image is made: one machine, for a quarter of an hour, in a subnet with a way to the internet. It
-// never shares a network with brokers.
-func (d *deployment) imageWorkshop(software, files awss3assets.Asset) awsimagebuilder.CfnInfrastructureConfiguration {
+// never shares a network with brokers. The way is what has to be there before the machine.
+func (d *deployment) imageWorkshop(software, files awss3assets.Asset) (
+	workshop awsimagebuilder.CfnInfrastructureConfiguration, way []constructs.IDependable,
+) {
 	role := awsiam.NewRole(d.stack, jsii.String("ImageRole"), &awsiam.RoleProps{
 		AssumedBy: awsiam.NewServicePrincipal(jsii.String("ec2.amazonaws.com"), nil),
 		ManagedPolicies: &[]awsiam.IManagedPolicy{
@@ -86,7 +92,7 @@ func (d *deployment) imageWorkshop(software, files awss3assets.Asset) awsimagebu
 	profile := awsiam.NewCfnInstanceProfile(d.stack, jsii.String("ImageProfile"), &awsiam.CfnInstanceProfileProps{
 		Roles: anys([]string{*role.RoleName()}),
 	})
-	subnet, groups := d.ImageSubnet, (*[]*string)(nil)
+	subnet, groups := d.ImageSubnet, jsii.Strings(d.ImageSecurityGroups...)
 	if subnet == "" {
 		vpc := awsec2.NewVpc(d.stack, jsii.String("ImageVpc"), &awsec2.VpcProps{
 			IpAddresses:       awsec2.IpAddresses_Cidr(jsii.String("10.255.255.0/24")),
@@ -104,9 +110,9 @@ func (d *deployment) imageWorkshop(software, files awss3assets.Asset) awsimagebu
 				Description: jsii.String("packages of Amazon Linux, and AWS"),
 			}},
 		})
-		subnet, groups = *(*vpc.PublicSubnets())[0].SubnetId(), &[]*string{group.AttrGroupId()}
+		subnet, groups, way = *(*vpc.PublicSubnets())[0].SubnetId(), &[]*string{group.AttrGroupId()}, []constructs.IDependable{vpc}
 	}
-	return awsimagebuilder.NewCfnInfrastructureConfiguration(d.stack, jsii.String("ImageWorkshop"), &awsimagebuilder.CfnInfrastructureConfigurationProps{
+	workshop = awsimagebuilder.NewCfnInfrastructureConfiguration(d.stack, jsii.String("ImageWorkshop"), &awsimagebuilder.CfnInfrastructureConfigurationProps{
 		Name:                jsii.String(d.Deployment + "-broker"),
 		InstanceProfileName: profile.Ref(),
 		InstanceTypes:       jsii.Strings("m7g.large", "m6g.large"),
@@ -118,4 +124,5 @@ func (d *deployment) imageWorkshop(software, files awss3assets.Asset) awsimagebu
 		TerminateInstanceOnFailure: jsii.Bool(true),
 		ResourceTags:               map[string]string{tagDeployment: d.Deployment},
 	})
+	return workshop, way
 }

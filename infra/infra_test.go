@@ -64,6 +64,7 @@ type template struct {
 type resource struct {
 	Type           string
 	Properties     map[string]any
+	DependsOn      []string
 	DeletionPolicy string
 	id             string
 }

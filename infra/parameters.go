@@ -24,23 +24,24 @@ type parameters struct {
 	Region     string
 
 	// Network: an existing VPC, when VPC is set, and otherwise a new one.
-	VPC              string
-	Subnets          []string
-	RouteTables      []string
-	OwnEndpoints     bool
-	VPCCIDR          string
-	Zones            []string
-	ZoneName         string
-	BrokerImageID    string
-	ImageSubnet      string
-	ImageEdition     string
-	Build            string
-	Controllers      int
-	Reserved         map[string]int
-	LogRetentionDays int
-	ThrottleRate     int
-	ThrottleBurst    int
-	AlarmEmail       string
+	VPC                 string
+	Subnets             []string
+	RouteTables         []string
+	OwnEndpoints        bool
+	VPCCIDR             string
+	Zones               []string
+	ZoneName            string
+	BrokerImageID       string
+	ImageSubnet         string
+	ImageSecurityGroups []string
+	ImageEdition        string
+	Build               string
+	Controllers         int
+	Reserved            map[string]int
+	LogRetentionDays    int
+	ThrottleRate        int
+	ThrottleBurst       int
+	AlarmEmail          string
 }
 
 // known are the names of all parameters, their defaults and their meaning; the README shows this list.
@@ -57,6 +58,7 @@ var known = []struct{ name, fallback, meaning string }{
 	{"controllers", "3", "KRaft controllers of each cluster: 1, 3 or 5"},
 	{"brokerImageId", "", "a ready image of broker hosts; otherwise EC2 Image Builder makes one during the deployment"},
 	{"imageSubnet", "", "a subnet with a way to the internet in which that image is made; otherwise a small VPC is made for it"},
+	{"imageSecurityGroups", "", "security groups of that subnet's VPC that let the machine out to port 443; go with `imageSubnet`"},
 	{"imageEdition", "", "any word; another one makes a new image, with what Amazon Linux has mended since"},
 	{"reservedConcurrency", "", "executions set aside by function, such as `api=5,operations=3`; none otherwise (a new account has 10 in all)"},
 	{"logRetentionDays", "30", "how long logs are kept: 7, 14, 30, 90, 180 or 365"},
@@ -109,20 +111,21 @@ func readParameters(given map[string]string, getenv func(string) string) (parame
 	}
 
 	p := parameters{
-		Deployment:    c.match("deployment", value["deployment"], deploymentPattern, "2 to 24 lower-case letters, digits and hyphens, a letter first"),
-		Region:        readRegion(&c, value["region"], getenv),
-		VPC:           value["vpc"],
-		Subnets:       list(value["subnets"]),
-		RouteTables:   list(value["routeTables"]),
-		OwnEndpoints:  c.oneOf("gatewayEndpoints", value["gatewayEndpoints"], "make", "existing") == "make",
-		VPCCIDR:       value["vpcCidr"],
-		Zones:         list(value["zones"]),
-		ZoneName:      c.match("zoneName", value["zoneName"], zoneNamePattern, "a domain name such as millrace.internal"),
-		BrokerImageID: value["brokerImageId"],
-		ImageSubnet:   value["imageSubnet"],
-		ImageEdition:  value["imageEdition"],
-		Build:         value["build"],
-		AlarmEmail:    value["alarmEmail"],
+		Deployment:          c.match("deployment", value["deployment"], deploymentPattern, "2 to 24 lower-case letters, digits and hyphens, a letter first"),
+		Region:              readRegion(&c, value["region"], getenv),
+		VPC:                 value["vpc"],
+		Subnets:             list(value["subnets"]),
+		RouteTables:         list(value["routeTables"]),
+		OwnEndpoints:        c.oneOf("gatewayEndpoints", value["gatewayEndpoints"], "make", "existing") == "make",
+		VPCCIDR:             value["vpcCidr"],
+		Zones:               list(value["zones"]),
+		ZoneName:            c.match("zoneName", value["zoneName"], zoneNamePattern, "a domain name such as millrace.internal"),
+		BrokerImageID:       value["brokerImageId"],
+		ImageSubnet:         value["imageSubnet"],
+		ImageSecurityGroups: list(value["imageSecurityGroups"]),
+		ImageEdition:        value["imageEdition"],
+		Build:               value["build"],
+		AlarmEmail:          value["alarmEmail"],
 	}
 	p.Controllers, _ = strconv.Atoi(c.oneOf("controllers", value["controllers"], "1", "3", "5"))
 	p.LogRetentionDays, _ = strconv.Atoi(c.oneOf("logRetentionDays", value["logRetentionDays"], retentions...))
@@ -132,6 +135,12 @@ func readParameters(given map[string]string, getenv func(string) string) (parame
 	checkNetwork(&c, &p)
 	c.id("brokerImageId", p.BrokerImageID, "ami-")
 	c.id("imageSubnet", p.ImageSubnet, "subnet-")
+	for _, g := range p.ImageSecurityGroups {
+		c.id("imageSecurityGroups", g, "sg-")
+	}
+	if (p.ImageSubnet == "") != (len(p.ImageSecurityGroups) == 0) {
+		c.fault("imageSubnet and imageSecurityGroups go together: Image Builder takes a subnet only with security groups of its VPC")
+	}
 	if p.BrokerImageID != "" && p.ImageSubnet != "" {
 		c.fault("imageSubnet is where an image is made, and brokerImageId says that there is one: leave one of them out")
 	}

@@ -10,6 +10,10 @@ install -m 0755 "$software/broker-agent" /opt/millrace/broker-agent
 install -m 0644 "$files/sysctl.conf" /etc/sysctl.d/90-millrace.conf
 install -m 0644 "$files"/*.service /etc/systemd/system/
 
+# Start-up archives build on the JVM's own, which not every package brings along.
+own=$(dirname "$(dirname "$(readlink --canonicalize "$(command -v java)")")")/lib/server/classes.jsa
+[ -e "$own" ] || java -Xshare:dump >/dev/null
+
 # The start-up archives are made by this machine's Java with the jars in their final place, by the user who will run them;
 # afterwards nobody may change either.
 cp -R "$software/kafka" /opt/millrace/kafka
