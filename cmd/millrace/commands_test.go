@@ -77,6 +77,8 @@ func TestUsage_MistakesAreToldApartFromFailures(t *testing.T) {
 		{"keys", "issue", "--role", "king"},
 		{"keys", "revoke"},
 		{"keys", "rotate", "MILLRACEABCDEFGHIJKL", "--now", "--end-after", "1h"},
+		{"keys", "rotate", "MILLRACEABCDEFGHIJKL", "--end-after", "500ms"},
+		{"keys", "rotate", "MILLRACEABCDEFGHIJKL", "--end-after", "-1h"},
 		{"cost", "--brokers", "0"},
 		{"cost", "--type", "kafka.t3.small"},
 		{"cost", "--traffic-mb-s", "-1"},

@@ -127,6 +127,9 @@ other goes on for a day, so that its clients can change over; then it ends by it
 			if now && c.Flags().Changed("end-after") {
 				return usagef("--now and --end-after say two things; give one of them")
 			}
+			if endAfter < time.Second { // the API counts seconds, so less would end it at once
+				return usagef("--end-after is a second at least, not %s; --now ends the other key at once", endAfter)
+			}
 			if now {
 				endAfter = 0
 			}
