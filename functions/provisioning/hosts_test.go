@@ -12,11 +12,14 @@ import (
 	"github.com/millrace/millrace/shared/platform/platformtest"
 )
 
-// forgetful is a cloud that knows that the first launch of each node has ended, and nothing else of it.
-type forgetful struct{ *platformtest.Cloud }
+// forgetful is a cloud that knows that the first launches of each node have ended, and nothing else of them.
+type forgetful struct {
+	*platformtest.Cloud
+	launches int
+}
 
 func (f forgetful) LaunchHost(ctx context.Context, r cluster.HostRequest) (cluster.Host, error) {
-	if r.Token.Attempt == 1 {
+	if r.Token.Attempt <= f.launches {
 		return cluster.Host{State: cluster.HostTerminated}, nil
 	}
 	return f.Cloud.LaunchHost(ctx, r)
@@ -33,13 +36,32 @@ func TestLaunchHost_TriesOnceMoreWhenThePlatformHasForgottenTheHostOfATokenThatW
 	s := openSite(t, nil)
 	s.do(t, 0, "PlanCluster")
 	s.do(t, 1, "EnsureAddress")
-	step := provisioning.LaunchHost{Nodes: s.records, Clusters: s.records, Platform: forgetful{s.Cloud}, Mailbox: s.records}
+	step := provisioning.LaunchHost{Nodes: s.records, Clusters: s.records, Platform: forgetful{s.Cloud, 1}, Mailbox: s.records}
 	if _, err := step.Run(t.Context(), provisioning.NodeInput{ClusterID: "c", NodeID: 1}); err != nil {
 		t.Fatal(err)
 	}
 	n, err := s.records.Node(t.Context(), "c", 1)
 	if err != nil || n.Launches != 2 || n.Host == nil || n.Host.ID == "" {
 		t.Errorf("the node is %+v, %v; want it to have the host of its second launch", n, err)
+	}
+}
+
+func TestLaunchHost_RecordsNoHostThatNobodyKnows(t *testing.T) {
+	s := openSite(t, nil)
+	s.do(t, 0, "PlanCluster")
+	s.do(t, 1, "EnsureAddress")
+	step := provisioning.LaunchHost{Nodes: s.records, Clusters: s.records, Platform: forgetful{s.Cloud, 2}, Mailbox: s.records}
+	if _, err := step.Run(t.Context(), provisioning.NodeInput{ClusterID: "c", NodeID: 1}); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("two launches that ended unseen: %v, want Unavailable", err)
+	}
+	if n, err := s.records.Node(t.Context(), "c", 1); err != nil || n.Host != nil {
+		t.Errorf("the node is %+v, %v; want it without a host", n, err)
+	}
+	if _, err := step.Run(t.Context(), provisioning.NodeInput{ClusterID: "c", NodeID: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.records.Node(t.Context(), "c", 1); err != nil || n.Launches != 3 || n.Host == nil || n.Host.ID == "" {
+		t.Errorf("the node is %+v, %v; want it to have the host of its third launch", n, err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/fault"
 )
 
 // LaunchHost starts a host for a node, at the node's address.
@@ -59,6 +60,9 @@ func (s LaunchHost) Run(ctx context.Context, in NodeInput) (Empty, error) {
 		if host, err = s.launch(ctx, c, n); err != nil {
 			return Empty{}, err
 		}
+	}
+	if host.ID == "" {
+		return Empty{}, fault.New(fault.Unavailable, "launch %d of %s has ended already, and nobody knows its host", n.Launches, n)
 	}
 	if n.Host != nil && n.Host.ID == host.ID {
 		return Empty{}, nil
