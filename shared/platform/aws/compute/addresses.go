@@ -69,12 +69,19 @@ func (a Addresses) make(ctx context.Context, r cluster.AddressRequest) (cluster.
 	return cluster.Address{}, fault.New(fault.Unavailable, "address %s was given back too often within a day", r.Token)
 }
 
-// groups guard an address: ours, and the cluster's own or else the one for clients.
+// groups guard an address: ours, and the cluster's own or else the one for clients. A request may name ours as well; EC2
+// takes each once.
 func (a Addresses) groups(own []string) []string {
 	if len(own) == 0 {
 		own = []string{a.ClientSecurityGroup}
 	}
-	return append([]string{a.HostSecurityGroup}, own...)
+	groups := []string{a.HostSecurityGroup}
+	for _, group := range own {
+		if group != a.HostSecurityGroup {
+			groups = append(groups, group)
+		}
+	}
+	return groups
 }
 
 // seen waits until everybody can see a network interface; false when there is none (any more).

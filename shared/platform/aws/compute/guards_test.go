@@ -547,18 +547,25 @@ func TestVolumes_AreEncryptedWithTheDeploymentsKey(t *testing.T) {
 
 func TestAddresses_AreGuardedByOurGroupAndTheClusters(t *testing.T) {
 	for name, tt := range map[string]struct {
-		own  []string
-		want func(d awsrules.Deployment) []string
+		own, want func(d awsrules.Deployment) []string
 	}{
-		"named groups": {[]string{"sg-0123456789abcdef0"}, func(d awsrules.Deployment) []string {
-			return []string{d.HostSecurityGroup, "sg-0123456789abcdef0"}
-		}},
-		"none": {nil, func(d awsrules.Deployment) []string { return []string{d.HostSecurityGroup, d.ClientSecurityGroup} }},
+		"named groups": {
+			func(awsrules.Deployment) []string { return []string{"sg-0123456789abcdef0"} },
+			func(d awsrules.Deployment) []string { return []string{d.HostSecurityGroup, "sg-0123456789abcdef0"} },
+		},
+		"none": {
+			func(awsrules.Deployment) []string { return nil },
+			func(d awsrules.Deployment) []string { return []string{d.HostSecurityGroup, d.ClientSecurityGroup} },
+		},
+		"ours by name": {
+			func(d awsrules.Deployment) []string { return []string{d.HostSecurityGroup} },
+			func(d awsrules.Deployment) []string { return []string{d.HostSecurityGroup} },
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := open(t, awsrules.Config{})
 			request := c.addressRequest()
-			request.SecurityGroups = tt.own
+			request.SecurityGroups = tt.own(c.deployment)
 			a, err := c.Addresses.EnsureAddress(t.Context(), request)
 			if err != nil {
 				t.Fatal(err)
