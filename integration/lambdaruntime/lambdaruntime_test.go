@@ -93,6 +93,16 @@ func invoke(t *testing.T, f *lambdaruntime.Function, payload string) string {
 	return string(answer)
 }
 
+// waitForProcesses waits until so many processes run.
+func waitForProcesses(t *testing.T, f *lambdaruntime.Function, want int) {
+	t.Helper()
+	for late := time.Now().Add(time.Minute); f.Processes() != want; time.Sleep(time.Millisecond) {
+		if time.Now().After(late) {
+			t.Fatalf("%d processes, want %d", f.Processes(), want)
+		}
+	}
+}
+
 // wantError checks that an invocation fails as named.
 func wantError(t *testing.T, f *lambdaruntime.Function, payload, name, message string) {
 	t.Helper()
@@ -172,9 +182,7 @@ func TestFunction_MissesNoProcessThatWasKilledWhileItWasIdle(t *testing.T) {
 	if err := syscall.Kill(first.PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	for f.Processes() > 0 {
-		time.Sleep(time.Millisecond)
-	}
+	waitForProcesses(t, f, 0)
 	invoke(t, f, `{"step":"Look"}`)
 	if f.Processes() != 1 {
 		t.Errorf("%d processes", f.Processes())
@@ -226,9 +234,7 @@ func TestStop_EndsEveryProcessAndWhatItIsAt(t *testing.T) {
 		_, err := f.Invoke(t.Context(), []byte(fmt.Sprintf(`{"step":"Meet","dir":%q}`, t.TempDir())))
 		failed <- err
 	}()
-	for f.Processes() == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	waitForProcesses(t, f, 1)
 	f.Stop()
 	if err := <-failed; !errors.Is(err, lambdaruntime.ErrStopped) {
 		t.Errorf("%v", err)
