@@ -38,6 +38,8 @@ var codes = aws.Codes{
 	incorrectState:    fault.Conflict,
 	incorrectInstance: fault.Conflict,
 
+	// A zone that does not have the instance type, which AWS names both; so it stays until another subnet is chosen.
+	"Unsupported":                fault.Invalid,
 	"InvalidVolume.ZoneMismatch": fault.Invalid,
 	"InvalidGroup.NotFound":      fault.Invalid,
 	"InvalidGroupId.Malformed":   fault.Invalid,

@@ -31,6 +31,14 @@ func TestFailure_SaysWhatIsMissingAndWhatToDo(t *testing.T) {
 	}
 }
 
+func TestFailure_OfATypeThatAZoneDoesNotHaveIsNoBugOfOurs(t *testing.T) {
+	said := "Your requested instance type (m7g.large) is not supported in your requested Availability Zone (us-east-1e)."
+	err := failure(&smithy.GenericAPIError{Code: "Unsupported", Message: said}, "m7g.large in use1-az3")
+	if fault.CodeOf(err) != fault.Invalid || !strings.Contains(err.Error(), said) {
+		t.Errorf("it becomes %s: %v", fault.CodeOf(err), err)
+	}
+}
+
 func TestFailure_KeepsWhatNobodyKnows(t *testing.T) {
 	unknown := errors.New("unknown")
 	if err := failure(unknown, "volume"); !errors.Is(err, unknown) || fault.CodeOf(err) != fault.Internal {
