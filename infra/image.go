@@ -59,6 +59,9 @@ func (d *deployment) addImage() string {
 	image := awsimagebuilder.NewCfnImage(d.stack, jsii.String("Image"), &awsimagebuilder.CfnImageProps{
 		ImageRecipeArn:                 recipe.AttrArn(),
 		InfrastructureConfigurationArn: workshop.AttrArn(),
+		// A list of packages, made by Systems Manager's inventory: where an account has that for all of its machines, a second
+		// one fails, and the image with it.
+		EnhancedImageMetadataEnabled: jsii.Bool(false),
 		// The component's last phase checks the machine before the image is taken; a second machine would find nothing more.
 		ImageTestsConfiguration: &awsimagebuilder.CfnImage_ImageTestsConfigurationProperty{ImageTestsEnabled: jsii.Bool(false)},
 	})

@@ -53,6 +53,12 @@ func TestImage_HasADirectoryBeforeAnythingIsFetchedIntoIt(t *testing.T) {
 	}
 }
 
+func TestImage_NeedsNoInventoryOfItsMachine(t *testing.T) {
+	if on := standard(t).of("AWS::ImageBuilder::Image")[0].Properties["EnhancedImageMetadataEnabled"]; on != false {
+		t.Errorf("it is %v: where an account has an inventory of all machines, the image would fail", on)
+	}
+}
+
 func TestImage_IsMadeOnceTheWayToTheInternetIsThere(t *testing.T) {
 	made := standard(t)
 	var waits []string

@@ -18,8 +18,9 @@ own=$(dirname "$(dirname "$(readlink --canonicalize "$(command -v java)")")")/li
 # afterwards nobody may change either.
 cp -R "$software/kafka" /opt/millrace/kafka
 chown -R millrace:millrace /opt/millrace/kafka
-chmod 0755 "$software/broker-image"
-runuser --user millrace -- "$(realpath "$software")/broker-image" finish /opt/millrace/kafka
+install -m 0755 "$software/broker-image" /opt/millrace/broker-image # where that user can reach it
+runuser --user millrace -- /opt/millrace/broker-image finish /opt/millrace/kafka
+rm /opt/millrace/broker-image
 chown -R root:root /opt/millrace
 chmod -R u=rwX,go=rX /opt/millrace
 
