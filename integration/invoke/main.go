@@ -37,7 +37,7 @@ func main() {
 
 // run prints the answer to out, and what the function logs to logs.
 func run(ctx context.Context, args []string, out, logs io.Writer) (err error) {
-	root, err := moduleRoot()
+	root, err := lambdaruntime.ModuleRoot()
 	if err != nil {
 		return err
 	}
@@ -107,21 +107,4 @@ func usage(root string, wrong error) error {
 	}
 	return fmt.Errorf("%w\n  make invoke FUNCTION=%s EVENT=…\n  EVENT is %s, or the path of a file",
 		wrong, strings.Join(functions, "|"), strings.Join(samples, ", "))
-}
-
-// moduleRoot is where go.mod lies: here, or above.
-func moduleRoot() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir, nil
-		}
-		if dir == filepath.Dir(dir) {
-			return "", errors.New("run this inside the checkout")
-		}
-		dir = filepath.Dir(dir)
-	}
 }

@@ -2,6 +2,7 @@ package lambdaruntime
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,6 +11,23 @@ import (
 	"slices"
 	"strings"
 )
+
+// ModuleRoot is where go.mod lies: here, or above.
+func ModuleRoot() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", errors.New("run this inside the checkout")
+		}
+		dir = filepath.Dir(dir)
+	}
+}
 
 // Functions lists the functions of the module at root that are built for Lambda, by the names of their folders.
 func Functions(root string) ([]string, error) {
