@@ -1,5 +1,5 @@
-// Package records keeps the nouns: clusters, nodes, operations, configurations, node specs and heartbeats, as items of one
-// narrow table that both platforms provide.
+// Package records keeps the nouns: clusters, nodes, operations, configurations, node specs, heartbeats and access keys, as
+// items of one narrow table that both platforms provide.
 //
 // It decides what belongs into one write. It does not decide anything about clusters.
 package records

@@ -4,6 +4,8 @@
 // Everything that is made carries the token that it was made for as a tag, and is looked for by that tag before it is made.
 // EC2 knows what it has just made only a moment later, so the call that makes it names the token once more, as its client
 // token: the same wish twice is one resource, whatever was seen and whichever answer was lost.
+//
+// It does not decide which nodes there are, nor when what they live on may go; nor does it put anything onto hosts.
 package compute
 
 import (

@@ -1,7 +1,8 @@
 // Package dynamo keeps records in one DynamoDB table.
 //
 // An item has the partition key pk, the sort key sk, its revision rev, the document body (text where it is UTF-8, so that
-// people can read it in the console, or else binary) and, where it may go some day, the time of that in expires.
+// people can read it in the console, or else binary) and, where it may go some day, the time of that in expires. The table
+// itself is made by the deployment, and DynamoDB removes what has expired.
 package dynamo
 
 import (

@@ -1,4 +1,5 @@
-// Package eventbus puts events on an EventBridge bus.
+// Package eventbus puts events on an EventBridge bus. What is worth an event is said by who puts it there, and who hears of it
+// by the deployment's rules.
 package eventbus
 
 import (

@@ -1,4 +1,5 @@
-// Package vault keeps secrets in Secrets Manager, and seals small values with KMS for those who keep them themselves.
+// Package vault keeps secrets in Secrets Manager, and seals small values with KMS for those who keep them themselves. It makes
+// no KMS keys, and knows neither what is secret nor whose: the deployment and the callers do.
 package vault
 
 import (

@@ -1,4 +1,5 @@
-// Package workflows starts executions of state machines in Step Functions, and tells how they fare.
+// Package workflows starts executions of state machines in Step Functions, and tells how they fare. It makes no machines and
+// stops no execution. Express machines, whose executions nobody can look up, are not for it.
 package workflows
 
 import (
