@@ -11,8 +11,9 @@ const (
 	doesNotExist  = "ExecutionDoesNotExist"
 )
 
-// codes are what Step Functions says, and what it means here. A machine that is not there or being deleted is a deployment
-// under way or one that is not whole: what waits for it is started by the sweep once it is there.
+// codes are what Step Functions says, and what it means here. A machine that is being deleted is a deployment under way: what
+// waits for it is started by the sweep once it is there again. One that is not there at all is a deployment that is not whole,
+// which somebody has to look at, so it is Internal.
 var codes = aws.Codes{
 	"ExecutionLimitExceeded": fault.Unavailable,
 	"StateMachineDeleting":   fault.Unavailable,
