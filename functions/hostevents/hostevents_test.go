@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -101,6 +102,7 @@ func TestHandle_PassesOverWhatNobodyCanRead(t *testing.T) {
 		foreign,
 		lambdaevents.DynamoDBEventRecord{EventID: "without keys"},
 		removed,
+		written(t, "9", "news", runningBroker("i-4", func(b *nodespec.Heartbeat) { b.Reason = strings.Repeat("x", 16<<10) })),
 		written(t, "6", "request", runningBroker("i-4")),
 		record("7", "spec#AROA:i-5", "only", lambdaevents.NewStringAttribute("{}")),
 		written(t, "8", "news", runningBroker("i-1")),

@@ -53,16 +53,24 @@ func heartbeat(image map[string]lambdaevents.DynamoDBAttributeValue) (beat nodes
 		return beat, errors.New("it has no body")
 	}
 	// A document is text where it is UTF-8, and bytes otherwise.
+	var document []byte
 	switch body.DataType() {
 	case lambdaevents.DataTypeString:
-		err = json.Unmarshal([]byte(body.String()), &beat)
+		document = []byte(body.String())
 	case lambdaevents.DataTypeBinary:
-		err = json.Unmarshal(body.Binary(), &beat)
+		document = body.Binary()
 	default:
-		err = errors.New("its body is neither text nor bytes")
+		return beat, errors.New("its body is neither text nor bytes")
 	}
-	return beat, err
+	if len(document) > longest {
+		return beat, fmt.Errorf("its body of %d bytes is longer than any heartbeat, of at most %d", len(document), longest)
+	}
+	return beat, json.Unmarshal(document, &beat)
 }
+
+// longest is twice what an agent makes of a heartbeat. What ten of them tell fits into one call of EventBridge's (256 KB), so
+// that a host which writes more than its agent would can't have the events of others refused with its own.
+const longest = 16 << 10
 
 func text(attributes map[string]lambdaevents.DynamoDBAttributeValue, name string) (string, error) {
 	value, ok := attributes[name]
