@@ -69,3 +69,21 @@ func TestSchedule_StartsWhatCouldNotBeStarted(t *testing.T) {
 		t.Errorf("one create has the executions %q", started)
 	}
 }
+
+// A new account of AWS runs ten functions at once, and a cluster of thirty brokers has more nodes than that. Here a cluster of
+// three is worked at by three functions at once.
+func TestCreate_WaitsForItsTurnWhereTheAccountRunsFewFunctions(t *testing.T) {
+	d := harness.Start(t, harness.Concurrency(3), harness.SlowHosts(2*time.Second))
+	key := d.IssueKey(d.Admin(), "operator")
+	d.CreateCluster(key, "orders", 3)
+	kafka.Until(t, "every node has its volume", 4*time.Minute, func() (bool, string) {
+		executions := d.Executions("create-cluster")
+		if !slices.Equal(executions, []string{"RUNNING"}) {
+			t.Fatalf("the create is over: %q", executions)
+		}
+		return d.Called("ec2:AttachVolume") == 6, fmt.Sprintf("%d volumes are attached", d.Called("ec2:AttachVolume"))
+	})
+	if d.Throttled() == 0 {
+		t.Error("no function had to wait, so nothing is proven")
+	}
+}

@@ -352,3 +352,6 @@ func (d *Deployment) Executions(machine string) []string {
 	}
 	return found
 }
+
+// Throttled counts the invocations that were refused because too many ran.
+func (d *Deployment) Throttled() int { return int(d.throttled.Load()) }

@@ -40,6 +40,7 @@ type Deployment struct {
 	entrance  *httptest.Server
 	endpoint  string // of AWS, as functions and hosts see it
 	variables map[string]string
+	pending   time.Duration // of instances
 
 	functions map[string]*function
 	workflows *workflows
@@ -51,6 +52,9 @@ type Deployment struct {
 
 	background sync.WaitGroup
 	startsFail atomic.Bool // Step Functions starts nothing at the moment
+
+	concurrency            int64 // how many invocations may run at once; 0 is no limit
+	invocations, throttled atomic.Int64
 
 	mu         sync.Mutex
 	principals map[string]iam.Principal // by access key
@@ -67,6 +71,16 @@ func Variable(name, value string) Option {
 	return func(d *Deployment) { d.variables[name] = value }
 }
 
+// Concurrency is how many invocations of functions the account may have at once. A new account of AWS has 10.
+func Concurrency(n int) Option {
+	return func(d *Deployment) { d.concurrency = int64(n) }
+}
+
+// SlowHosts is how long instances take to start, instead of a second.
+func SlowHosts(pending time.Duration) Option {
+	return func(d *Deployment) { d.pending = pending }
+}
+
 // Start deploys Millrace, until the test is over. Tests with deployments are skipped in short mode.
 //
 //  1. Build the programs and synthesise the template, once for all tests.
@@ -78,7 +92,10 @@ func Start(t testing.TB, options ...Option) *Deployment {
 	if testing.Short() {
 		t.Skip("runs whole deployments")
 	}
-	d := &Deployment{t: t, dir: t.TempDir(), variables: map[string]string{}, principals: map[string]iam.Principal{}, keys: map[string]string{}}
+	d := &Deployment{
+		t: t, dir: t.TempDir(), pending: time.Second,
+		variables: map[string]string{}, principals: map[string]iam.Principal{}, keys: map[string]string{},
+	}
 	for _, o := range options {
 		o(d)
 	}
@@ -89,7 +106,7 @@ func Start(t testing.TB, options ...Option) *Deployment {
 	ctx, cancel := context.WithCancel(context.Background())
 	d.ctx = ctx
 	d.resources = newResources(ctx, deployed, d.account.Config, d.account.Account)
-	d.rules = awsrules.Start(t, d.account, awsrules.Config{PendingFor: time.Second, ShuttingDownFor: time.Second, UnseenFor: 1})
+	d.rules = awsrules.Start(t, d.account, awsrules.Config{PendingFor: d.pending, ShuttingDownFor: time.Second, UnseenFor: 1})
 	t.Cleanup(func() { d.end(cancel) })
 	for _, part := range []struct {
 		what string

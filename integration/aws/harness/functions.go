@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -67,7 +68,7 @@ func (d *Deployment) start(f *function) *lambdaruntime.Function {
 	})
 }
 
-// Invoke implements the engine's invoker: Step Functions calls functions by their names.
+// invoke has a function answer. While as many invocations run as the account may have, it is refused as Lambda does.
 func (d *Deployment) invoke(ctx context.Context, name string, payload []byte) ([]byte, error) {
 	d.mu.Lock()
 	f := d.functions[name]
@@ -75,5 +76,27 @@ func (d *Deployment) invoke(ctx context.Context, name string, payload []byte) ([
 	if f == nil {
 		return nil, fmt.Errorf("there is no function %q", name)
 	}
+	if d.concurrency > 0 {
+		if now := d.invocations.Add(1); now > d.concurrency {
+			d.invocations.Add(-1)
+			d.throttled.Add(1)
+			return nil, &lambdaruntime.Error{Type: throttled, Message: "Rate Exceeded."}
+		}
+		defer d.invocations.Add(-1)
+	}
 	return f.running.Invoke(ctx, payload)
 }
+
+// invokeInTurn is invoke for Lambda's own pollers and queues, which wait while too many invocations run.
+func (d *Deployment) invokeInTurn(name string, payload []byte) ([]byte, error) {
+	for {
+		answer, err := d.invoke(d.ctx, name, payload)
+		var refused *lambdaruntime.Error
+		if !errors.As(err, &refused) || refused.Type != throttled || !d.pause(500*time.Millisecond) {
+			return answer, err
+		}
+	}
+}
+
+// throttled is what an invocation is refused with while too many run.
+const throttled = "Lambda.TooManyRequestsException"

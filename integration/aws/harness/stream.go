@@ -130,7 +130,7 @@ func (h halves) whole(record map[string]any) bool {
 func (s stream) hand(batch []any) {
 	payload, err := json.Marshal(map[string]any{"Records": batch})
 	for try := 0; err == nil && try <= s.retries; try++ {
-		if _, err = s.d.invoke(s.d.ctx, s.function, payload); err == nil || s.d.ctx.Err() != nil {
+		if _, err = s.d.invokeInTurn(s.function, payload); err == nil || s.d.ctx.Err() != nil {
 			return
 		}
 		s.d.note("event source %s: %v", s.logical, err)

@@ -133,7 +133,7 @@ func (d *Deployment) tellRules(rules []rule, event map[string]any) {
 				payload, _ = json.Marshal(event) // it came from JSON
 			}
 			d.background.Go(func() {
-				if _, err := d.invoke(d.ctx, target.function, payload); err != nil {
+				if _, err := d.invokeInTurn(target.function, payload); err != nil {
 					d.note("rule %s called %s: %v", r.name, target.function, err)
 				}
 			})
