@@ -2,8 +2,8 @@ package events
 
 import "github.com/aws/aws-lambda-go/events"
 
-// HeartbeatStream is a batch of changes of the table, as its stream hands them to functions/hostevents. Two mappings call
-// the function: one filters on the sort key news and calls at once, one on last and calls about once a minute. Keys are
+// HeartbeatStream is a batch of changes of the table, as its stream hands them to functions/hostevents. That is deployed
+// twice: hostevents gets those of the sort key news at once, hostmetrics those of last about once a minute. Keys are
 // pk (beat# and the host's aws:userid) and sk; both images hold the heartbeat as JSON in body.
 //
 // Samples: heartbeat_news.json, a broker that has lost another; heartbeat_last.json, two heartbeats in peace.

@@ -71,7 +71,7 @@ func (d *deployment) addAlarms(t triggers) {
 		{name: "ApiErrors", what: "the API answers 5xx", absent: quiet, periods: 2, metric: ofAPI("5XXError", "Sum")},
 		{name: "ApiSlow", what: "one call of a hundred takes longer than 3 s", absent: quiet, periods: 3, above: 3000, metric: ofAPI("Latency", "p99")},
 		{
-			name: "HostEventsLate", what: "heartbeats are handled more than three minutes after they were written", absent: quiet, periods: 2, above: 180_000,
+			name: "HostEventsLate", what: "news of hosts is handled more than three minutes after it was written", absent: quiet, periods: 2, above: 180_000,
 			metric: d.functions["hostevents"].Metric(jsii.String("IteratorAge"), &awscloudwatch.MetricOptions{
 				Statistic: jsii.String("Maximum"), Period: minutes(5),
 			}),

@@ -9,11 +9,13 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// functionRow is one function of functions/<folder>.
+// functionRow is one function, whose code is functions/<folder>.
 type functionRow struct {
 	folder, what string
-	memoryMiB    int
-	seconds      int
+	// name is what the function is called where that is not its folder.
+	name      string
+	memoryMiB int
+	seconds   int
 	// inside says that it runs in the VPC, to talk to Kafka. Such a function reaches the table and no other API of AWS's: there
 	// is no endpoint for one. What calls AWS's APIs is outside.
 	inside bool
@@ -42,15 +44,28 @@ var functionTable = []functionRow{
 		},
 	},
 	{
-		folder: "hostevents", what: "turns heartbeats into events and metrics", memoryMiB: 256, seconds: 60,
+		folder: "hostevents", what: "turns news of hosts into events", memoryMiB: 256, seconds: 60,
 		needs: []string{"DEPLOYMENT", "EVENT_BUS"},
 	},
+	{
+		// Lambda refuses to map one stream to one function twice, and news can't wait as long as heartbeats do.
+		folder: "hostevents", name: "hostmetrics", what: "turns heartbeats into metrics", memoryMiB: 256, seconds: 60,
+		needs: []string{"DEPLOYMENT", "EVENT_BUS"},
+	},
+}
+
+// called is the function's name, without the deployment's.
+func (f functionRow) called() string {
+	if f.name != "" {
+		return f.name
+	}
+	return f.folder
 }
 
 func functionNames() []string {
 	var names []string
 	for _, f := range functionTable {
-		names = append(names, f.folder)
+		names = append(names, f.called())
 	}
 	return names
 }
@@ -87,14 +102,14 @@ func (d *deployment) addFunctions() map[string]awslambda.Function {
 			environment["MILLRACE_"+name] = jsii.String(values[name])
 		}
 		var reserved *float64
-		if n := d.Reserved[row.folder]; n > 0 {
+		if n := d.Reserved[row.called()]; n > 0 {
 			reserved = jsii.Number(n)
 		}
-		id := title(row.folder)
-		name := d.Deployment + "-" + row.folder
+		id := title(row.called())
+		name := d.Deployment + "-" + row.called()
 		logs := d.addLogs(id+"Logs", "/aws/lambda/"+name)
-		role := d.addRole(id+"Role", "lambda.amazonaws.com", d.permissions(row.folder))
-		functions[row.folder] = awslambda.NewFunction(d.stack, jsii.String(id), &awslambda.FunctionProps{
+		role := d.addRole(id+"Role", "lambda.amazonaws.com", d.permissions(row.called()))
+		functions[row.called()] = awslambda.NewFunction(d.stack, jsii.String(id), &awslambda.FunctionProps{
 			FunctionName:                 &name,
 			Description:                  jsii.String("Millrace: " + row.what),
 			Runtime:                      awslambda.Runtime_PROVIDED_AL2023(),

@@ -259,7 +259,11 @@ func TestFunctions_AreTheFoldersWithALambda(t *testing.T) {
 	for _, file := range built {
 		folders = append(folders, strings.Split(file, "/")[1])
 	}
-	if deployed := slices.Sorted(slices.Values(functionNames())); !slices.Equal(folders, deployed) {
+	var deployed []string
+	for _, row := range functionTable {
+		deployed = append(deployed, row.folder)
+	}
+	if deployed = distinct(deployed); !slices.Equal(folders, deployed) {
 		t.Errorf("functions/*/lambda are %v, deployed are %v", folders, deployed)
 	}
 }
@@ -300,12 +304,12 @@ func TestFunctions_InsideTheVpcCallNothingButTheTable(t *testing.T) {
 	made := standard(t)
 	inside := map[string]bool{}
 	for _, row := range functionTable {
-		inside[row.folder] = row.inside
+		inside[row.called()] = row.inside
 	}
-	for folder, in := range inside {
-		f := function(t, made, folder)
+	for name, in := range inside {
+		f := function(t, made, name)
 		if (f.Properties["VpcConfig"] != nil) != in {
-			t.Errorf("%s: inside is %v in the table and not so in the template", folder, in)
+			t.Errorf("%s: inside is %v in the table and not so in the template", name, in)
 		}
 		if !in {
 			continue
@@ -313,7 +317,7 @@ func TestFunctions_InsideTheVpcCallNothingButTheTable(t *testing.T) {
 		for _, s := range made.statements(words(f.Properties["Role"])) {
 			for _, action := range s.actions {
 				if service, _, _ := strings.Cut(action, ":"); !slices.Contains([]string{"dynamodb", "kms", "logs", "xray", "ec2"}, service) {
-					t.Errorf("%s is inside and may call %s, which it can't reach", folder, action)
+					t.Errorf("%s is inside and may call %s, which it can't reach", name, action)
 				}
 			}
 		}
@@ -577,6 +581,21 @@ func TestSweep_StartsEachMinuteAndAfterEveryFailedExecution(t *testing.T) {
 		return
 	}
 	t.Error("nobody listens to executions that end badly")
+}
+
+// Lambda refuses a second mapping of the same stream to the same function, whatever their filters.
+func TestHeartbeats_OfEachKindHaveAFunctionOfTheirOwn(t *testing.T) {
+	mapped := map[string]string{}
+	for _, m := range standard(t).of("AWS::Lambda::EventSourceMapping") {
+		pair := words(m.Properties["EventSourceArn"]) + " to " + words(m.Properties["FunctionName"])
+		if mapped[pair] != "" {
+			t.Errorf("%s and %s both map %s", mapped[pair], m.id, pair)
+		}
+		mapped[pair] = m.id
+	}
+	if len(mapped) != 2 {
+		t.Errorf("the stream is read by %v", mapped)
+	}
 }
 
 func TestHeartbeats_ThatCannotBeHandledAreNotedAndHoldUpNoOthers(t *testing.T) {

@@ -41,7 +41,7 @@ type deployment struct {
 	network network
 	data    data
 	hosts   hosts
-	// functions are the Lambda functions by their folder, machines the state machines by their file.
+	// functions are the Lambda functions by their name, machines the state machines by their file.
 	functions map[string]awslambda.Function
 	machines  map[string]awsstepfunctions.StateMachine
 	api       api

@@ -28,7 +28,7 @@ var accepted = []struct {
 	{
 		"IAM5",
 		[]string{
-			"ApiRole/Resource", "OperationsRole/Resource", "ProvisioningRole/Resource", "HosteventsRole/Resource",
+			"ApiRole/Resource", "OperationsRole/Resource", "ProvisioningRole/Resource", "HosteventsRole/Resource", "HostmetricsRole/Resource",
 			"CreateClusterRole/Resource", "DeleteClusterRole/Resource", "OperationsSweepRole/Resource",
 		},
 		"wildcards stand for names of this deployment, for what its tag or VPC bounds, and for calls without resources: see TestPermissions_NeverAllowEverything",

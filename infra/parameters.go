@@ -175,7 +175,7 @@ func readReserved(c *checker, text string) map[string]int {
 	for _, entry := range list(text) {
 		name, count, _ := strings.Cut(entry, "=")
 		n, err := strconv.Atoi(count)
-		if !slices.ContainsFunc(functionTable, func(f functionRow) bool { return f.folder == name }) || err != nil || n < 1 {
+		if !slices.ContainsFunc(functionTable, func(f functionRow) bool { return f.called() == name }) || err != nil || n < 1 {
 			c.fault("reservedConcurrency has %q; write it as function=number, such as api=5,operations=3, with functions of: %s",
 				entry, strings.Join(functionNames(), ", "))
 			continue
@@ -269,7 +269,9 @@ func checkBuild(c *checker, p parameters) {
 func assets(p parameters) []string {
 	var files []string
 	for _, f := range functionTable {
-		files = append(files, filepath.Join(p.Build, f.folder, "bootstrap"))
+		if f.name == "" {
+			files = append(files, filepath.Join(p.Build, f.folder, "bootstrap"))
+		}
 	}
 	if p.BrokerImageID == "" {
 		for _, name := range []string{"broker-agent", "broker-image", "kafka"} {

@@ -49,9 +49,9 @@ func fixed(role awsiam.Role) awsiam.IRole {
 }
 
 // permissions are what a function may do.
-func (d *deployment) permissions(folder string) []statement {
-	own := []statement{d.writeLogs("/aws/lambda/" + d.Deployment + "-" + folder), trace}
-	switch folder {
+func (d *deployment) permissions(name string) []statement {
+	own := []statement{d.writeLogs("/aws/lambda/" + d.Deployment + "-" + name), trace}
+	switch name {
 	case "api":
 		return append(own, d.useTable(), d.useTableKey(), d.startOperations(), d.sealKeys(), d.lookAtNetwork())
 	case "operations":
@@ -59,9 +59,11 @@ func (d *deployment) permissions(folder string) []statement {
 	case "provisioning":
 		return append(own, append([]statement{d.useTable(), d.useTableKey()}, d.provisionHosts()...)...)
 	case "hostevents":
-		return append(own, d.readHostStream()...)
+		return append(append(own, d.readHostStream()...), d.publishHostEvents())
+	case "hostmetrics":
+		return append(own, d.readHostStream()...) // metrics go through its log
 	}
-	panic("nothing is said about what " + folder + " may do")
+	panic("nothing is said about what " + name + " may do")
 }
 
 // trace can't be narrowed: X-Ray has no resources to name.
@@ -260,15 +262,18 @@ func (d *deployment) readHostStream() []statement {
 		},
 		d.useTableKey(),
 		{
-			id: "PublishHostEvents", why: "what happens to hosts, on the deployment's bus",
-			actions: []string{"events:PutEvents"},
-			on:      []string{d.bus.arn},
-		},
-		{
 			id: "KeepUndelivered", why: "where Lambda notes heartbeats that could not be handled",
 			actions: []string{"sqs:SendMessage"},
 			on:      []string{d.bus.undeliveredARN},
 		},
+	}
+}
+
+func (d *deployment) publishHostEvents() statement {
+	return statement{
+		id: "PublishHostEvents", why: "what happens to hosts, on the deployment's bus",
+		actions: []string{"events:PutEvents"},
+		on:      []string{d.bus.arn},
 	}
 }
 

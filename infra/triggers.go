@@ -39,8 +39,8 @@ type triggers struct{ ended awsevents.Rule }
 // addTriggers makes everything that starts the control plane besides a call of the API.
 func (d *deployment) addTriggers() triggers {
 	d.sweepEachMinute()
-	d.listenToHosts("HostNews", "news", 0)
-	d.listenToHosts("HostMetrics", "last", 60)
+	d.listenToHosts("HostNews", "hostevents", "news", 0)
+	d.listenToHosts("HostBeats", "hostmetrics", "last", 60)
 	return triggers{ended: d.sweepAfterFailures()}
 }
 
@@ -88,9 +88,9 @@ func (d *deployment) sweepAfterFailures() awsevents.Rule {
 	})
 }
 
-// listenToHosts hands the heartbeats of one kind to functions/hostevents. A batch that fails is halved until the one at fault
+// listenToHosts hands the heartbeats of one kind to a function of their own. A batch that fails is halved until the one at fault
 // is alone; that one is noted in a queue and passed over, so that one host can't silence all others.
-func (d *deployment) listenToHosts(id, kind string, windowSeconds int) {
+func (d *deployment) listenToHosts(id, function, kind string, windowSeconds int) {
 	filter := awslambda.FilterCriteria_Filter(&map[string]any{
 		"eventName": []string{"INSERT", "MODIFY"},
 		"dynamodb": map[string]any{"Keys": map[string]any{
@@ -99,7 +99,7 @@ func (d *deployment) listenToHosts(id, kind string, windowSeconds int) {
 		}},
 	})
 	awslambda.NewEventSourceMapping(d.stack, &id, &awslambda.EventSourceMappingProps{
-		Target:             d.functions["hostevents"],
+		Target:             d.functions[function],
 		EventSourceArn:     d.data.table.TableStreamArn(),
 		StartingPosition:   awslambda.StartingPosition_LATEST,
 		Filters:            &[]*map[string]any{filter},

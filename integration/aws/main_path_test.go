@@ -100,10 +100,12 @@ func everybodyIsTold(t *testing.T, d *harness.Deployment, key harness.Credential
 		return len(joined) == 3, strings.Join(told, ", ")
 	})
 	kafka.Until(t, "metrics count three active brokers", time.Minute, func() (bool, string) {
-		log := d.Logs("millrace-hostevents")
+		log := d.Logs("millrace-hostmetrics")
 		return strings.Contains(log, `"ActiveBrokerCount":3`), log
 	})
-	if log := d.Logs("millrace-hostevents"); strings.Contains(log, "can't be read") {
-		t.Errorf("hosts write what nobody can read:\n%s", log)
+	for _, function := range []string{"millrace-hostevents", "millrace-hostmetrics"} {
+		if log := d.Logs(function); strings.Contains(log, "can't be read") {
+			t.Errorf("hosts write what nobody can read:\n%s", log)
+		}
 	}
 }

@@ -37,7 +37,7 @@ func (d *Deployment) addFunctions() error {
 		}
 		name := properties(p).text("FunctionName")
 		f := &function{name: name, arn: made.attributes["Arn"], role: properties(p).text("Role")}
-		f.binary = filepath.Join(d.built, "functions", strings.TrimPrefix(name, deploymentName+"-"), "bootstrap")
+		f.binary = filepath.Join(d.built, "functions", folderOf(strings.TrimPrefix(name, deploymentName+"-")), "bootstrap")
 		seconds, _ := p["Timeout"].(float64)
 		f.timeout = time.Duration(seconds) * time.Second
 		key := d.issueRoleKey(iam.Principal{
@@ -60,6 +60,14 @@ func (d *Deployment) addFunctions() error {
 		f.running = d.start(f)
 	}
 	return nil
+}
+
+// folderOf is the folder of functions/ that a function's code is in; its own, but for one that shares another's.
+func folderOf(function string) string {
+	if function == "hostmetrics" {
+		return "hostevents"
+	}
+	return function
 }
 
 func (d *Deployment) start(f *function) *lambdaruntime.Function {

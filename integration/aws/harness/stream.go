@@ -25,12 +25,18 @@ type stream struct {
 // addStreams reads the table's stream for every event source of the template, until the deployment ends. The reading is
 // done, as by Lambda, with the rights of the function's role.
 func (d *Deployment) addStreams() error {
+	mapped := map[string]bool{}
 	for _, logical := range d.resources.resolver.Template.Names("AWS::Lambda::EventSourceMapping") {
 		p, err := d.resources.resolver.Properties(logical)
 		if err != nil {
 			return err
 		}
 		s := stream{d: d, logical: logical, arn: properties(p).text("EventSourceArn"), function: properties(p).text("FunctionName"), size: 100}
+		pair := s.arn + " and " + s.function
+		if mapped[pair] { // Lambda's words
+			return fmt.Errorf("%s: the event source and function provided mapping already exists: %s", logical, pair)
+		}
+		mapped[pair] = true
 		if size, is := p["BatchSize"].(float64); is {
 			s.size = int(size)
 		}
