@@ -10,7 +10,6 @@ package compute
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -82,23 +81,18 @@ type region struct {
 	route53 *route53.Client
 }
 
-// errSettled ends the time in which EC2 may still be behind.
-var errSettled = errors.New("settled")
-
-// settled looks until it is true, for as long as EC2 may take to show what it has done; false when it never was.
+// settled looks until it is true, for as long as EC2 may take to show what it has done; false when it never was. The last look
+// begins when that time is over, so that a look which takes long is not taken for a sign that there is nothing.
 func (r region) settled(ctx context.Context, look func() (bool, error)) (bool, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, r.Settle, errSettled)
-	defer cancel()
+	over := time.Now().Add(r.Settle)
 	for {
+		last := !time.Now().Before(over)
 		seen, err := look()
-		if seen || err != nil {
+		if seen || err != nil || last {
 			return seen, err
 		}
 		select {
 		case <-ctx.Done():
-			if errors.Is(context.Cause(ctx), errSettled) {
-				return false, nil
-			}
 			return false, ctx.Err()
 		case <-time.After(r.Look):
 		}
