@@ -81,12 +81,16 @@ type region struct {
 	route53 *route53.Client
 }
 
+// leastLooks is how often it is looked before something is said not to be there, however long the looks themselves take:
+// whoever takes an answer that is late for a no makes the same thing twice.
+const leastLooks = 6
+
 // settled looks until it is true, for as long as EC2 may take to show what it has done; false when it never was. The last look
 // begins when that time is over, so that a look which takes long is not taken for a sign that there is nothing.
 func (r region) settled(ctx context.Context, look func() (bool, error)) (bool, error) {
 	over := time.Now().Add(r.Settle)
-	for {
-		last := !time.Now().Before(over)
+	for looks := 1; ; looks++ {
+		last := looks >= leastLooks && !time.Now().Before(over)
 		seen, err := look()
 		if seen || err != nil || last {
 			return seen, err
