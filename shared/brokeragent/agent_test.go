@@ -226,6 +226,24 @@ func TestAgent_RestartsKafkaForChangedFilesOnly(t *testing.T) {
 	})
 }
 
+func TestAgent_StaysRunningUnderASpecThatChangesNothingForKafka(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.mailbox.put(spec(1))
+		r.after(time.Minute)
+		sealed := spec(2)
+		sealed.Volume.New = false
+		r.mailbox.put(sealed)
+		r.after(time.Minute)
+		for _, beat := range r.mailbox.beats {
+			if beat.Generation == 2 && beat.State != nodespec.Running {
+				t.Fatalf("a node that goes on running is said to be %s: %s", beat.State, beat.Reason)
+			}
+		}
+		r.machine.change(func(m *fakeMachine) { m.fenced = true })
+		r.after(time.Minute).wantState(nodespec.Starting, "Kafka does not list broker 1") // it is still watched
+	})
+}
+
 func TestAgent_NeverSaysRunningForAGenerationThatDoesNotRunYet(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.mailbox.put(spec(1))

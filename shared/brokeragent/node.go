@@ -80,9 +80,14 @@ func (n *node) follow(ctx context.Context, spec nodespec.Spec) {
 		<-ctx.Done()
 		return
 	}
-	// State and generation change in one heartbeat: Running under a new generation must never mean the old process.
+	// State and generation change in one heartbeat: Running under a new generation must never mean the old process. A process
+	// that is what the new generation wants stays Running, so that nobody takes it for one that has just joined.
+	kept := n.runsAs(spec)
 	n.report.update(func(b *nodespec.Heartbeat) {
-		b.Generation, b.State, b.Reason, b.FailedStarts = spec.Generation, nodespec.Preparing, "", 0
+		if !kept {
+			b.State, b.Reason = nodespec.Preparing, ""
+		}
+		b.Generation, b.FailedStarts = spec.Generation, 0
 		b.Cluster, b.NodeID, b.Role, b.CertificateEnds = spec.Cluster, spec.NodeID, spec.Role, endOf(spec.Certificate)
 	})
 	n.strikes = 0
@@ -118,8 +123,7 @@ func (n *node) keep(ctx context.Context, spec nodespec.Spec) error {
 		return err
 	}
 
-	wanted := renderFiles(spec, n.home, n.keys, volume)
-	m := mark{hostDir: n.home.dir, release: spec.Release, digest: wanted.digest(spec)}
+	wanted, m := n.render(spec, volume)
 	if n.process != nil && n.process.mark() != m {
 		// Software first: to fetch it may take minutes, and the old Kafka can serve meanwhile.
 		if _, err := n.command(ctx, spec); err != nil {
@@ -137,6 +141,25 @@ func (n *node) keep(ctx context.Context, spec nodespec.Spec) error {
 		}
 	}
 	return n.watch(ctx, probe)
+}
+
+// render gives the files that a spec means on a volume, and the mark of the process that runs with them.
+func (n *node) render(spec nodespec.Spec, volume string) (files, mark) {
+	wanted := renderFiles(spec, n.home, n.keys, volume)
+	return wanted, mark{hostDir: n.home.dir, release: spec.Release, digest: wanted.digest(spec)}
+}
+
+// runsAs tells whether the process that runs is the one that a spec wants.
+func (n *node) runsAs(spec nodespec.Spec) bool {
+	if n.process == nil {
+		return false
+	}
+	volume, attached, err := n.volume.Volume()
+	if err != nil || !attached {
+		return false
+	}
+	_, wanted := n.render(spec, volume)
+	return n.process.mark() == wanted
 }
 
 // checkSpec refuses what can't be run as written, before anything is touched.

@@ -23,10 +23,14 @@ const (
 
 // watch asks Kafka until it ends (crashError) or ctx does (nil), and reports what it answers.
 func (n *node) watch(ctx context.Context, kafka probe) error {
-	n.report.say(nodespec.Starting, "waiting for Kafka to answer")
+	w := watched{since: time.Now()}
+	n.report.update(func(b *nodespec.Heartbeat) {
+		if w.running = b.State == nodespec.Running; !w.running { // else the spec before wanted the same process
+			b.State, b.Reason = nodespec.Starting, "waiting for Kafka to answer"
+		}
+	})
 	questions, cancel := contextUntil(ctx, n.process.done())
 	defer cancel()
-	w := watched{since: time.Now()}
 	for {
 		m := kafka.ask(questions)
 		if questions.Err() == nil {
