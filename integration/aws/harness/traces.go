@@ -3,8 +3,11 @@ package harness
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net"
 	"sync"
+
+	"golang.org/x/sys/unix"
 )
 
 // Segment is a part of a trace, as X-Ray's daemon is sent it.
@@ -13,20 +16,32 @@ type Segment struct {
 	TraceID     string         `json:"trace_id"`
 	ParentID    string         `json:"parent_id"`
 	Annotations map[string]any `json:"annotations"`
-	Metadata    map[string]any `json:"metadata"`
-	Subsegments []Segment      `json:"subsegments"`
 }
 
 // traces stand for X-Ray's daemon: they keep what functions send.
 type traces struct {
-	conn net.PacketConn
+	conn *net.UDPConn
 
-	mu       sync.Mutex
-	segments []Segment
+	mu      sync.Mutex
+	packets [][]byte
 }
 
 func startTraces() (*traces, error) {
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		return nil, err
+	}
+	// Functions send in bursts, and nobody sends again what is lost. Only root gets more room than is usual.
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	const room = 8 << 20
+	err = raw.Control(func(fd uintptr) {
+		if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, room) != nil {
+			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, room) // it gives as much as it may
+		}
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -44,13 +59,8 @@ func (t *traces) read() {
 		if err != nil {
 			return // it is closed
 		}
-		_, document, _ := bytes.Cut(packet[:n], []byte("\n"))
-		var s Segment
-		if err := json.Unmarshal(document, &s); err != nil {
-			continue
-		}
 		t.mu.Lock()
-		t.segments = append(t.segments, s)
+		t.packets = append(t.packets, bytes.Clone(packet[:n]))
 		t.mu.Unlock()
 	}
 }
@@ -58,5 +68,12 @@ func (t *traces) read() {
 func (t *traces) all() []Segment {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return append([]Segment(nil), t.segments...)
+	segments := make([]Segment, len(t.packets))
+	for i, packet := range t.packets {
+		_, document, _ := bytes.Cut(packet, []byte("\n"))
+		if err := json.Unmarshal(document, &segments[i]); err != nil {
+			segments[i].Name = fmt.Sprintf("unreadable: %v: %s", err, document)
+		}
+	}
+	return segments
 }
