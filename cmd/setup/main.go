@@ -1,9 +1,9 @@
-// Command setup puts on this machine what trying and testing Millrace needs besides Go: Java, Maven, Node.js, the aws command
-// line and moto in a virtual environment of this checkout, and Kafka's software. What is there already is left alone, so it
-// is quick the second time.
+// Command setup puts on this machine what trying and testing Millrace needs besides Go: Java, Maven, the aws command line in a
+// virtual environment of this checkout, and Kafka's software. What is there already is left alone, so it is quick the second
+// time.
 //
 //	go run ./cmd/setup demo    for `make demo`: one Kafka release
-//	go run ./cmd/setup test    for `make test`: every Kafka release that Millrace knows
+//	go run ./cmd/setup test    for `make test`: every Kafka release that Millrace knows, Node.js, moto and cfn-lint
 package main
 
 import (
@@ -34,14 +34,15 @@ func run(ctx context.Context, args []string) error {
 	if len(args) != 1 || (args[0] != "demo" && args[0] != "test") {
 		return errors.New("usage: go run ./cmd/setup demo|test")
 	}
-	if err := ensurePackages(ctx); err != nil {
+	forTests := args[0] == "test"
+	if err := ensurePackages(ctx, forTests); err != nil {
 		return err
 	}
-	if err := ensureCommandLine(ctx); err != nil {
+	if err := ensurePrograms(ctx, forTests); err != nil {
 		return err
 	}
 	releases := []string{kafkaversion.Default().Release}
-	if args[0] == "test" {
+	if forTests {
 		releases = allReleases()
 	}
 	return ensureKafka(ctx, releases)
@@ -51,13 +52,24 @@ func run(ctx context.Context, args []string) error {
 type need struct {
 	what, debianPackage string
 	there               func(context.Context) bool
+	who                 whose
 }
 
+// whose need it is: everybody's, that of all tests, or that of tests which only root can run.
+type whose int
+
+const (
+	everybody whose = iota
+	tests
+	testsOfRoot
+)
+
 var needs = []need{
-	{"Java 17 or newer", "openjdk-17-jre-headless", works("java", "-version")},
-	{"Maven", "maven", works("mvn", "--version")},
-	{"Python's venv", "python3-venv", works("python3", "-c", "import ensurepip, venv")},
-	{"Node.js", "nodejs", works("node", "--version")}, // the deployment is described in Go, by a library that runs on Node
+	{"Java 17 or newer", "openjdk-17-jre-headless", works("java", "-version"), everybody},
+	{"Maven", "maven", works("mvn", "--version"), everybody},
+	{"Python's venv", "python3-venv", works("python3", "-c", "import ensurepip, venv"), everybody},
+	{"Node.js", "nodejs", works("node", "--version"), tests}, // the deployment is described in Go, by a library that runs on Node
+	{"XFS's tools", "xfsprogs", works("mkfs.xfs", "-V"), testsOfRoot},
 }
 
 func works(name string, args ...string) func(context.Context) bool {
@@ -65,10 +77,17 @@ func works(name string, args ...string) func(context.Context) bool {
 }
 
 // ensurePackages installs what is missing where it may, and otherwise says which line to run.
-func ensurePackages(ctx context.Context) error {
+func ensurePackages(ctx context.Context, forTests bool) error {
+	most := everybody
+	if forTests {
+		most = tests
+		if os.Getuid() == 0 {
+			most = testsOfRoot
+		}
+	}
 	var missing, packages []string
 	for _, n := range needs {
-		if !n.there(ctx) {
+		if n.who <= most && !n.there(ctx) {
 			missing = append(missing, n.what)
 			packages = append(packages, n.debianPackage)
 		}
@@ -87,24 +106,35 @@ func ensurePackages(ctx context.Context) error {
 	return quietly(ctx, install[0], install[1:]...)
 }
 
-// requirements pins the aws command line, moto (which stands in for AWS in tests) and cfn-lint; the virtual environment is
-// made again when they change.
+// What Python programs are needed, by version: the aws command line for the demo; for tests also moto, which stands in for
+// AWS, and cfn-lint. The virtual environment is made again when they change.
 const (
-	requirements = "integration/requirements.txt"
-	environment  = ".venv"
+	forTheDemo  = "cmd/demo/requirements.txt"
+	forTheTests = "integration/requirements.txt" // with those of the demo
+	environment = ".venv"
 )
 
-// ensureCommandLine installs what Python programs we need into a virtual environment of this checkout.
-func ensureCommandLine(ctx context.Context) error {
-	wanted, err := os.ReadFile(requirements)
+// ensurePrograms installs what Python programs we need into a virtual environment of this checkout.
+func ensurePrograms(ctx context.Context, forTests bool) error {
+	demo, err := os.ReadFile(forTheDemo)
 	if err != nil {
 		return fmt.Errorf("run this from the top of the checkout: %w", err)
 	}
+	all, err := os.ReadFile(forTheTests)
+	if err != nil {
+		return err
+	}
+	all = append(all, demo...)
 	stamp := filepath.Join(environment, "requirements.txt") // written last: an environment without it is not complete
-	if installed, err := os.ReadFile(stamp); err == nil && string(installed) == string(wanted) {
+	installed, err := os.ReadFile(stamp)
+	if err == nil && (string(installed) == string(all) || !forTests && string(installed) == string(demo)) {
 		return nil
 	}
-	say("installing the aws command line, moto and cfn-lint into %s", environment)
+	requirements, wanted := forTheDemo, demo
+	if forTests {
+		requirements, wanted = forTheTests, all
+	}
+	say("installing what %s names into %s", requirements, environment)
 	if err := quietly(ctx, "python3", "-m", "venv", "--clear", environment); err != nil {
 		return err
 	}
