@@ -62,11 +62,11 @@ so they are shown beside the list price and are not taken off it.`,
 	flags.IntVar(&wish.Brokers, "brokers", 3, "number of brokers")
 	flags.StringVar(&wish.InstanceType, "type", "kafka.m7g.large", "type of the brokers, by MSK's name")
 	flags.IntVar(&wish.VolumeGiB, "volume", 100, "GiB of each broker's log volume")
-	flags.IntVar(&wish.Controllers, "controllers", 3, "number of controllers; MSK's are in its price")
+	flags.IntVar(&wish.Controllers, "controllers", 3, "number of controllers: 1, 3 or 5, or 0 to leave them out; MSK's are in its price")
 	flags.IntVar(&wish.Zones, "zones", 3, "availability zones that brokers and clients are spread over")
 	flags.Float64Var(&wish.WrittenMBs, "traffic-mb-s", 0, "MB/s that producers write, all together and as compressed")
 	flags.IntVar(&wish.Consumers, "consumers", 1, "groups of consumers that read all of it")
-	flags.IntVar(&wish.Replicas, "replicas", 3, "replicas of each record (default 3, or as many as there are brokers)")
+	flags.IntVar(&wish.Replicas, "replicas", 3, "replicas of each record, or as many as there are brokers")
 	flags.StringVar(&from, "from", "", "a cluster of the control plane, by name or ARN, to compute the cost of")
 	return c
 }

@@ -124,11 +124,16 @@ func TestProblem_NamesWhatCannotBePriced(t *testing.T) {
 		{func(c *bill.Cluster) { c.InstanceType = "m7g.large" }, "no price"},
 		{func(c *bill.Cluster) { c.Brokers = 0 }, "brokers"},
 		{func(c *bill.Cluster) { c.Controllers = -1 }, "controllers"},
+		{func(c *bill.Cluster) { c.Controllers = 0 }, ""},
+		{func(c *bill.Cluster) { c.Controllers = 2 }, "1, 3 or 5 controllers"},
 		{func(c *bill.Cluster) { c.VolumeGiB = 16385 }, "16384"},
 		{func(c *bill.Cluster) { c.Zones = 0 }, "zones"},
 		{func(c *bill.Cluster) { c.Replicas = 4 }, "replicas"},
 		{func(c *bill.Cluster) { c.WrittenMBs = math.NaN() }, "MB/s"},
+		{func(c *bill.Cluster) { c.WrittenMBs = math.Inf(1) }, "MB/s"},
+		{func(c *bill.Cluster) { c.WrittenMBs = 1e300 }, "from 0 to 100000"},
 		{func(c *bill.Cluster) { c.Consumers = -1 }, "consumers"},
+		{func(c *bill.Cluster) { c.Consumers = math.MaxInt }, "0 to 1000 groups of consumers"},
 	} {
 		problem := three(tt.change).Problem()
 		if (problem == "") != (tt.want == "") || !strings.Contains(problem, tt.want) {

@@ -3,6 +3,7 @@ package bill
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/shared/awsfacts"
@@ -30,6 +31,12 @@ const (
 	controllerType      = "t4g.small"
 )
 
+// No cluster is written or read more than this; beyond it a bill is no answer but a row of digits.
+const (
+	mostWrittenMBs = 100000
+	mostConsumers  = 1000
+)
+
 // Problem says in words for people what is wrong with a cluster; empty when it can be priced.
 func (c Cluster) Problem() string {
 	smallest, largest := awsfacts.LimitOf("ebs.volume-min").Count(), awsfacts.LimitOf("ebs.volume-max").Count()
@@ -40,18 +47,18 @@ func (c Cluster) Problem() string {
 		return fmt.Sprintf("there is no price for brokers of type %s; it is one of %s", c.InstanceType, strings.Join(Types(), ", "))
 	case c.Brokers < 1 || c.Brokers > 60:
 		return fmt.Sprintf("a cluster has 1 to 60 brokers, not %d", c.Brokers)
-	case c.Controllers < 0 || c.Controllers > 5:
-		return fmt.Sprintf("a cluster has up to 5 controllers, not %d", c.Controllers)
+	case !slices.Contains([]int{0, 1, 3, 5}, c.Controllers): // two or four would bear the loss of no more than one or three do
+		return fmt.Sprintf("a cluster has 1, 3 or 5 controllers (0 leaves them out of the bill), not %d", c.Controllers)
 	case c.VolumeGiB < smallest || c.VolumeGiB > largest:
 		return fmt.Sprintf("a volume has %d to %d GiB, not %d", smallest, largest, c.VolumeGiB)
 	case c.Zones < 1 || c.Zones > 3:
 		return fmt.Sprintf("a cluster spans 1 to 3 zones, not %d", c.Zones)
 	case c.Replicas < 1 || c.Replicas > c.Brokers:
 		return fmt.Sprintf("%d brokers can't hold %d replicas of a record", c.Brokers, c.Replicas)
-	case c.WrittenMBs < 0 || math.IsNaN(c.WrittenMBs) || math.IsInf(c.WrittenMBs, 0):
-		return "traffic is a number of MB/s from 0"
-	case c.Consumers < 0:
-		return fmt.Sprintf("there can't be %d groups of consumers", c.Consumers)
+	case !(c.WrittenMBs >= 0 && c.WrittenMBs <= mostWrittenMBs): // so that NaN is none either
+		return fmt.Sprintf("traffic is a number of MB/s from 0 to %d", mostWrittenMBs)
+	case c.Consumers < 0 || c.Consumers > mostConsumers:
+		return fmt.Sprintf("there are 0 to %d groups of consumers, not %d", mostConsumers, c.Consumers)
 	}
 	return ""
 }
