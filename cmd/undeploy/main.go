@@ -43,6 +43,12 @@ func run(ctx context.Context, config aws.Config, parameters []string, output io.
 			config.Region = value
 		}
 	}
+	if config.Region == "" {
+		config.Region = "us-east-1" // as infra does: where it deploys, if nobody says where
+	}
+	if _, err := config.Credentials.Retrieve(ctx); err != nil {
+		return fmt.Errorf("find AWS credentials: %w; check with: aws sts get-caller-identity", err)
+	}
 	client := dynamodb.NewFromConfig(config)
 	tables, err := tablesOf(ctx, client, deployment)
 	if err != nil {

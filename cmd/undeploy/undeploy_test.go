@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -61,6 +63,25 @@ func TestDestroy_IsRefusedWhereNoTableTellsOfClusters(t *testing.T) {
 	a, _ := deployed(t, "kafka")
 	err := run(t.Context(), a.Config, nil, &strings.Builder{})
 	if err == nil || !strings.Contains(err.Error(), `there is no table of deployment "millrace" in `+awstest.Region) {
+		t.Errorf("it says %v", err)
+	}
+}
+
+func TestDestroy_LooksWhereDeployPutsItIfNobodySaysWhere(t *testing.T) {
+	a, _ := deployed(t, "kafka")
+	a.Config.Region = ""
+	err := run(t.Context(), a.Config, nil, &strings.Builder{})
+	if err == nil || !strings.Contains(err.Error(), `there is no table of deployment "millrace" in us-east-1`) {
+		t.Errorf("it says %v", err)
+	}
+}
+
+func TestDestroy_SaysThatThereAreNoCredentials(t *testing.T) {
+	nobody := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{}, errors.New("no EC2 IMDS role found")
+	})
+	err := run(t.Context(), aws.Config{Credentials: nobody}, nil, &strings.Builder{})
+	if err == nil || err.Error() != "find AWS credentials: no EC2 IMDS role found; check with: aws sts get-caller-identity" {
 		t.Errorf("it says %v", err)
 	}
 }
