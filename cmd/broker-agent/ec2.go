@@ -57,7 +57,7 @@ func runOnEC2(ctx context.Context, h ec2Host, log *slog.Logger) error {
 	}
 	hostID, err := read(metadata.GetMetadata(ctx, &imds.GetMetadataInput{Path: "instance-id"}))
 	if err != nil {
-		return fmt.Errorf("ask the metadata service for the instance's id: %w", err)
+		return fmt.Errorf("ask the metadata service for the instance's id: %w; --ec2 is for EC2 instances, whose service answers", err)
 	}
 	data, err := readUserData(ctx, metadata)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -125,6 +126,16 @@ func TestRunOnEC2_SaysWhatIsWrongWithTheHost(t *testing.T) {
 				t.Errorf("err = %v, want: %s", err, tt.want)
 			}
 		})
+	}
+}
+
+func TestRunOnEC2_SaysThatThisIsNoInstance(t *testing.T) {
+	elsewhere := httptest.NewServer(http.NotFoundHandler())
+	defer elsewhere.Close()
+	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", elsewhere.URL)
+	err := run(t.Context(), []string{"run", "--ec2", "--host-dir", t.TempDir()}, &bytes.Buffer{})
+	if err == nil || !strings.Contains(err.Error(), "--ec2 is for EC2 instances") {
+		t.Errorf("err = %v", err)
 	}
 }
 

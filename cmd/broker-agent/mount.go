@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 
 	"github.com/millrace/millrace/shared/brokeragent/logvolume"
@@ -21,6 +22,9 @@ func mount(ctx context.Context, args []string, output io.Writer) error {
 	target, err := filepath.Abs(*volume)
 	if err != nil {
 		return err
+	}
+	if os.Geteuid() != 0 {
+		return errors.New("mount has to be run by root")
 	}
 	log := slog.New(slog.NewJSONHandler(output, nil))
 	err = logvolume.Bringer{Target: target, Owner: *owner, Log: log}.Run(ctx)

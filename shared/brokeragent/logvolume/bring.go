@@ -63,6 +63,9 @@ func (b Bringer) Run(ctx context.Context) error {
 
 // once looks, decides and acts. A volume that it has just mounted is done.
 func (b Bringer) once(ctx context.Context) (Verdict, error) {
+	if _, _, err := b.owner(); err != nil {
+		return Verdict{}, err // before anything is made for somebody who is not there
+	}
 	disks, err := b.disks(ctx)
 	if err != nil {
 		return Verdict{}, fmt.Errorf("look at the disks: %w", err)
@@ -107,22 +110,29 @@ func (b Bringer) mount(ctx context.Context, device string) error {
 
 // own gives the mounted volume to its owner. What is in it is the owner's already.
 func (b Bringer) own() error {
-	if b.Owner == "" {
-		return nil
-	}
-	owner, err := user.Lookup(b.Owner)
+	uid, gid, err := b.owner()
 	if err != nil {
 		return err
 	}
-	uid, err := strconv.Atoi(owner.Uid)
-	if err != nil {
-		return fmt.Errorf("user %s: %w", b.Owner, err)
-	}
-	gid, err := strconv.Atoi(owner.Gid)
-	if err != nil {
-		return fmt.Errorf("group of %s: %w", b.Owner, err)
-	}
 	return os.Chown(b.Target, uid, gid)
+}
+
+// owner gives the numbers of the owner and of its group; -1, which changes nothing, where none is named.
+func (b Bringer) owner() (uid, gid int, err error) {
+	if b.Owner == "" {
+		return -1, -1, nil
+	}
+	owner, err := user.Lookup(b.Owner)
+	if err != nil {
+		return 0, 0, fmt.Errorf("owner of the volume: %w", err)
+	}
+	if uid, err = strconv.Atoi(owner.Uid); err != nil {
+		return 0, 0, fmt.Errorf("user %s: %w", b.Owner, err)
+	}
+	if gid, err = strconv.Atoi(owner.Gid); err != nil {
+		return 0, 0, fmt.Errorf("group of %s: %w", b.Owner, err)
+	}
+	return uid, gid, nil
 }
 
 // makePlace makes the directory that the volume is mounted over, root's own, so that nothing is written to the host's own

@@ -179,6 +179,30 @@ func TestBring_LeavesAloneWhatIsNotBlankAndSaysSoAtItsPlace(t *testing.T) {
 	}
 }
 
+func TestBring_MakesNothingForAnOwnerWhoIsNotThere(t *testing.T) {
+	target := place(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	b := Bringer{Target: target, Owner: "nobody-of-that-name", Log: slog.New(slog.DiscardHandler)}
+	b.disks = func(context.Context) ([]Device, error) {
+		t.Error("it looks for a volume to format")
+		return nil, errors.New("no disks")
+	}
+	ended := make(chan error)
+	go func() { ended <- b.Run(ctx) }()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if reason, err := os.ReadFile(filepath.Join(target, refusal)); err == nil && len(reason) > 0 {
+			if !strings.Contains(string(reason), "unknown user nobody-of-that-name") {
+				t.Errorf("reason %q", reason)
+			}
+			break
+		}
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
 func TestPlace_IsNotTheVolumeItWaitsFor(t *testing.T) {
 	dir := t.TempDir()
 	if _, attached, err := Place(filepath.Join(dir, "nothing")).Volume(); attached || err != nil {
