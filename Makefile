@@ -51,6 +51,7 @@ node_modules: package-lock.json # the cdk command and asl-validator
 
 .PHONY: synth
 synth: build node_modules ## the CloudFormation template; needs no account
+	rm -f cdk.out/*.template.json # those of other deployments
 	npx cdk synth --quiet $(CONTEXT)
 	@ls cdk.out/*.template.json
 
