@@ -16,14 +16,18 @@ import (
 )
 
 func main() {
-	if err := run(); err != nil {
-		fmt.Fprintf(os.Stderr, "infra: the parameters do not fit:\n%v\n", err)
+	err := run()
+	stderr := os.Stderr
+	// jsii waits for its process in two places at once, and whichever comes second calls that an abnormal exit. It is not.
+	os.Stderr = nil
+	jsii.Close()
+	if err != nil {
+		fmt.Fprintf(stderr, "infra: the parameters do not fit:\n%v\n", err)
 		os.Exit(1)
 	}
 }
 
 func run() error {
-	defer jsii.Close()
 	app := awscdk.NewApp(nil)
 	p, err := readParameters(contextOf(app), os.Getenv)
 	if err != nil {
