@@ -53,13 +53,13 @@ func instanceTypeIsKnown(p types.ProvisionedRequest) error {
 	if slices.Contains(instanceTypes, instanceType(p)) {
 		return nil
 	}
-	return unsupportedInstanceType(p, instanceTypes)
+	return unsupportedInstanceType(p)
 }
 
 // smallestTypeIsNotForKRaft: MSK offers the burstable type for versions without the .kraft suffix only.
 func smallestTypeIsNotForKRaft(p types.ProvisionedRequest) error {
 	if instanceType(p) == smallestType && isKRaft(p) {
-		return unsupportedInstanceType(p, instanceTypes[1:])
+		return unsupportedInstanceType(p)
 	}
 	return nil
 }
@@ -90,7 +90,11 @@ func gravitonFor(asked string) string {
 	return "kafka.m7g.16xlarge"
 }
 
-func unsupportedInstanceType(p types.ProvisionedRequest, valid []string) error {
+func unsupportedInstanceType(p types.ProvisionedRequest) error {
+	valid := instanceTypes
+	if isKRaft(p) {
+		valid = valid[1:] // all but the smallest
+	}
 	return mskapi.BadRequest("instanceType", "Unsupported InstanceType %s specified for Kafka version %s. Valid values: %v",
 		instanceType(p), *p.KafkaVersion, valid)
 }
