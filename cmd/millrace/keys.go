@@ -122,7 +122,7 @@ other goes on for a day, so that its clients can change over; then it ends by it
 		Example: `  millrace keys rotate MILLRACEABCDEFGHIJKL
   millrace keys rotate MILLRACEABCDEFGHIJKL --end-after 1h
   millrace keys rotate MILLRACEABCDEFGHIJKL --now`,
-		Args: cobra.ExactArgs(1),
+		Args: oneKey,
 		RunE: func(c *cobra.Command, args []string) error {
 			if now && c.Flags().Changed("end-after") {
 				return usagef("--now and --end-after say two things; give one of them")
@@ -158,7 +158,7 @@ func (a *app) revokeKeyCommand() *cobra.Command {
 does.`,
 		Example: `  millrace keys revoke MILLRACEABCDEFGHIJKL
   millrace keys revoke MILLRACEABCDEFGHIJKL --yes`,
-		Args: cobra.ExactArgs(1),
+		Args: oneKey,
 		RunE: func(c *cobra.Command, args []string) error {
 			plane, err := a.connect(c.Context())
 			if err != nil {
@@ -181,6 +181,17 @@ does.`,
 	}
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	return c
+}
+
+// oneKey takes the id of one key. A variable of a shell that is not set would otherwise ask for a path that the API lacks.
+func oneKey(c *cobra.Command, args []string) error {
+	if err := cobra.ExactArgs(1)(c, args); err != nil {
+		return err
+	}
+	if args[0] == "" {
+		return usagef("the access key to %s is empty", c.Name())
+	}
+	return nil
 }
 
 func (a *app) confirmRevoke(ctx context.Context, plane connection, id string) error {

@@ -153,6 +153,15 @@ func TestKeys_AreRotatedWithTimeToChangeOver(t *testing.T) {
 	}
 }
 
+func TestKeys_ThatAreEmptyAreNamedSo(t *testing.T) {
+	m := newMachine(t)
+	for _, args := range [][]string{{"keys", "rotate", ""}, {"keys", "revoke", "--yes", ""}} {
+		if said := m.fails(exitUsage, args...); !strings.Contains(said, "the access key to "+args[1]+" is empty") {
+			t.Errorf("%v: it says %q", args, said)
+		}
+	}
+}
+
 // What issue prints is meant to be pasted, so it is.
 func TestKeys_AreIssuedAsLinesThatClientsRead(t *testing.T) {
 	m := newMachine(t)
