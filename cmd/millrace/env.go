@@ -73,20 +73,13 @@ export no_proxy="127.0.0.1,localhost${no_proxy:+,$no_proxy}"
 `
 
 func (e awsEnvironment) write(w io.Writer) error {
-	if err := e.writeExports(w); err != nil {
-		return err
-	}
-	_, err := fmt.Fprint(w, leftOvers)
-	return err
-}
-
-func (e awsEnvironment) writeExports(w io.Writer) error {
 	for _, v := range e.variables() {
 		if _, err := fmt.Fprintf(w, "export %s=%s\n", v[0], shellQuote(v[1])); err != nil {
 			return err
 		}
 	}
-	return nil
+	_, err := fmt.Fprint(w, leftOvers)
+	return err
 }
 
 func (e awsEnvironment) variables() [][2]string {

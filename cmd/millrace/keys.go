@@ -238,7 +238,7 @@ func writeIssued(w io.Writer, plane connection, k client.IssuedKey) error {
 		fmt.Fprintf(w, "It takes the place of %s, which ends at %s.\n", old.ID, formatTime(*old.EndsAt))
 	}
 	fmt.Fprint(w, "\nFor a shell:\n\n")
-	if err := environment(plane.Endpoint, plane.Region, k.ID, k.Secret).writeExports(w); err != nil {
+	if err := environment(plane.Endpoint, plane.Region, k.ID, k.Secret).write(w); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(w, `

@@ -175,7 +175,8 @@ func TestKeys_AreIssuedAsLinesThatClientsRead(t *testing.T) {
 	}
 
 	shell := exec.CommandContext(t.Context(), "sh", "-euc", exports+"exec \"$1\" kafka list-clusters", "sh", awsProgram(t))
-	shell.Env = append(withoutAWS(os.Environ()), "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull, "NO_PROXY=127.0.0.1")
+	shell.Env = append(withoutAWS(os.Environ()), "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull,
+		"AWS_SESSION_TOKEN=of whoever issued it", "AWS_PROFILE=whose credentials issued it", "HTTP_PROXY=http://127.0.0.1:1")
 	if out, err := shell.CombinedOutput(); err != nil {
 		t.Errorf("with the exports: %v\n%s", err, out)
 	}
