@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/millrace/millrace/integration/lambdaruntime"
 )
 
 func TestInvoke_PrintsTheAnswerAndTheLog(t *testing.T) {
@@ -32,6 +34,30 @@ func TestInvoke_PrintsTheAnswerAndTheLog(t *testing.T) {
 				t.Errorf("answered %s\nlogged %s", out.String(), logs.String())
 			}
 		})
+	}
+}
+
+func TestInvoke_SaysWhatAFunctionTakesThatWasGivenAnothersEvent(t *testing.T) {
+	if testing.Short() {
+		t.Skip("moto takes seconds to start")
+	}
+	root, err := lambdaruntime.ModuleRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	functions, err := lambdaruntime.Functions(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range functions {
+		if takes[f] == "" {
+			t.Errorf("nobody says what functions/%s takes", f)
+		}
+	}
+	var out, logs bytes.Buffer
+	err = run(t.Context(), []string{"operations", "schedule"}, &out, &logs)
+	if want := "functions/operations takes execution_ended, or the payload of a step"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %s", err, want)
 	}
 }
 

@@ -67,7 +67,7 @@ func run(ctx context.Context, args []string, out, logs io.Writer) (err error) {
 	defer f.Stop()
 	answer, err := f.Invoke(ctx, payload)
 	if err != nil {
-		return fmt.Errorf("the function failed: %w", err)
+		return fmt.Errorf("the function failed: %w\n  functions/%s takes %s", err, args[0], takes[args[0]])
 	}
 	var text bytes.Buffer
 	if err := json.Indent(&text, answer, "", "  "); err != nil {
@@ -75,6 +75,16 @@ func run(ctx context.Context, args []string, out, logs io.Writer) (err error) {
 	}
 	_, err = fmt.Fprintln(out, text.String())
 	return err
+}
+
+const aStep = `the payload of a step, such as {"step":"SealVolumes","clusterId":"…","operationId":"…"}`
+
+// takes says which events each function takes. The schedule starts a machine, and host events are for whoever listens to them.
+var takes = map[string]string{
+	"api":          "api_request, api_request_iam",
+	"hostevents":   "heartbeat_news, heartbeat_last",
+	"operations":   "execution_ended, or " + aStep,
+	"provisioning": aStep,
 }
 
 // event reads a sample by its name, or a file by its path.
