@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
 
 	"github.com/millrace/millrace/shared/kafkadist"
 	"github.com/millrace/millrace/shared/kafkaversion"
@@ -49,23 +48,12 @@ func run(ctx context.Context, args []string) error {
 	default:
 		return fmt.Errorf("usage: broker-image fetch|finish DIR; %q is neither", args[0])
 	}
-	for _, release := range releases() {
+	for _, release := range kafkaversion.Releases() {
 		if err := act(release); err != nil {
 			return fmt.Errorf("%s Kafka %s in %s: %w", args[0], release, store.Dir, err)
 		}
 	}
 	return nil
-}
-
-// releases are those behind all versions, each once.
-func releases() []string {
-	var all []string
-	for _, v := range kafkaversion.All() {
-		if !slices.Contains(all, v.Release) {
-			all = append(all, v.Release)
-		}
-	}
-	return all
 }
 
 func say(format string, args ...any) { fmt.Printf("broker-image: "+format+"\n", args...) }

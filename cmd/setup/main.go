@@ -14,7 +14,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/shared/kafkadist"
@@ -43,7 +42,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	releases := []string{kafkaversion.Default().Release}
 	if forTests {
-		releases = allReleases()
+		releases = kafkaversion.Releases()
 	}
 	return ensureKafka(ctx, releases)
 }
@@ -143,16 +142,6 @@ func ensurePrograms(ctx context.Context, forTests bool) error {
 		return err
 	}
 	return os.WriteFile(stamp, wanted, 0o600)
-}
-
-func allReleases() []string {
-	var releases []string
-	for _, v := range kafkaversion.All() {
-		if !slices.Contains(releases, v.Release) {
-			releases = append(releases, v.Release)
-		}
-	}
-	return releases
 }
 
 func ensureKafka(ctx context.Context, releases []string) error {

@@ -73,6 +73,17 @@ func features(metadata int16, more ...Feature) []Feature {
 // All lists every version in MSK's order, oldest first.
 func All() []Version { return slices.Clone(versions) }
 
+// Releases are those of Apache Kafka behind all versions, each once, oldest first.
+func Releases() []string {
+	var releases []string
+	for _, v := range versions {
+		if !slices.Contains(releases, v.Release) {
+			releases = append(releases, v.Release)
+		}
+	}
+	return releases
+}
+
 // Names are all names of versions, also of those that are not run here, oldest first.
 func Names() []string {
 	names := slices.Clone(others)

@@ -75,3 +75,15 @@ func TestNames_HoldEveryVersionOnceTheOldestFirst(t *testing.T) {
 		t.Errorf("the names are %v", names)
 	}
 }
+
+func TestReleases_AreThoseOfAllVersionsEachOnce(t *testing.T) {
+	releases := kafkaversion.Releases()
+	for _, v := range kafkaversion.All() {
+		if !slices.Contains(releases, v.Release) {
+			t.Errorf("%s, which is %s, is not among %v", v.Name, v.Release, releases)
+		}
+	}
+	if once := slices.Compact(slices.Sorted(slices.Values(releases))); len(once) != len(releases) {
+		t.Errorf("some stand more than once in %v", releases)
+	}
+}

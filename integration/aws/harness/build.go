@@ -14,9 +14,7 @@ package harness
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -70,7 +68,7 @@ func build(t testing.TB) (dir string, deployed template.Template) {
 // the deployment's description into cdk.out/.
 func buildInto(dir string) (template.Template, error) {
 	ctx := context.Background()
-	root, err := moduleRoot()
+	root, err := lambdaruntime.ModuleRoot()
 	if err != nil {
 		return template.Template{}, err
 	}
@@ -119,22 +117,4 @@ func synthesise(ctx context.Context, root, dir string) (template.Template, error
 		return template.Template{}, fmt.Errorf("synthesise the deployment: %w\n%s", err, output)
 	}
 	return template.Read(filepath.Join(out, deploymentName+".template.json"))
-}
-
-// moduleRoot is the directory of go.mod, above that of the tests.
-func moduleRoot() (string, error) {
-	dir, err := os.Getwd() // a test runs in its package's directory
-	if err != nil {
-		return "", err
-	}
-	for {
-		_, err := os.Stat(filepath.Join(dir, "go.mod"))
-		if err == nil {
-			return dir, nil
-		}
-		if !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir) {
-			return "", fmt.Errorf("there is no go.mod above the working directory: %w", err)
-		}
-		dir = filepath.Dir(dir)
-	}
 }
