@@ -264,15 +264,18 @@ func TestSweeps_EndInTimeAndSayWhenTheyFail(t *testing.T) {
 func TestOperationTypes_HaveAMachineEach(t *testing.T) {
 	var used []string
 	for name, kind := range operationTypes(t) {
-		if !slices.Contains(statemachines.Names(), kind.Machine()) {
-			t.Errorf("%s: there is no machine %q", name, kind.Machine())
-		}
-		if len(kind.Plan()) == 0 || kind.Budget() <= 0 {
-			t.Errorf("%s has no steps to show, or no time", name)
-		}
-		used = append(used, kind.Machine())
-		if budget, limit := kind.Budget(), read(t, kind.Machine()).TimeoutSeconds; limit < 2*int(budget.Seconds()) {
-			t.Errorf("%s: the machine is cut off after %d s, before its checks have given up (%s) and said why", name, limit, budget)
+		for _, op := range operationsOf(kind) {
+			if !slices.Contains(statemachines.Names(), op.Machine()) {
+				t.Errorf("%s: there is no machine %q", name, op.Machine())
+				continue
+			}
+			if len(op.Plan()) == 0 || kind.Budget() <= 0 {
+				t.Errorf("%s has no steps to show, or no time", name)
+			}
+			used = append(used, op.Machine())
+			if budget, limit := kind.Budget(), read(t, op.Machine()).TimeoutSeconds; limit < 2*int(budget.Seconds()) {
+				t.Errorf("%s: the machine is cut off after %d s, before its checks have given up (%s) and said why", name, limit, budget)
+			}
 		}
 	}
 	for _, machine := range carryingOut() {
@@ -280,6 +283,17 @@ func TestOperationTypes_HaveAMachineEach(t *testing.T) {
 			t.Errorf("no operation is carried out by %s", machine)
 		}
 	}
+}
+
+// operationsOf gives an operation of a type for each machine that such operations have.
+func operationsOf(kind cluster.OperationType) (ops []cluster.Operation) {
+	if kind != cluster.HealBroker {
+		return []cluster.Operation{{Type: kind}}
+	}
+	for _, remedy := range []cluster.Remedy{cluster.Restart, cluster.Replace, cluster.Grow} {
+		ops = append(ops, cluster.Operation{Type: kind, Heal: &cluster.Heal{Remedy: remedy}})
+	}
+	return ops
 }
 
 // operationTypes reads the constants of type OperationType, so that a new one can't be forgotten here.

@@ -42,7 +42,7 @@ func TestEveryOperation_GoesOnAfterACrashAtAnyStep(t *testing.T) {
 				inBubble(t, func(w *world) {
 					journal := &mortal{Journal: w.journal, left: crashes, out: make(chan struct{})}
 					w.beforeStart = func(op cluster.Operation) {
-						if op.Type.Machine() == o.machine {
+						if op.Machine() == o.machine {
 							w.beforeStart = nil
 							w.restart(journal)
 						}
@@ -84,7 +84,7 @@ func (w *world) diesWithin(op cluster.Operation, journal *mortal) bool {
 			return true
 		case <-time.After(time.Second):
 		}
-		x, err := w.engine.Describe(w.engine.ARN(op.Type.Machine(), op.ExecutionName()))
+		x, err := w.engine.Describe(w.engine.ARN(op.Machine(), op.ExecutionName()))
 		if err == nil && x.Status != asl.Running {
 			return false
 		}

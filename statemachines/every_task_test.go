@@ -150,7 +150,7 @@ func TestEveryTask_OfCreateMayFailAndTheClusterBeDeleted(t *testing.T) {
 // troubleFor makes trouble for a Task of this operation, not for those of operations that come before.
 func (w *world) troubleFor(o operation, task task, t *platformtest.Trouble) {
 	w.beforeStart = func(op cluster.Operation) {
-		if op.Type.Machine() == o.machine {
+		if op.Machine() == o.machine {
 			w.trouble(task.step(), t)
 			w.beforeStart = nil
 		}

@@ -22,15 +22,15 @@ import (
 func (w *world) startAs(op cluster.Operation, name string) string {
 	w.t.Helper()
 	input := op.Input()
-	if err := w.workflows.Start(w.t.Context(), op.Type.Machine(), name, input); err != nil {
+	if err := w.workflows.Start(w.t.Context(), op.Machine(), name, input); err != nil {
 		w.t.Fatal(err)
 	}
-	return w.engine.ARN(op.Type.Machine(), name)
+	return w.engine.ARN(op.Machine(), name)
 }
 
 func (w *world) abort(op cluster.Operation, name string) {
 	w.t.Helper()
-	if err := w.engine.Stop(w.engine.ARN(op.Type.Machine(), name), "Aborted", "stopped by hand"); err != nil {
+	if err := w.engine.Stop(w.engine.ARN(op.Machine(), name), "Aborted", "stopped by hand"); err != nil {
 		w.t.Fatal(err)
 	}
 	time.Sleep(time.Second)

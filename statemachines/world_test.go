@@ -350,7 +350,7 @@ func (w *world) start(op cluster.Operation) {
 	if w.beforeStart != nil {
 		w.beforeStart(op)
 	}
-	err := w.workflows.Start(w.t.Context(), op.Type.Machine(), op.ExecutionName(), op.Input())
+	err := w.workflows.Start(w.t.Context(), op.Machine(), op.ExecutionName(), op.Input())
 	if err != nil && !w.powerMayBeOut {
 		w.t.Fatal(err)
 	}
@@ -381,7 +381,7 @@ func (w *world) trouble(step string, t *platformtest.Trouble) {
 func (w *world) wait(op cluster.Operation) asl.Execution {
 	w.t.Helper()
 	for range 3 * 60 * 60 {
-		x, err := w.engine.Describe(w.engine.ARN(op.Type.Machine(), op.ExecutionName()))
+		x, err := w.engine.Describe(w.engine.ARN(op.Machine(), op.ExecutionName()))
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -399,7 +399,7 @@ func (w *world) wait(op cluster.Operation) asl.Execution {
 func (w *world) path(op cluster.Operation) []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	top := read(w.t, op.Type.Machine()).States
+	top := read(w.t, op.Machine()).States
 	var path []string
 	for _, name := range w.entered[op.ExecutionName()] {
 		if _, ok := top[name]; ok && !slices.Contains(path, name) {

@@ -216,7 +216,7 @@ func (a *API) newOperation(
 // start starts the machine of an operation that is recorded already. The record is the promise: when the start fails, the
 // sweep, which starts every operation without a living execution, makes up for it, so the caller need not know.
 func (a *API) start(ctx context.Context, op cluster.Operation) {
-	if err := a.Workflows.Start(ctx, op.Type.Machine(), op.ExecutionName(), op.Input()); err != nil {
+	if err := a.Workflows.Start(ctx, op.Machine(), op.ExecutionName(), op.Input()); err != nil {
 		slog.WarnContext(ctx, "left the start of an operation to the sweep",
 			"cluster", op.ClusterID, "operation", op.ID, "type", op.Type, "error", err)
 	}

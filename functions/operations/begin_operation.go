@@ -69,7 +69,7 @@ func (s BeginOperation) Run(ctx context.Context, in BeginOperationInput) (BeginO
 		op.Execution = in.Execution
 		op.AttendedAt = s.Now()
 		op.Deadline = op.AttendedAt.Add(op.Type.Budget())
-		op.Steps = op.Type.Plan()
+		op.Steps = op.Plan()
 		return nil
 	})
 	if err != nil {

@@ -54,7 +54,7 @@ func (s EndOperation) Run(ctx context.Context, in EndOperationInput) (EndOperati
 			return errNotHeld
 		case in.Failure != nil:
 			if len(op.Steps) == 0 {
-				op.Steps = op.Type.Plan() // it failed before it began
+				op.Steps = op.Plan() // it failed before it began
 			}
 			op.Fail(c, in.Failure.explain(), s.Now())
 			return nil

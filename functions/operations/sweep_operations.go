@@ -66,7 +66,7 @@ func (s SweepOperations) sweep(ctx context.Context, op cluster.Operation, out *S
 	case !known:
 		slog.InfoContext(ctx, "starting a stranded operation", "cluster", op.ClusterID, "operation", op.ID, "type", op.Type)
 		out.Started++
-		return s.Workflows.Start(ctx, op.Type.Machine(), op.ExecutionName(), op.Input())
+		return s.Workflows.Start(ctx, op.Machine(), op.ExecutionName(), op.Input())
 	case execution.Running:
 		return s.attend(ctx, op)
 	}
@@ -119,5 +119,5 @@ func (s SweepOperations) execution(ctx context.Context, op cluster.Operation) (e
 			return e, known, err
 		}
 	}
-	return s.Workflows.ExecutionNamed(ctx, op.Type.Machine(), op.ExecutionName())
+	return s.Workflows.ExecutionNamed(ctx, op.Machine(), op.ExecutionName())
 }

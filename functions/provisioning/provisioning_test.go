@@ -66,7 +66,7 @@ func openSite(t *testing.T, change func(*cluster.Spec)) *site {
 	}
 	op := cluster.Operation{
 		ID: "op", ClusterID: "c", Type: cluster.CreateCluster, State: cluster.InProgress, Attempt: 1,
-		Deadline: s.now.Add(time.Hour), Steps: cluster.CreateCluster.Plan(),
+		Deadline: s.now.Add(time.Hour), Steps: cluster.Operation{Type: cluster.CreateCluster}.Plan(),
 	}
 	c := cluster.Cluster{
 		ID: "c", Name: "orders", KafkaID: "MkU3OEVBNTcwNTJENDM2Qg", Spec: spec,

@@ -267,13 +267,13 @@ func (w *world) delete(id string) cluster.Operation {
 // run starts an operation's machine, waits for its end, and lets the sweep end what the machine could not.
 func (w *world) run(op cluster.Operation) cluster.Operation {
 	w.t.Helper()
-	if err := w.workflows.Start(w.t.Context(), op.Type.Machine(), op.ExecutionName(), op.Input()); err != nil {
+	if err := w.workflows.Start(w.t.Context(), op.Machine(), op.ExecutionName(), op.Input()); err != nil {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
 	defer cancel()
 	for {
-		x, err := w.engine.Describe(w.engine.ARN(op.Type.Machine(), op.ExecutionName()))
+		x, err := w.engine.Describe(w.engine.ARN(op.Machine(), op.ExecutionName()))
 		if err != nil {
 			w.t.Fatal(err)
 		}

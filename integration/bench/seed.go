@@ -68,7 +68,7 @@ func seedOne(ctx context.Context, platform *local.Platform, name, version string
 	}
 	operation := cluster.Operation{
 		ID: operationID, ClusterID: id, ARN: scope.OperationARN(name, id, operationID),
-		Type: cluster.CreateCluster, State: cluster.InProgress, CreatedAt: now, Attempt: 1, Steps: cluster.CreateCluster.Plan(),
+		Type: cluster.CreateCluster, State: cluster.InProgress, CreatedAt: now, Attempt: 1, Steps: cluster.Operation{Type: cluster.CreateCluster}.Plan(),
 	}
 	if err := platform.Records.CreateCluster(ctx, stored, operation); err != nil {
 		return stored, err

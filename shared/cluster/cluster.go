@@ -36,6 +36,9 @@ type Cluster struct {
 	Ready bool `json:"ready"`
 	// Failure says why a cluster that is not Ready is FAILED; nil when it is not.
 	Failure *Failure `json:"failure,omitempty"`
+
+	// Healing is what people have said about how this cluster is healed.
+	Healing HealingRules `json:"healing,omitzero"`
 }
 
 // ActiveOperation names the operation that holds a cluster.

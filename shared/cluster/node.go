@@ -76,4 +76,6 @@ const (
 type Host struct {
 	ID    string    `json:"id"`
 	State HostState `json:"state,omitempty"`
+	// Impaired says that the platform's own checks of the host fail.
+	Impaired bool `json:"impaired,omitempty"`
 }

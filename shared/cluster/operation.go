@@ -11,15 +11,34 @@ type OperationType string
 const (
 	CreateCluster OperationType = "CREATE_CLUSTER"
 	DeleteCluster OperationType = "DELETE_CLUSTER"
+	// HealBroker heals one node, broker or controller. MSK has no word for it.
+	HealBroker OperationType = "HEAL_BROKER"
 )
 
-// Machine is the state machine that carries out operations of this type.
-func (t OperationType) Machine() string {
-	switch t {
+// Machine is the state machine that carries out the operation.
+func (o Operation) Machine() string {
+	switch o.Type {
 	case CreateCluster:
 		return "create-cluster"
 	case DeleteCluster:
 		return "delete-cluster"
+	case HealBroker:
+		return o.Heal.machine()
+	default:
+		return ""
+	}
+}
+
+func (h *Heal) machine() string {
+	switch {
+	case h == nil:
+		return ""
+	case h.Remedy == Replace:
+		return "replace-broker"
+	case h.Remedy == Restart:
+		return "restart-broker"
+	case h.Remedy == Grow:
+		return "grow-volume"
 	default:
 		return ""
 	}
@@ -28,7 +47,14 @@ func (t OperationType) Machine() string {
 // Budget is how long one attempt may take before its checks give up: several times what it takes on a bad day, the
 // download of Kafka included, and short enough that whoever waits is told. On AWS it is more than twice what one create of
 // a thousand takes, as statemachines models it.
-func (t OperationType) Budget() time.Duration { return 10 * time.Minute }
+//
+// Healing may take longer: a broker that was away has to catch up with all that was written meanwhile.
+func (t OperationType) Budget() time.Duration {
+	if t == HealBroker {
+		return 30 * time.Minute
+	}
+	return 10 * time.Minute
+}
 
 // Steps of operations, in MSK's manner of naming them.
 const (
@@ -38,12 +64,21 @@ const (
 	StepStartKafka  = "START_KAFKA"
 	StepRemoveNodes = "REMOVE_NODES"
 	StepFinalize    = "FINALIZE"
+
+	StepJudge        = "JUDGE"
+	StepFence        = "FENCE_HOST"
+	StepLaunch       = "LAUNCH_HOST"
+	StepRestartKafka = "RESTART_KAFKA"
+	StepGrowVolume   = "GROW_VOLUME"
+	StepCatchUp      = "CATCH_UP"
 )
 
 // Plan lists the steps that operators see, all of them still to come.
-func (t OperationType) Plan() []Step {
+func (o Operation) Plan() []Step {
 	var names []string
-	switch t {
+	switch o.Type {
+	case HealBroker:
+		names = o.Heal.plan()
 	case CreateCluster:
 		names = []string{StepPlan, StepProvision, StepCertify, StepStartKafka, StepFinalize}
 	case DeleteCluster:
@@ -56,6 +91,21 @@ func (t OperationType) Plan() []Step {
 	return steps
 }
 
+func (h *Heal) plan() []string {
+	switch {
+	case h == nil:
+		return nil
+	case h.Remedy == Replace:
+		return []string{StepJudge, StepFence, StepLaunch, StepStartKafka, StepCatchUp, StepFinalize}
+	case h.Remedy == Restart:
+		return []string{StepJudge, StepRestartKafka, StepCatchUp, StepFinalize}
+	case h.Remedy == Grow:
+		return []string{StepGrowVolume, StepStartKafka, StepCatchUp, StepFinalize}
+	default:
+		return nil
+	}
+}
+
 // state is the cluster's state while such an operation holds it.
 func (t OperationType) state() State {
 	switch t {
@@ -63,6 +113,8 @@ func (t OperationType) state() State {
 		return Creating
 	case DeleteCluster:
 		return Deleting
+	case HealBroker:
+		return Healing
 	default:
 		return Updating
 	}
@@ -102,6 +154,9 @@ type Operation struct {
 
 	Steps   []Step   `json:"steps,omitempty"`
 	Failure *Failure `json:"failure,omitempty"`
+
+	// Heal is what a HEAL_BROKER operation is about; nil for every other.
+	Heal *Heal `json:"heal,omitempty"`
 }
 
 // ExecutionName names the execution of the current attempt. The name of an ended execution stays taken for 90 days on

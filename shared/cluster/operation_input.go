@@ -4,9 +4,15 @@ package cluster
 type OperationInput struct {
 	ClusterID   string `json:"clusterId"`
 	OperationID string `json:"operationId"`
+	// NodeID is the node that a HEAL_BROKER operation heals; absent for every other.
+	NodeID int32 `json:"nodeId,omitempty"`
 }
 
 // Input is what the operation's machine starts with.
 func (o Operation) Input() OperationInput {
-	return OperationInput{ClusterID: o.ClusterID, OperationID: o.ID}
+	in := OperationInput{ClusterID: o.ClusterID, OperationID: o.ID}
+	if o.Heal != nil {
+		in.NodeID = o.Heal.NodeID
+	}
+	return in
 }

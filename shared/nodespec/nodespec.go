@@ -25,6 +25,9 @@ const (
 type Spec struct {
 	// Generation counts the specs of this host from 1; a higher one replaces a lower one.
 	Generation int64 `json:"generation"`
+	// Restarts counts the restarts that the control plane has asked for on this host: a Kafka that was started under a
+	// lower count is stopped and started again, whatever else stays the same.
+	Restarts int64 `json:"restarts,omitempty"`
 
 	// Cluster is the cluster's name, for people; ClusterID is Kafka's own id (16 bytes, unpadded URL base64) and is
 	// checked against the volume before anything starts.
@@ -138,6 +141,14 @@ type Heartbeat struct {
 	Brokers []int32 `json:"brokers,omitempty"`
 	// Disk is the log volume as the host sees it.
 	Disk *Disk `json:"disk,omitempty"`
+
+	// SilentSince is since when a Kafka that was a member of its cluster has not answered; nil while it does, and before it
+	// ever has.
+	SilentSince *time.Time `json:"silentSince,omitempty"`
+	// Replication is what a broker knows of the partitions that it leads; nil until it has said so once.
+	Replication *Replication `json:"replication,omitempty"`
+	// Quorum is what the active controller knows of its quorum; nil from every other node.
+	Quorum *Quorum `json:"quorum,omitempty"`
 }
 
 // Process is a running Kafka process.
@@ -145,12 +156,35 @@ type Process struct {
 	PID       int       `json:"pid"`
 	Release   string    `json:"release"`
 	StartedAt time.Time `json:"startedAt"`
+	// HeldSince is since when a signal (SIGSTOP) keeps the process from running; nil while none does.
+	HeldSince *time.Time `json:"heldSince,omitempty"`
 }
 
 // Disk is the size and use of a log volume, in bytes.
 type Disk struct {
 	TotalBytes int64 `json:"totalBytes"`
 	UsedBytes  int64 `json:"usedBytes"`
+	// WriteMillis is what a small synchronous write to the volume took, the median of the last minute's; 0 when not known.
+	WriteMillis int `json:"writeMillis,omitempty"`
+}
+
+// Replication is what a broker knows of the partitions that it leads, and of those that nobody does.
+type Replication struct {
+	// Leads counts the partitions that the broker leads, UnderReplicated those of them of which not every replica is in sync.
+	Leads           int `json:"leads"`
+	UnderReplicated int `json:"underReplicated,omitempty"`
+	// OutOfSync counts, for each other broker, the led partitions of which it has a replica that is not in sync.
+	OutOfSync map[int32]int `json:"outOfSync,omitempty"`
+	// Offline counts the cluster's partitions without a leader, as this broker sees it.
+	Offline int `json:"offline,omitempty"`
+}
+
+// Quorum is what the active controller knows of the voters.
+type Quorum struct {
+	// CaughtUp are the voters that follow the leader closely, itself included; sorted.
+	CaughtUp []int32 `json:"caughtUp"`
+	// Behind are the voters that do not, or have not been heard of lately; sorted.
+	Behind []int32 `json:"behind,omitempty"`
 }
 
 // Mailbox is an agent's whole link to the control plane.

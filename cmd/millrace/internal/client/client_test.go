@@ -170,7 +170,7 @@ func (d *frontDoor) fill(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, err = d.records.ChangeOperation(ctx, c.ID, c.Active.ID, func(c *cluster.Cluster, op *cluster.Operation) error {
-		op.Steps = op.Type.Plan()
+		op.Steps = op.Plan()
 		op.Advance(cluster.StepPlan, 50, "")
 		op.Fail(c, cluster.Failure{Code: "Unavailable", Message: "broker 1: the disk is full"}, time.Now())
 		return nil
