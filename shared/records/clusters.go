@@ -38,7 +38,7 @@ func (r Records) CreateCluster(ctx context.Context, c cluster.Cluster, op cluste
 	if err != nil {
 		return err
 	}
-	err = retryContended(ctx, "the configuration of cluster "+c.Name, func() error {
+	err = r.retryContended(ctx, "the configuration of cluster "+c.Name, func() error {
 		transaction := writes
 		if ref := c.Spec.Configuration; ref != nil {
 			attached, err := r.attach(ctx, *ref)
@@ -98,7 +98,7 @@ func (r Records) AllClusters(ctx context.Context) ([]cluster.Cluster, error) {
 // starts over. An error of change ends it with nothing written.
 func (r Records) ChangeCluster(ctx context.Context, id string, change func(*cluster.Cluster) error) (cluster.Cluster, error) {
 	var c cluster.Cluster
-	err := retryContended(ctx, "cluster "+id, func() error {
+	err := r.retryContended(ctx, "cluster "+id, func() error {
 		var revision int64
 		var err error
 		if c, revision, err = r.cluster(ctx, id); err != nil {

@@ -81,7 +81,7 @@ func (r Records) AppendRevision(
 	ctx context.Context, id string, next func(cluster.Configuration, *cluster.Revision) error,
 ) (cluster.Configuration, error) {
 	var c cluster.Configuration
-	err := retryContended(ctx, "configuration "+id, func() error {
+	err := r.retryContended(ctx, "configuration "+id, func() error {
 		var revision int64
 		var err error
 		if c, revision, err = r.configuration(ctx, id); err != nil {
@@ -108,7 +108,7 @@ func (r Records) AppendRevision(
 // ForgetConfiguration removes a configuration with its revisions, unless allowed objects. What allowed sees of the clusters
 // holds until the configuration is gone: whoever attaches it in between (see CreateCluster) makes this start over.
 func (r Records) ForgetConfiguration(ctx context.Context, id string, allowed func(cluster.Configuration) error) error {
-	err := retryContended(ctx, "configuration "+id, func() error {
+	err := r.retryContended(ctx, "configuration "+id, func() error {
 		c, revision, err := r.configuration(ctx, id)
 		if err != nil {
 			return err

@@ -20,7 +20,11 @@ const (
 
 // retryContended runs a read-change-write until it does not meet a Conflict with another writer. One that never wins is
 // Unavailable: the caller asked for nothing wrong, and the same call succeeds when fewer write.
-func retryContended(ctx context.Context, record string, change func() error) error {
+func (r Records) retryContended(ctx context.Context, record string, change func() error) error {
+	jitter := r.Jitter
+	if jitter == nil {
+		jitter = func(_ context.Context, upTo time.Duration) time.Duration { return rand.N(upTo) }
+	}
 	upTo := firstPause
 	for range contended {
 		err := change()
@@ -28,7 +32,7 @@ func retryContended(ctx context.Context, record string, change func() error) err
 			return err
 		}
 		select {
-		case <-time.After(rand.N(upTo)):
+		case <-time.After(jitter(ctx, upTo)):
 		case <-ctx.Done():
 			return fault.New(fault.Unavailable, "%s is changed by many at once: %w", record, ctx.Err())
 		}

@@ -42,7 +42,7 @@ func (r Records) AccessKeys(ctx context.Context) ([]accesskey.Key, error) {
 func (r Records) ReplaceAccessKey(
 	ctx context.Context, id string, replace func(old *accesskey.Key) (accesskey.Key, error),
 ) (old, replacement accesskey.Key, err error) {
-	err = retryContended(ctx, "access key "+id, func() error {
+	err = r.retryContended(ctx, "access key "+id, func() error {
 		var revision int64
 		var err error
 		if old, revision, err = get[accesskey.Key](ctx, r.Table, accessKey(id)); err != nil {

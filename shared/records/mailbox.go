@@ -77,7 +77,7 @@ func (r Records) Spec(ctx context.Context, hostID string) (nodespec.Spec, error)
 
 // PutSpec writes the node spec of a host, unless one of the same or a higher generation is there.
 func (r Records) PutSpec(ctx context.Context, hostID string, spec nodespec.Spec) error {
-	return retryContended(ctx, "spec of host "+hostID, func() error {
+	return r.retryContended(ctx, "spec of host "+hostID, func() error {
 		condition := IfAbsent()
 		old, revision, err := get[nodespec.Spec](ctx, r.Table, r.specKey(hostID))
 		switch {

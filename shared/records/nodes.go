@@ -47,7 +47,7 @@ func (r Records) ChangeNode(
 	ctx context.Context, clusterID string, id int32, change func(*cluster.Node) error,
 ) (cluster.Node, error) {
 	var n cluster.Node
-	err := retryContended(ctx, fmt.Sprintf("node %d of cluster %s", id, clusterID), func() error {
+	err := r.retryContended(ctx, fmt.Sprintf("node %d of cluster %s", id, clusterID), func() error {
 		var revision int64
 		var err error
 		if n, revision, err = get[cluster.Node](ctx, r.Table, nodeKey(clusterID, id)); err != nil {

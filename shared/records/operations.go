@@ -62,7 +62,7 @@ func (r Records) ChangeOperation(
 ) (cluster.Cluster, cluster.Operation, error) {
 	var c cluster.Cluster
 	var op cluster.Operation
-	err := retryContended(ctx, "operation "+id, func() error {
+	err := r.retryContended(ctx, "operation "+id, func() error {
 		var cRevision, opRevision int64
 		var err error
 		if c, cRevision, err = r.cluster(ctx, clusterID); err != nil {
@@ -84,7 +84,7 @@ func (r Records) StartOperation(
 	ctx context.Context, clusterID string, op cluster.Operation, admit func(*cluster.Cluster) error,
 ) (cluster.Cluster, error) {
 	var c cluster.Cluster
-	err := retryContended(ctx, "cluster "+clusterID, func() error {
+	err := r.retryContended(ctx, "cluster "+clusterID, func() error {
 		var revision int64
 		var err error
 		if c, revision, err = r.cluster(ctx, clusterID); err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Records reads and writes the nouns.
@@ -12,6 +13,9 @@ type Records struct {
 	Table Table
 	// HostRole is the id of the IAM role that all hosts have; empty where hosts have no roles.
 	HostRole string
+	// Jitter, where it is set, decides how long one that has lost a race for a record waits before it tries again, less than
+	// upTo; chance decides otherwise.
+	Jitter func(ctx context.Context, upTo time.Duration) time.Duration
 }
 
 const pageSize = 200
