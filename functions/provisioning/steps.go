@@ -63,6 +63,8 @@ func Steps(d Deps) serve.Steps {
 		"CheckNodesJoined":   serve.New(CheckNodesJoined{r, r, p.Addresses, progress, d.Now}.Run),
 		"SealVolumes":        serve.New(SealVolumes{r}.Run),
 
+		"RenewKafkaAccess": serve.New(RenewKafkaAccess{r, p.Secrets, d.Now}.Run),
+
 		"PlanTeardown":     serve.New(PlanTeardown{r, progress}.Run),
 		"RetireHost":       serve.New(RetireHost{r, p.Hosts}.Run),
 		"CheckHostRetired": serve.New(CheckHostRetired{r, p.Hosts, progress, d.Now}.Run),

@@ -111,6 +111,27 @@ func (a Authority) Sign(request string, subject Subject, now time.Time) (chain s
 	if err := parsed.CheckSignature(); err != nil {
 		return "", fault.New(fault.Invalid, "the signing request is not signed by its own key: %w", err)
 	}
+	return a.sign(parsed.PublicKey, subject, certificateLife, now)
+}
+
+// Issue makes a private key and a chain for it (both PEM) that is valid for life: for the control plane itself, which has no
+// host to keep a key on.
+func (a Authority) Issue(subject Subject, life time.Duration, now time.Time) (chain, key string, err error) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return "", "", fmt.Errorf("make key: %w", err)
+	}
+	if chain, err = a.sign(private.Public(), subject, life, now); err != nil {
+		return "", "", err
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return "", "", fmt.Errorf("encode key: %w", err)
+	}
+	return chain, encode("PRIVATE KEY", pkcs8), nil
+}
+
+func (a Authority) sign(public crypto.PublicKey, subject Subject, life time.Duration, now time.Time) (chain string, err error) {
 	serial, err := newSerial()
 	if err != nil {
 		return "", err
@@ -119,7 +140,7 @@ func (a Authority) Sign(request string, subject Subject, now time.Time) (chain s
 		SerialNumber: serial,
 		Subject:      pkix.Name{CommonName: subject.CommonName},
 		NotBefore:    now.Add(-clockSkew),
-		NotAfter:     now.Add(certificateLife),
+		NotAfter:     now.Add(life),
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
@@ -130,7 +151,7 @@ func (a Authority) Sign(request string, subject Subject, now time.Time) (chain s
 			template.DNSNames = append(template.DNSNames, name)
 		}
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, parsed.PublicKey, a.key)
+	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, public, a.key)
 	if err != nil {
 		return "", fmt.Errorf("sign: %w", err)
 	}

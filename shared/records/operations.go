@@ -129,6 +129,7 @@ func (r Records) ForgetCluster(ctx context.Context, id string) error {
 		return err
 	}
 	last := []Write{
+		{Key: kafkaAccessKey(id), Delete: true},
 		{Key: clusterKey(c.Name), Delete: true},
 		{Key: clusterNameKey(id), Delete: true},
 	}

@@ -1,0 +1,87 @@
+package provisioning
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/millrace/millrace/shared/authority"
+	"github.com/millrace/millrace/shared/brokerconfig"
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/fault"
+	"github.com/millrace/millrace/shared/records"
+)
+
+// RenewKafkaAccess sees to it that the functions that talk to Kafka can: they run where no secret store can be reached, so
+// what they show to brokers lies in the records, and does not live long.
+type RenewKafkaAccess struct {
+	Records interface {
+		Cluster(ctx context.Context, id string) (cluster.Cluster, error)
+		KafkaAccess(ctx context.Context, clusterID string) (records.KafkaAccess, error)
+		PutKafkaAccess(ctx context.Context, clusterID string, a records.KafkaAccess) error
+	}
+	Secrets interface {
+		Secret(ctx context.Context, name string) (string, error)
+	}
+	Now func() time.Time
+}
+
+// RenewKafkaAccessInput names the cluster.
+type RenewKafkaAccessInput struct {
+	ClusterID string `json:"clusterId"`
+}
+
+// A certificate of the control plane lives a day, and is renewed when half of that is left: no operation lasts as long.
+const (
+	accessLife  = 24 * time.Hour
+	renewAccess = accessLife / 2
+)
+
+// Run leaves an access alone that is good for long enough.
+func (s RenewKafkaAccess) Run(ctx context.Context, in RenewKafkaAccessInput) (Empty, error) {
+	c, err := s.Records.Cluster(ctx, in.ClusterID)
+	if err != nil {
+		return Empty{}, fmt.Errorf("load cluster: %w", err)
+	}
+	last, err := s.Records.KafkaAccess(ctx, c.ID)
+	switch {
+	case err == nil && (last.Ends.IsZero() || s.Now().Add(renewAccess).Before(last.Ends)):
+		return Empty{}, nil
+	case err != nil && !fault.Is(err, fault.NotFound):
+		return Empty{}, err
+	}
+	access, err := s.access(ctx, c)
+	if err != nil {
+		return Empty{}, err
+	}
+	if err := s.Records.PutKafkaAccess(ctx, c.ID, access); err != nil {
+		return Empty{}, err
+	}
+	slog.InfoContext(ctx, "renewed the access to Kafka", "cluster", c.ID, "ends", access.Ends)
+	return Empty{}, nil
+}
+
+func (s RenewKafkaAccess) access(ctx context.Context, c cluster.Cluster) (records.KafkaAccess, error) {
+	if needsPassword(c) {
+		password, err := s.Secrets.Secret(ctx, passwordName(c.ID))
+		if err != nil {
+			return records.KafkaAccess{}, fmt.Errorf("read the internal password of %s: %w", c.ID, err)
+		}
+		return records.KafkaAccess{User: brokerconfig.InternalUser, Password: password}, nil
+	}
+	pair, err := s.Secrets.Secret(ctx, authorityName(c.ID))
+	if err != nil {
+		return records.KafkaAccess{}, fmt.Errorf("read the authority of %s: %w", c.ID, err)
+	}
+	signer, err := authority.Load(pair)
+	if err != nil {
+		return records.KafkaAccess{}, err
+	}
+	now := s.Now()
+	chain, key, err := signer.Issue(authority.Subject{CommonName: brokerconfig.InternalUser}, accessLife, now)
+	if err != nil {
+		return records.KafkaAccess{}, fmt.Errorf("issue a certificate of %s: %w", c.ID, err)
+	}
+	return records.KafkaAccess{Certificate: chain, Key: key, Ends: now.Add(accessLife)}, nil
+}
