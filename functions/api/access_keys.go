@@ -56,7 +56,7 @@ func (a *API) issueKey(ctx context.Context, _ string, in issueKeyInput) (any, er
 	if !in.Role.Valid() {
 		return nil, mskapi.BadRequest("role", "A role is one of %v, not %q.", accesskey.Roles(), in.Role)
 	}
-	if err := keyDescriptionIsValid(in.Description); err != nil {
+	if err := oneLineIsValid("description", in.Description, maxKeyDescription); err != nil {
 		return nil, err
 	}
 	a.forgetEndedKeys(ctx)
@@ -171,13 +171,14 @@ func noSuchKey(id string) error {
 	return mskapi.NotFound("", "There is no access key %s that was issued here.", id)
 }
 
-func keyDescriptionIsValid(text string) error {
-	if n := utf8.RuneCountInString(text); n > maxKeyDescription {
-		return mskapi.BadRequest("description", "A description has at most %d characters, not %d.", maxKeyDescription, n)
+// oneLineIsValid refuses text that a person's terminal should not be shown.
+func oneLineIsValid(member, text string, most int) error {
+	if n := utf8.RuneCountInString(text); n > most {
+		return mskapi.BadRequest(member, "A %s has at most %d characters, not %d.", member, most, n)
 	}
 	for _, r := range text {
 		if !unicode.IsPrint(r) {
-			return mskapi.BadRequest("description", "A description is one line of printable text.")
+			return mskapi.BadRequest(member, "A %s is one line of printable text.", member)
 		}
 	}
 	return nil

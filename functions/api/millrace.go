@@ -19,14 +19,20 @@ import (
 
 // millracePrefix is where everything lives that MSK lacks, with the same authentication and the same errors:
 //
-//	GET    /millrace/v1/clusters              {clusters: [clusterView]}, by name
-//	GET    /millrace/v1/clusters/{arn}        clusterView
-//	GET    /millrace/v1/clusters/{arn}/ca     {certificate}: the PEM certificate that clients of the cluster trust
-//	POST   /millrace/v1/clusters/{arn}/resume clusterView, of a cluster whose failed create was started again
-//	GET    /millrace/v1/keys                  {keys: [accessKeyView]}, oldest first
-//	POST   /millrace/v1/keys                  issuedView, of {role, description}
-//	DELETE /millrace/v1/keys/{id}             accessKeyView, of a key that holds no more
-//	POST   /millrace/v1/keys/{id}/rotate      issuedView, of {endAfterSeconds}
+//	GET    /millrace/v1/clusters                      {clusters: [clusterView]}, by name
+//	GET    /millrace/v1/clusters/{arn}                clusterView
+//	GET    /millrace/v1/clusters/{arn}/ca             {certificate}: the PEM certificate that clients of the cluster trust
+//	POST   /millrace/v1/clusters/{arn}/resume         clusterView, of a cluster whose failed create was started again
+//	GET    /millrace/v1/clusters/{arn}/health         healthView
+//	GET    /millrace/v1/clusters/{arn}/heals          {heals: [healView]}, newest first
+//	POST   /millrace/v1/clusters/{arn}/heal-allowance healthView, of {forSeconds}; 0 takes an allowance back
+//	PUT    /millrace/v1/clusters/{arn}/healing        healthView, of {maxVolumeGiB}
+//	POST   /millrace/v1/clusters/{arn}/maintenance    healthView, of {nodeId, forSeconds, reason}; of all nodes without nodeId
+//	DELETE /millrace/v1/clusters/{arn}/maintenance    healthView, of {nodeId}
+//	GET    /millrace/v1/keys                          {keys: [accessKeyView]}, oldest first
+//	POST   /millrace/v1/keys                          issuedView, of {role, description}
+//	DELETE /millrace/v1/keys/{id}                     accessKeyView, of a key that holds no more
+//	POST   /millrace/v1/keys/{id}/rotate              issuedView, of {endAfterSeconds}
 const millracePrefix = "/millrace/v1/"
 
 // millraceRoutes match the decoded path, and name the role that each takes. The longer come first, because an ARN may hold
@@ -41,6 +47,12 @@ var millraceRoutes = []struct {
 	{"MillraceListClusters", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters()$`), plain((*API).viewClusters)},
 	{"MillraceDescribeAuthority", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/(.+)/ca$`), plain((*API).viewAuthority)},
 	{"MillraceResumeCluster", operator, http.MethodPost, regexp.MustCompile(`^/millrace/v1/clusters/(.+)/resume$`), plain((*API).resume)},
+	{"MillraceDescribeHealth", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/(.+)/health$`), plain((*API).viewHealth)},
+	{"MillraceListHeals", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/(.+)/heals$`), plain((*API).viewHeals)},
+	{"MillraceAllowHealing", operator, http.MethodPost, regexp.MustCompile(`^/millrace/v1/clusters/(.+)/heal-allowance$`), withBody((*API).allowHealing)},
+	{"MillraceLimitHealing", operator, http.MethodPut, regexp.MustCompile(`^/millrace/v1/clusters/(.+)/healing$`), withBody((*API).limitHealing)},
+	{"MillraceBeginMaintenance", operator, http.MethodPost, regexp.MustCompile(`^/millrace/v1/clusters/(.+)/maintenance$`), withBody((*API).beginMaintenance)},
+	{"MillraceEndMaintenance", operator, http.MethodDelete, regexp.MustCompile(`^/millrace/v1/clusters/(.+)/maintenance$`), withBody((*API).endMaintenance)},
 	{"MillraceDescribeCluster", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/(.+)$`), plain((*API).viewCluster)},
 	{"MillraceListKeys", admin, http.MethodGet, regexp.MustCompile(`^/millrace/v1/keys()$`), plain((*API).viewKeys)},
 	{"MillraceIssueKey", admin, http.MethodPost, regexp.MustCompile(`^/millrace/v1/keys()$`), withBody((*API).issueKey)},
@@ -128,6 +140,9 @@ type clusterView struct {
 	InCluster    bool   // whether brokers talk to each other over TLS
 	CreatedAt    time.Time
 	Nodes        []nodeView // brokers first
+	// Breaker and Maintenance are as in healthView.
+	Breaker     string
+	Maintenance []maintenanceView
 	// Operation is the one that holds the cluster or, when none does, the last one.
 	Operation *operationView
 }
@@ -148,6 +163,8 @@ type nodeView struct {
 	State  string
 	Reason string
 	SeenAt *time.Time // of the last heartbeat
+	// Health is what the last look at the node gave; left out while nobody has looked.
+	Health *findingView
 }
 
 type operationView struct {
@@ -201,12 +218,14 @@ func (a *API) view(ctx context.Context, c cluster.Cluster) (clusterView, error) 
 		VolumeGiB:    c.Spec.VolumeGiB,
 		InCluster:    c.Spec.InCluster,
 		CreatedAt:    c.CreatedAt,
+		Maintenance:  viewMaintenance(c, a.Now()),
 	}
-	nodes, err := a.Records.Nodes(ctx, c.ID)
+	h, err := a.lastLook(ctx, c.ID)
 	if err != nil {
 		return view, err
 	}
-	if view.Nodes, err = convert(nodes, func(n cluster.Node) (nodeView, error) { return a.viewNode(ctx, n) }); err != nil {
+	view.Breaker = h.Breaker
+	if view.Nodes, err = a.viewNodes(ctx, c, h); err != nil {
 		return view, err
 	}
 	operations, err := a.allOperations(ctx, c.ID)
@@ -219,6 +238,20 @@ func (a *API) view(ctx context.Context, c cluster.Cluster) (clusterView, error) 
 		}
 	}
 	return view, nil
+}
+
+func (a *API) viewNodes(ctx context.Context, c cluster.Cluster, h cluster.Health) ([]nodeView, error) {
+	nodes, err := a.Records.Nodes(ctx, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	return convert(nodes, func(n cluster.Node) (nodeView, error) {
+		view, err := a.viewNode(ctx, n)
+		if f, ok := h.Of(n.ID); ok {
+			view.Health = viewFinding(f)
+		}
+		return view, err
+	})
 }
 
 func (a *API) viewNode(ctx context.Context, n cluster.Node) (nodeView, error) {

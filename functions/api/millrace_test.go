@@ -38,6 +38,7 @@ func TestMillraceClusters_ShowWhatEachNodeAndStepWaitsFor(t *testing.T) {
 	want := `{
 		"name": "orders", "arn": "` + c.ARN + `", "state": "CREATING", "version": "` + c.Version + `",
 		"kafkaVersion": "4.1.x.kraft", "instanceType": "kafka.m7g.large", "volumeGiB": 100, "inCluster": true,
+		"maintenance": [],
 		"nodes": [
 			{"id": 1, "role": "broker", "zone": "zone-a", "address": "b-1.test", "host": "host-1", "state": "launched"},
 			{"id": 2, "role": "broker", "zone": "zone-b", "address": "b-2.test", "host": "host-2", "state": "failing",

@@ -58,6 +58,57 @@ func (c Client) Resume(ctx context.Context, arn string) (Cluster, error) {
 	return answer, err
 }
 
+// Health gives the verdict over each node of a cluster, and what keeps it from being healed.
+func (c Client) Health(ctx context.Context, arn string) (Health, error) {
+	return c.healing(ctx, http.MethodGet, arn, "health", nil)
+}
+
+// Heals lists what was healed of a cluster, the newest first.
+func (c Client) Heals(ctx context.Context, arn string) ([]Heal, error) {
+	var answer struct{ Heals []Heal }
+	err := c.call(ctx, http.MethodGet, "clusters/"+escape(arn)+"/heals", nil, &answer)
+	return answer.Heals, err
+}
+
+// AllowHealing lets a cluster be healed for a while although the circuit breaker is open; no time at all takes that back.
+func (c Client) AllowHealing(ctx context.Context, arn string, lasts time.Duration) (Health, error) {
+	return c.healing(ctx, http.MethodPost, arn, "heal-allowance", struct {
+		ForSeconds int64 `json:"forSeconds"`
+	}{seconds(lasts)})
+}
+
+// LimitHealing says up to which size full log volumes of a cluster are grown; 0 means not at all.
+func (c Client) LimitHealing(ctx context.Context, arn string, maxVolumeGiB int) (Health, error) {
+	return c.healing(ctx, http.MethodPut, arn, "healing", struct {
+		MaxVolumeGiB int `json:"maxVolumeGiB"`
+	}{maxVolumeGiB})
+}
+
+// BeginMaintenance keeps healing away from a node for a while, or from the whole cluster where node is 0.
+func (c Client) BeginMaintenance(ctx context.Context, arn string, node int32, lasts time.Duration, reason string) (Health, error) {
+	return c.healing(ctx, http.MethodPost, arn, "maintenance", struct {
+		NodeID     int32  `json:"nodeId,omitempty"`
+		ForSeconds int64  `json:"forSeconds"`
+		Reason     string `json:"reason,omitempty"`
+	}{node, seconds(lasts), reason})
+}
+
+// EndMaintenance ends the window of a node, or that of the whole cluster where node is 0.
+func (c Client) EndMaintenance(ctx context.Context, arn string, node int32) (Health, error) {
+	return c.healing(ctx, http.MethodDelete, arn, "maintenance", struct {
+		NodeID int32 `json:"nodeId,omitempty"`
+	}{node})
+}
+
+func (c Client) healing(ctx context.Context, method, arn, what string, ask any) (Health, error) {
+	var answer Health
+	err := c.call(ctx, method, "clusters/"+escape(arn)+"/"+what, ask, &answer)
+	return answer, err
+}
+
+// seconds rounds up, so that the least there is does not become none.
+func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
+
 // Keys lists the access keys that were issued and hold, oldest first.
 func (c Client) Keys(ctx context.Context) ([]AccessKey, error) {
 	var answer struct{ Keys []AccessKey }

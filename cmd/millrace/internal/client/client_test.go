@@ -127,6 +127,7 @@ func TestClient_ReadsEverythingThatTheAPISays(t *testing.T) {
 	for path, value := range map[string]any{
 		"name": c.Name, "arn": c.ARN, "state": c.State, "failure": c.Failure, "version": c.Version,
 		"kafkaVersion": c.KafkaVersion, "createdAt": c.CreatedAt, "nodes": c.Nodes, "operation": c.Operation,
+		"breaker": c.Breaker, "maintenance": c.Maintenance,
 	} {
 		if reflect.ValueOf(value).IsZero() {
 			t.Errorf("%s is empty", path)
@@ -134,6 +135,7 @@ func TestClient_ReadsEverythingThatTheAPISays(t *testing.T) {
 	}
 	for name, structure := range map[string]any{
 		"failure": *c.Failure, "node": c.Nodes[0], "operation": *c.Operation, "step": c.Operation.Steps[0],
+		"health": *c.Nodes[0].Health, "maintenance": c.Maintenance[0],
 	} {
 		v := reflect.ValueOf(structure)
 		for i := range v.NumField() {
@@ -169,7 +171,18 @@ func (d *frontDoor) fill(t *testing.T) {
 	if err := d.records.PutBeat(ctx, "h-1", beat); err != nil {
 		t.Fatal(err)
 	}
+	looked, err := json.Marshal(cluster.Health{ClusterID: c.ID, LookedAt: time.Now(), Breaker: "2 nodes are sick", Findings: []cluster.Finding{{
+		NodeID: 1, Role: cluster.Broker, Host: "h-1", Condition: cluster.DiskFull, Since: time.Now(), Reason: "99 % are used",
+		Remedy: cluster.Grow, Waits: "the volume is grown already", Advice: "free space",
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.records.Table.Write(ctx, records.Write{Key: records.Key{Partition: "health", Sort: c.ID}, Body: looked}); err != nil {
+		t.Fatal(err)
+	}
 	_, _, err = d.records.ChangeOperation(ctx, c.ID, c.Active.ID, func(c *cluster.Cluster, op *cluster.Operation) error {
+		c.Healing.Maintain(cluster.MaintenanceWindow{NodeID: 1, Since: time.Now(), Until: time.Now().Add(time.Hour), Reason: "new disk"})
 		op.Steps = op.Plan()
 		op.Advance(cluster.StepPlan, 50, "")
 		op.Fail(c, cluster.Failure{Code: "Unavailable", Message: "broker 1: the disk is full"}, time.Now())
@@ -178,6 +191,75 @@ func (d *frontDoor) fill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestClient_ReadsEverythingThatTheAPISaysOfHealing(t *testing.T) {
+	d := open(t)
+	arn := d.create(t)
+	d.fill(t)
+	strictly := func(into any) {
+		t.Helper()
+		strict := json.NewDecoder(bytes.NewReader(d.answered.Bytes()))
+		strict.DisallowUnknownFields()
+		if err := strict.Decode(into); err != nil {
+			t.Errorf("the API says more than the client knows: %v", err)
+		}
+	}
+	h, err := d.AllowHealing(t.Context(), arn, time.Hour)
+	if err != nil || h.AllowedUntil == nil {
+		t.Errorf("allowed %+v, %v", h, err)
+	}
+	if h, err = d.LimitHealing(t.Context(), arn, 200); err != nil || h.MaxVolumeGiB != 200 {
+		t.Errorf("limited %+v, %v", h, err)
+	}
+	if h, err = d.BeginMaintenance(t.Context(), arn, 0, 100*time.Millisecond, "new disks"); err != nil || len(h.Maintenance) != 2 ||
+		h.Maintenance[0].NodeID != 0 || h.Maintenance[0].Reason != "new disks" || h.Maintenance[0].Until.Sub(h.Maintenance[0].Since) != time.Second {
+		t.Errorf("began %+v, %v", h, err)
+	}
+	if h, err = d.EndMaintenance(t.Context(), arn, 1); err != nil || len(h.Maintenance) > 1 {
+		t.Errorf("ended %+v, %v", h, err)
+	}
+	op := d.heal(t)
+	if h, err = d.Health(t.Context(), arn); err != nil || h.State != cluster.Healing || h.LookedAt == nil || h.Breaker == "" ||
+		len(h.Nodes) != 1 || !h.Nodes[0].Health.Sick() || h.Nodes[0].String() != "broker 1" {
+		t.Errorf("read %+v, %v", h, err)
+	}
+	strictly(&client.Health{})
+	heals, err := d.Heals(t.Context(), arn)
+	if err != nil || len(heals) != 1 || heals[0].Operation.ID != op || !reflect.DeepEqual(heals[0], *h.Heal) || heals[0].String() != "broker 1" {
+		t.Errorf("listed %+v, %v; under way is %+v", heals, err, h.Heal)
+	}
+	strictly(&struct{ Heals []client.Heal }{})
+	v := reflect.ValueOf(heals[0])
+	for i := range v.NumField() {
+		if v.Field(i).IsZero() {
+			t.Errorf("heal.%s is empty", v.Type().Field(i).Name)
+		}
+	}
+	if h, err = d.AllowHealing(t.Context(), arn, 0); err != nil || h.AllowedUntil != nil {
+		t.Errorf("taken back: %+v, %v", h, err)
+	}
+}
+
+// heal has a healing operation hold the only cluster.
+func (d *frontDoor) heal(t *testing.T) (id string) {
+	t.Helper()
+	all, err := d.records.AllClusters(t.Context())
+	if err != nil || len(all) != 1 {
+		t.Fatalf("%d clusters, %v; want one", len(all), err)
+	}
+	op := cluster.Operation{ID: "op-1", ClusterID: all[0].ID, Type: cluster.HealBroker, State: cluster.Pending, Attempt: 1, Heal: &cluster.Heal{
+		NodeID: 1, Role: cluster.Broker, Remedy: cluster.Grow, Condition: cluster.DiskFull, Reason: "99 % are used", Since: time.Now(),
+		Host: "h-1", Launch: 1, VolumeGiB: 110,
+	}}
+	op.Steps = op.Plan()
+	if _, err := d.records.StartOperation(t.Context(), op.ClusterID, op, func(c *cluster.Cluster) error {
+		c.Active = &cluster.ActiveOperation{ID: op.ID, Type: op.Type}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return op.ID
 }
 
 func TestClient_ResumesAFailedCluster(t *testing.T) {

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/millrace/millrace/shared/accesskey"
@@ -20,6 +21,9 @@ type Cluster struct {
 	InCluster    bool          `json:"inCluster"`    // whether brokers talk to each other over TLS
 	CreatedAt    time.Time     `json:"createdAt"`
 	Nodes        []Node        `json:"nodes"` // brokers first
+	// Breaker says why only the proven dead are replaced at the moment; empty while the circuit breaker is closed.
+	Breaker     string        `json:"breaker,omitempty"`
+	Maintenance []Maintenance `json:"maintenance"` // that is in force
 	// Operation is the one that holds the cluster or, when none does, the last one.
 	Operation *Operation `json:"operation,omitempty"`
 }
@@ -41,7 +45,12 @@ type Node struct {
 	State  string     `json:"state"`
 	Reason string     `json:"reason,omitempty"` // what the node waits for or fails of
 	SeenAt *time.Time `json:"seenAt,omitempty"` // of the last heartbeat
+	// Health is what the last look at the node gave; nil while nobody has looked.
+	Health *Finding `json:"health,omitempty"`
 }
+
+// String names the node as an operator would: broker 2, controller 1001.
+func (n Node) String() string { return fmt.Sprintf("%s %d", n.Role, n.ID) }
 
 // Operation is a change of a cluster, with how far it got.
 type Operation struct {
@@ -74,6 +83,62 @@ func (o Operation) CurrentStep() (Step, bool) {
 	}
 	return Step{}, false
 }
+
+// Health is how a cluster fares, and what is done about it.
+type Health struct {
+	Name  string        `json:"name"`
+	ARN   string        `json:"arn"`
+	State cluster.State `json:"state"`
+	// LookedAt is when somebody last looked at the cluster, give or take a minute while nothing changes.
+	LookedAt *time.Time `json:"lookedAt,omitempty"`
+	Nodes    []Node     `json:"nodes"` // brokers first, each with its verdict
+	// Breaker says why only the proven dead are replaced at the moment; empty while the circuit breaker is closed.
+	Breaker string `json:"breaker,omitempty"`
+	// AllowedUntil is until when the breaker does not count, because a person said so.
+	AllowedUntil *time.Time `json:"allowedUntil,omitempty"`
+	// MaxVolumeGiB is up to which size a full log volume is grown; 0 means that none is.
+	MaxVolumeGiB int           `json:"maxVolumeGiB"`
+	Maintenance  []Maintenance `json:"maintenance"`    // that is in force
+	Heal         *Heal         `json:"heal,omitempty"` // that is under way
+}
+
+// Finding is the verdict over a node.
+type Finding struct {
+	Condition cluster.Condition `json:"condition"`
+	Since     time.Time         `json:"since"`
+	Host      string            `json:"host,omitempty"`   // the one that was looked at
+	Reason    string            `json:"reason,omitempty"` // what was seen
+	Remedy    cluster.Remedy    `json:"remedy,omitempty"`
+	Waits     string            `json:"waits,omitempty"`  // what keeps the remedy from being applied
+	Advice    string            `json:"advice,omitempty"` // what a person can do
+}
+
+// Sick tells whether something is wrong with the node, as far as is known.
+func (f *Finding) Sick() bool { return f != nil && cluster.Finding{Condition: f.Condition}.Sick() }
+
+// Maintenance keeps healing away until it ends.
+type Maintenance struct {
+	NodeID int32     `json:"nodeId,omitempty"` // 0 for the whole cluster
+	Since  time.Time `json:"since"`
+	Until  time.Time `json:"until"`
+	Reason string    `json:"reason,omitempty"`
+}
+
+// Heal is the healing of one node, which is an operation.
+type Heal struct {
+	NodeID    int32             `json:"nodeId"`
+	Role      cluster.Role      `json:"role"`
+	Condition cluster.Condition `json:"condition"`
+	Since     time.Time         `json:"since"` // when the node was first found in that condition
+	Reason    string            `json:"reason,omitempty"`
+	Remedy    cluster.Remedy    `json:"remedy,omitempty"`
+	Host      string            `json:"host,omitempty"`      // that was found sick
+	VolumeGiB int               `json:"volumeGiB,omitempty"` // that the volume is to have, where it grows
+	Operation Operation         `json:"operation"`
+}
+
+// String names the node that is healed: broker 2.
+func (h Heal) String() string { return fmt.Sprintf("%s %d", h.Role, h.NodeID) }
 
 // AccessKey is an access key that was issued, without its secret.
 type AccessKey struct {

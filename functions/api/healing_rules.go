@@ -1,0 +1,64 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/mskapi"
+)
+
+const (
+	// usualAllowance is how long healing is allowed, whatever the circuit breaker says, when nobody says.
+	usualAllowance   = time.Hour
+	longestAllowance = 24 * time.Hour
+
+	// maxVolumeGiB is how large MSK's brokers may be.
+	maxVolumeGiB = 16384
+)
+
+type healAllowanceInput struct {
+	ForSeconds *int64 // an hour when it is left out; 0 takes an allowance back
+}
+
+// allowHealing lets a cluster be healed for a while although the circuit breaker is open, because a person has looked.
+func (a *API) allowHealing(ctx context.Context, arn string, in healAllowanceInput) (any, error) {
+	var lasts time.Duration
+	if in.ForSeconds == nil || *in.ForSeconds != 0 {
+		var err error
+		if lasts, err = spell("An allowance lasts", in.ForSeconds, usualAllowance, longestAllowance); err != nil {
+			return nil, err
+		}
+	}
+	now := a.now()
+	return a.changeHealing(ctx, arn, func(c *cluster.Cluster) error {
+		c.Healing.AllowedUntil = time.Time{}
+		if lasts > 0 {
+			c.Healing.AllowedUntil = now.Add(lasts)
+		}
+		slog.InfoContext(ctx, "allowed healing", "cluster", c.ID, "until", c.Healing.AllowedUntil, "by", callOf(ctx).caller.name)
+		return nil
+	})
+}
+
+type healingInput struct {
+	MaxVolumeGiB *int // 0: no volume is grown
+}
+
+// limitHealing says up to which size full log volumes of a cluster are grown.
+func (a *API) limitHealing(ctx context.Context, arn string, in healingInput) (any, error) {
+	most := in.MaxVolumeGiB
+	if most == nil {
+		return nil, mskapi.BadRequest("maxVolumeGiB", "The size is missing up to which a full volume is grown, in GiB; 0 means that none is.")
+	}
+	return a.changeHealing(ctx, arn, func(c *cluster.Cluster) error {
+		if size := c.Spec.VolumeGiB; *most != 0 && *most <= size || *most > maxVolumeGiB {
+			return mskapi.BadRequest("maxVolumeGiB", "Volumes of %s have %d GiB: they can be let grow up to %d to %d GiB, or not at all by 0, not up to %d.",
+				c.Name, size, size+1, maxVolumeGiB, *most)
+		}
+		c.Healing.MaxVolumeGiB = *most
+		slog.InfoContext(ctx, "limited the growth of volumes", "cluster", c.ID, "gib", *most, "by", callOf(ctx).caller.name)
+		return nil
+	})
+}
