@@ -138,7 +138,10 @@ func (d *deployment) provisionHosts() []statement {
 	return []statement{
 		{
 			id: "LookAtHosts", why: "look before acting; Describe calls know no resources",
-			actions: []string{"ec2:DescribeInstances", "ec2:DescribeVolumes", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"},
+			actions: []string{
+				"ec2:DescribeInstances", "ec2:DescribeVolumes", "ec2:DescribeVolumesModifications", "ec2:DescribeNetworkInterfaces",
+				"ec2:DescribeSubnets",
+			},
 			on:      []string{"*"},
 		},
 		{
@@ -191,7 +194,7 @@ func (d *deployment) provisionHosts() []statement {
 		{
 			id: "HandleOwn", why: "hosts, volumes and addresses of this deployment alone",
 			actions: []string{
-				"ec2:TerminateInstances", "ec2:AttachVolume", "ec2:DeleteVolume", "ec2:DeleteNetworkInterface",
+				"ec2:TerminateInstances", "ec2:AttachVolume", "ec2:ModifyVolume", "ec2:DeleteVolume", "ec2:DeleteNetworkInterface",
 			},
 			on:   []string{d.ec2("instance/*"), d.ec2("volume/*"), d.ec2("network-interface/*")},
 			when: tagged,

@@ -34,6 +34,9 @@ type Config struct {
 	PendingFor, ShuttingDownFor time.Duration
 	// GracefulFor is how much longer one takes to end whose operating system is asked to shut down first.
 	GracefulFor time.Duration
+	// ModifyingFor and OptimizingFor are how long volumes take to grow, and how much longer to be done with it. ChangesAgainAfter
+	// is when a volume may be changed again, after the last change began.
+	ModifyingFor, OptimizingFor, ChangesAgainAfter time.Duration
 	// LetsGoAfter is how much longer what was attached to an instance is held when that has ended.
 	LetsGoAfter time.Duration
 	// UnseenFor is by how many descriptions a new instance, volume or interface is overlooked, and by how many looks the first

@@ -2,7 +2,9 @@ package awsrules
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -54,6 +56,9 @@ func (e *laws) showVolumes(root *element, visible func(id string) bool) {
 	volumes.keep(func(v *element) bool { return visible(v.at("volumeId")) })
 	for _, v := range volumes.children {
 		id := v.at("volumeId")
+		if state := e.changeState(id); state == "modifying" || state == "failed" {
+			v.set(text("size", e.changes[id].from))
+		}
 		holder, attached := e.volumes[id]
 		if !attached {
 			continue
@@ -80,4 +85,39 @@ func (e *laws) showNetworks(root *element, visible func(id string) bool) {
 			n.drop("attachment")
 		}
 	}
+}
+
+// statuses answers what EC2's checks of instances say: of those that are named, or of all. Only what runs is checked.
+func (e *laws) statuses(q request) answer {
+	ids := values(q.form, "InstanceId.", "")
+	for _, id := range ids {
+		if i, ok := e.instances[id]; !ok || i.forgotten || e.unseen[id] > 0 {
+			return absent("InvalidInstanceID.NotFound", "instance", id).inEC2()
+		}
+	}
+	if len(ids) == 0 {
+		ids = slices.Sorted(maps.Keys(e.instances))
+	}
+	set := node("instanceStatusSet")
+	for _, id := range ids {
+		if e.state(id) != "running" {
+			continue
+		}
+		status := "ok"
+		if e.instances[id].impaired {
+			status = "impaired"
+		}
+		set.children = append(set.children, node("item",
+			text("instanceId", id), e.stateElement("instanceState", id),
+			node("systemStatus", text("status", "ok")), node("instanceStatus", text("status", status)),
+			node("attachedEbsStatus", text("status", "ok"))))
+	}
+	return e.says("DescribeInstanceStatus", set)
+}
+
+// says is an answer of EC2's that moto has no part in.
+func (*laws) says(action string, content *element) answer {
+	root := node(action+"Response", text("requestId", requestID), content)
+	root.space = "http://ec2.amazonaws.com/doc/2016-11-15/"
+	return answer{http.StatusOK, http.Header{"Content-Type": {"text/xml"}}, root.encode()}
 }

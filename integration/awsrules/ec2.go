@@ -18,10 +18,11 @@ type laws struct {
 	mu        *sync.Mutex
 	tokens    map[string]used // by action and client token
 	instances map[string]*instance
-	volumes   map[string]string // the instance that each attached volume has
-	networks  map[string]string // the instance that each attached interface has
-	zones     map[string]string // where each interface is: moto has instances elsewhere
-	unseen    map[string]int    // how often each new thing is still overlooked
+	volumes   map[string]string  // the instance that each attached volume has
+	networks  map[string]string  // the instance that each attached interface has
+	zones     map[string]string  // where each interface is: moto has instances elsewhere
+	changes   map[string]*change // the last one of each volume that was ever changed
+	unseen    map[string]int     // how often each new thing is still overlooked
 }
 
 // used is what a client token was used for.
@@ -36,6 +37,8 @@ type instance struct {
 	launched   time.Time
 	terminated time.Time // asked to end; zero while nobody has
 	graceful   bool      // its operating system was asked first
+	stopped    time.Time // asked to power off; zero while it is on
+	impaired   bool      // a check of EC2's fails
 	stuck      bool      // ends only by force
 	forgotten  bool      // ended so long ago that nobody knows it any more
 	claims     time.Duration
@@ -46,6 +49,7 @@ func newLaws(c Config, moto func(context.Context, request) (answer, error)) laws
 		config: c, moto: moto, mu: new(sync.Mutex),
 		tokens: map[string]used{}, instances: map[string]*instance{},
 		volumes: map[string]string{}, networks: map[string]string{}, zones: map[string]string{}, unseen: map[string]int{},
+		changes: map[string]*change{},
 	}
 }
 
@@ -70,6 +74,13 @@ func (r *Rules) End(id string) {
 	defer r.ec2.mu.Unlock()
 	i := r.ec2.instances[id]
 	i.stuck, i.terminated = false, i.terminated.Add(-r.ec2.config.ShuttingDownFor-r.ec2.config.GracefulFor-r.ec2.config.LetsGoAfter)
+}
+
+// Impair makes one of EC2's own checks of an instance fail, until it ends.
+func (r *Rules) Impair(id string) {
+	r.ec2.mu.Lock()
+	defer r.ec2.mu.Unlock()
+	r.ec2.instances[id].impaired = true
 }
 
 // Overlook makes what is made from now on be overlooked by so many descriptions.
@@ -106,6 +117,10 @@ func (e *laws) state(id string) string {
 		return "terminated"
 	}
 	switch now := time.Now(); {
+	case i.terminated.IsZero() && !i.stopped.IsZero() && now.Sub(i.stopped) < e.config.ShuttingDownFor:
+		return "stopping"
+	case i.terminated.IsZero() && !i.stopped.IsZero():
+		return "stopped"
 	case i.terminated.IsZero() && now.Sub(i.launched) < e.config.PendingFor:
 		return "pending"
 	case i.terminated.IsZero():
@@ -125,7 +140,7 @@ func (e *laws) end(i *instance) time.Time {
 }
 
 // stateCodes are EC2's numbers of the states.
-var stateCodes = map[string]string{"pending": "0", "running": "16", "shutting-down": "32", "terminated": "48"}
+var stateCodes = map[string]string{"pending": "0", "running": "16", "shutting-down": "32", "terminated": "48", "stopping": "64", "stopped": "80"}
 
 func (e *laws) stateElement(name, id string) *element {
 	state := e.state(id)
@@ -153,6 +168,16 @@ func (e *laws) answer(ctx context.Context, q request) (answer, error) {
 		return e.carryOut(ctx, q, func(*element) { delete(e.volumes, q.form.Get("VolumeId")) })
 	case "TerminateInstances":
 		return e.carryOut(ctx, q, func(root *element) { e.terminate(q, root) })
+	case "StopInstances":
+		return e.carryOut(ctx, q, func(root *element) { e.power(q, root, time.Now()) })
+	case "StartInstances":
+		return e.carryOut(ctx, q, func(root *element) { e.power(q, root, time.Time{}) })
+	case "ModifyVolume":
+		return e.carryOut(ctx, q, func(root *element) { e.change(q, root) })
+	case "DescribeVolumesModifications":
+		return e.changesOf(ctx, q)
+	case "DescribeInstanceStatus":
+		return e.statuses(q), nil
 	case "DescribeInstances":
 		return e.described(ctx, q, "InvalidInstanceID.NotFound", "InstanceId", e.showInstances)
 	case "DescribeVolumes":
@@ -320,6 +345,21 @@ func (e *laws) terminate(q request, root *element) {
 		}
 		if q.form.Get("Force") == "true" {
 			i.stuck = false
+		}
+	}
+	for _, item := range root.child("instancesSet").children {
+		item.set(e.stateElement("currentState", item.at("instanceId")))
+	}
+}
+
+// power notes that instances were powered off or on.
+func (e *laws) power(q request, root *element, stopped time.Time) {
+	for _, id := range values(q.form, "InstanceId.", "") {
+		if i, ok := e.instances[id]; ok {
+			i.stopped = stopped
+			if stopped.IsZero() {
+				i.launched = time.Now()
+			}
 		}
 	}
 	for _, item := range root.child("instancesSet").children {

@@ -14,6 +14,17 @@ func (e *laws) refuse(ctx context.Context, q request) *refused {
 		return e.refuseRun(q)
 	case "AttachVolume":
 		return e.refuseAttach(ctx, q)
+	case "ModifyVolume":
+		return e.refuseChange(q)
+	case "StopInstances", "StartInstances":
+		for _, id := range values(q.form, "InstanceId.", "") {
+			if e.unseen[id] > 0 || e.instances[id] == nil || e.instances[id].forgotten {
+				return absent("InvalidInstanceID.NotFound", "instance", id)
+			}
+			if state := e.state(id); state == "terminated" || state == "shutting-down" {
+				return &refused{http.StatusBadRequest, "IncorrectInstanceState", fmt.Sprintf("This instance '%s' is not in a state from which it can be stopped or started.", id)}
+			}
+		}
 	case "DeleteVolume":
 		id := q.form.Get("VolumeId")
 		if holder := e.volumes[id]; e.holds(holder) {
@@ -72,6 +83,12 @@ func (e *laws) refuseAttach(ctx context.Context, q request) *refused {
 	}
 	if e.state(instanceID) != "running" {
 		return &refused{http.StatusBadRequest, "IncorrectState", fmt.Sprintf("Instance '%s' is not 'running'.", instanceID)}
+	}
+	if e.changeState(id) == "modifying" {
+		return &refused{
+			http.StatusBadRequest, "OperationNotPermitted",
+			fmt.Sprintf("Cannot attach volume %s when it is in modification state: MODIFYING", id),
+		}
 	}
 	if e.holds(e.volumes[id]) {
 		return &refused{http.StatusBadRequest, "VolumeInUse", fmt.Sprintf("%s is already attached to an instance", id)}

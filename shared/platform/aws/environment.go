@@ -53,6 +53,17 @@ type Provisioning struct {
 	ClientSecurityGroup string // MILLRACE_CLIENT_SECURITY_GROUP
 }
 
+// HealthSweep is what functions/healthsweep knows.
+type HealthSweep struct {
+	Deployment
+	MachinePrefix string // MILLRACE_MACHINE_PREFIX
+}
+
+// BrokerReplacement is what functions/brokerreplacement knows. It talks to brokers and to the table, and to nothing else of AWS's.
+type BrokerReplacement struct {
+	Deployment
+}
+
 // HostEvents is what functions/hostevents knows. It gets all that it reads from the table's stream.
 type HostEvents struct {
 	Deployment string // MILLRACE_DEPLOYMENT
@@ -96,6 +107,20 @@ func ProvisioningEnvironment(get func(name string) string) (Provisioning, error)
 		HostSecurityGroup:   r.id("MILLRACE_HOST_SECURITY_GROUP", "sg-"),
 		ClientSecurityGroup: r.id("MILLRACE_CLIENT_SECURITY_GROUP", "sg-"),
 	}
+	return e, r.fault()
+}
+
+// HealthSweepEnvironment reads the environment of functions/healthsweep, as [APIEnvironment] does its own.
+func HealthSweepEnvironment(get func(name string) string) (HealthSweep, error) {
+	r := reader{get: get}
+	e := HealthSweep{Deployment: r.deployment(), MachinePrefix: r.machinePrefix()}
+	return e, r.fault()
+}
+
+// BrokerReplacementEnvironment reads the environment of functions/brokerreplacement, as [APIEnvironment] does its own.
+func BrokerReplacementEnvironment(get func(name string) string) (BrokerReplacement, error) {
+	r := reader{get: get}
+	e := BrokerReplacement{Deployment: r.deployment()}
 	return e, r.fault()
 }
 

@@ -49,6 +49,12 @@ var reads = []struct {
 		"MILLRACE_VOLUME_KEY", "MILLRACE_DATA_KEY", "MILLRACE_ZONE_ID", "MILLRACE_ZONE_NAME", "MILLRACE_VPC",
 		"MILLRACE_HOST_SECURITY_GROUP", "MILLRACE_CLIENT_SECURITY_GROUP",
 	}},
+	{"healthsweep", into(platform.HealthSweepEnvironment), []string{
+		"AWS_REGION", "MILLRACE_DEPLOYMENT", "MILLRACE_ACCOUNT", "MILLRACE_TABLE", "MILLRACE_MACHINE_PREFIX", "MILLRACE_HOST_ROLE_ID",
+	}},
+	{"brokerreplacement", into(platform.BrokerReplacementEnvironment), []string{
+		"AWS_REGION", "MILLRACE_DEPLOYMENT", "MILLRACE_ACCOUNT", "MILLRACE_TABLE", "MILLRACE_HOST_ROLE_ID",
+	}},
 	{"hostevents", into(platform.HostEventsEnvironment), []string{"MILLRACE_DEPLOYMENT", "MILLRACE_EVENT_BUS"}},
 }
 

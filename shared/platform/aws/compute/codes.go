@@ -15,6 +15,10 @@ const (
 	noInterface        = "InvalidNetworkInterfaceID.NotFound"
 	interfaceInUse     = "InvalidNetworkInterface.InUse"
 	volumeInUse        = "VolumeInUse"
+	changedLately      = "VolumeModificationRateExceeded"     // EBS lets a volume be changed so often
+	beingChanged       = "IncorrectModificationState"         // a change of the volume has not ended
+	neverChanged       = "InvalidVolumeModification.NotFound" // a volume that is as it was made
+	notPermitted       = "OperationNotPermitted"              // attaching a volume that is being changed; ending a protected instance
 	incorrectState     = "IncorrectState"
 	incorrectInstance  = "IncorrectInstanceState"
 	invalidValue       = "InvalidParameterValue"        // also: "Network interface … is currently in use."
@@ -37,6 +41,7 @@ var codes = aws.Codes{
 	interfaceInUse:    fault.Conflict,
 	incorrectState:    fault.Conflict,
 	incorrectInstance: fault.Conflict,
+	notPermitted:      fault.Conflict,
 
 	// A zone that does not have the instance type, which AWS names both; so it stays until another subnet is chosen.
 	"Unsupported":                fault.Invalid,
@@ -68,6 +73,8 @@ var advice = map[string]string{
 		"\"Network interfaces per Region\"",
 	"SecurityGroupsPerInterfaceLimitExceeded": "more security groups than the account's quota for %s: name fewer, or raise the VPC quota " +
 		"\"Security groups per network interface\"",
+	"VolumeModificationSizeLimitExceeded": "the account's quota of volumes under change is used up, no room for %s: wait, or raise the EBS quota " +
+		"\"Storage modifications for General Purpose SSD (gp3) volumes, in TiB\"",
 	"AttachmentLimitExceeded": "the instance has as many volumes as its type can have, no room for %s",
 	"ResourceLimitExceeded":   "a quota of the account is used up, no room for %s",
 	"LimitExceeded":           "a quota of the account is used up, no room for %s",

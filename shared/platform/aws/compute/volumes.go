@@ -84,8 +84,11 @@ func (v Volumes) AttachVolume(ctx context.Context, id, hostID string) error {
 			return lookErr
 		}
 	}
-	if is(err, noInstance) {
+	switch {
+	case is(err, noInstance):
 		return v.hostUnknown(ctx, hostID, err)
+	case is(err, notPermitted): // "when it is in modification state: MODIFYING", which lasts seconds
+		return fault.New(fault.Unavailable, "volume %s is being changed: %w", id, err)
 	}
 	return fmt.Errorf("attach volume %s to host %s: %w", id, hostID, failure(err, "volume "+id))
 }
