@@ -14,22 +14,26 @@ import (
 	"github.com/millrace/millrace/shared/brokeragent"
 )
 
-// The test's own program is the agent of its hosts, too: called as one, it behaves as one.
+// The test's own program is the agent of its hosts, too, and their Kafka: called as one, it behaves as one.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 4 && os.Args[1] == "run" && os.Args[2] == brokeragent.HostDirFlag {
 		runAgent(os.Args[3])
 		return
 	}
+	if dir, ok := brokeragent.HostDirOf(os.Args); ok {
+		runOn(dir)
+		return
+	}
 	os.Exit(m.Run())
 }
 
-// runAgent is an agent with a process of its own, as Kafka is: each in a session of its own, deaf to SIGTERM. They run
-// until they are killed or, should a test have forgotten them, their directory is gone.
+// withoutKafka is a file in a data directory whose agents start no Kafka.
+const withoutKafka = "without-kafka"
+
+// runAgent is an agent with a process of its own, as Kafka is: each in a session of its own, deaf to SIGTERM.
 func runAgent(dir string) {
-	note(dir, "started")
-	if os.Getenv("IS_KAFKA") == "" {
-		kafka := exec.Command(os.Args[0], os.Args[1:]...)
-		kafka.Env = append(os.Environ(), "IS_KAFKA=1")
+	if _, err := os.Stat(filepath.Join(dir, "..", "..", withoutKafka)); err != nil {
+		kafka := exec.Command(os.Args[0], "-Dmillrace.host="+dir)
 		kafka.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 		if err := kafka.Start(); err != nil {
 			fmt.Println("start Kafka:", err)
@@ -37,6 +41,12 @@ func runAgent(dir string) {
 		}
 		go func() { _ = kafka.Wait() }()
 	}
+	runOn(dir)
+}
+
+// runOn runs until it is killed or, should a test have forgotten it, its directory is gone.
+func runOn(dir string) {
+	note(dir, "started")
 	for {
 		if _, err := os.Stat(filepath.Join(dir, "host.json")); err != nil {
 			os.Exit(0)

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,6 +35,7 @@ type Hosts struct {
 	Software string
 
 	changing sync.Mutex // held to look at a host and act on what was seen: nothing may come in between
+	off      bool       // all hosts were switched off: none is started, and none dies
 }
 
 // hostID follows from the token, so that a launch that is asked for again is the same host.
@@ -152,20 +152,40 @@ func (h *Hosts) agentLives(id string) (bool, error) {
 
 // Host tells how far a host is; an unknown host is terminated.
 func (h *Hosts) Host(_ context.Context, id string) (cluster.Host, error) {
-	host := cluster.Host{ID: id, State: cluster.HostTerminated}
 	pids, err := processesOf(h.Layout.host(id))
 	if err != nil {
-		return host, fmt.Errorf("look for the processes of host %s: %w", id, err)
+		return cluster.Host{}, fmt.Errorf("look for the processes of host %s: %w", id, err)
 	}
+	return h.stateOf(id, len(pids) > 0), nil
+}
+
+// HostStates tells how far hosts are, in one look; one that is not known is missing.
+func (h *Hosts) HostStates(_ context.Context, ids []string) (map[string]cluster.Host, error) {
+	running, err := h.groups()
+	if err != nil {
+		return nil, fmt.Errorf("look for the processes of hosts: %w", err)
+	}
+	states := map[string]cluster.Host{}
+	for _, id := range ids {
+		_, runs := running[h.Layout.host(id)]
+		if runs || h.exists(id) || h.hasEnded(id) {
+			states[id] = h.stateOf(id, runs)
+		}
+	}
+	return states, nil
+}
+
+func (h *Hosts) stateOf(id string, runs bool) cluster.Host {
+	host := cluster.Host{ID: id}
 	switch {
-	case len(pids) > 0:
+	case runs:
 		host.State = cluster.HostRunning // also while its last process ends: nothing of it is free before
 	case h.hasEnded(id) || !h.exists(id):
 		host.State = cluster.HostTerminated
 	default:
 		host.State = cluster.HostStopped
 	}
-	return host, nil
+	return host
 }
 
 // FindHost gives the host that a token has started, or a NotFound error when it never did. One whose launch was cut short
@@ -255,25 +275,9 @@ func (h *Hosts) ids() ([]string, error) {
 	return ids, nil
 }
 
-// Keep does for hosts what an init system does on a machine: it starts the agents of hosts that have none, now and then,
-// until the context ends.
-func (h *Hosts) Keep(ctx context.Context) {
-	ticker := time.NewTicker(2 * time.Second)
-	defer ticker.Stop()
-	for {
-		if err := h.PowerOn(); err != nil {
-			slog.ErrorContext(ctx, "hosts could not be started", "error", err)
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
 // PowerOn starts every host that has no living agent and has not ended.
 func (h *Hosts) PowerOn() error {
+	h.switchTo(on)
 	ids, err := h.ids()
 	if err != nil {
 		return err
@@ -287,11 +291,11 @@ func (h *Hosts) PowerOn() error {
 	return errors.Join(errs...)
 }
 
-// startAgain looks once more before it starts: the host may have been retired since it was listed.
+// startAgain looks once more before it starts: the host may have been retired or switched off since it was listed.
 func (h *Hosts) startAgain(id string) error {
 	h.changing.Lock()
 	defer h.changing.Unlock()
-	if h.hasEnded(id) || !h.exists(id) {
+	if h.off || h.hasEnded(id) || !h.exists(id) {
 		return nil
 	}
 	return h.start(id)

@@ -1,9 +1,7 @@
 package local
 
 import (
-	"encoding/json"
 	"errors"
-	"os"
 	"sync"
 	"time"
 
@@ -22,6 +20,7 @@ const (
 // PowerOff stops every host: brokers first, because they take leave of the controllers, then the rest. Hosts that are
 // stopped can be started again.
 func (h *Hosts) PowerOff() error {
+	h.switchTo(off)
 	ids, err := h.ids()
 	if err != nil {
 		return err
@@ -41,13 +40,22 @@ func (h *Hosts) PowerOff() error {
 	)
 }
 
+// Hosts are switched all at once.
+const on, off = true, false
+
+// switchTo notes whether hosts are to run, for whoever looks after them at the same time.
+func (h *Hosts) switchTo(on bool) {
+	h.changing.Lock()
+	defer h.changing.Unlock()
+	h.off = !on
+}
+
 func (h *Hosts) roleOf(id string) cluster.Role {
-	var launch cluster.HostRequest
-	content, err := os.ReadFile(h.Layout.hostLaunch(id))
-	if err != nil || json.Unmarshal(content, &launch) != nil {
+	launched, err := h.launchOf(id)
+	if err != nil {
 		return ""
 	}
-	return launch.Role
+	return launched.Role
 }
 
 // stop asks the processes of all directories to end, and ends those that have not after the time given.
