@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/functions/api"
+	"github.com/millrace/millrace/functions/hostevents"
 	"github.com/millrace/millrace/functions/operations"
 	"github.com/millrace/millrace/functions/provisioning"
 	"github.com/millrace/millrace/shared/cluster"
@@ -68,12 +69,14 @@ func runControlPlane(ctx context.Context, c controlPlaneConfig, ready func(addre
 		Records: platform.Records, Platform: provisioningPlatform(platform), Now: time.Now,
 	})
 
+	bus := local.NewBus(hostevents.EventsOf)
+
 	listener, err := listen(ctx, c.Listen)
 	if err != nil {
 		return err
 	}
 	address := listener.Addr().String()
-	server := &http.Server{Handler: frontDoor(c, platform, workflows), ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: frontDoor(c, platform, workflows, bus), ReadHeaderTimeout: 10 * time.Second}
 	if err := errors.Join(
 		layout.WriteMailboxEndpoint(address),
 		layout.Announce(local.Running{PID: os.Getpid(), Address: address, Region: c.Region, StartedAt: time.Now()}),
@@ -89,7 +92,7 @@ func runControlPlane(ctx context.Context, c controlPlaneConfig, ready func(addre
 	var background sync.WaitGroup
 	defer background.Wait()
 	defer stop()
-	background.Go(func() { platform.Hosts.Keep(working) })
+	background.Go(func() { platform.Hosts.Keep(working, bus.Died) })
 	background.Go(func() { sweep(working, functions["operations"]) })
 
 	served := make(chan error, 1)
@@ -166,8 +169,8 @@ func provisioningPlatform(p *local.Platform) provisioning.Platform {
 func newVersion() (string, error) { return mskapi.NewClusterVersion(rand.Reader) }
 
 // frontDoor is everything that listens: the MSK API with Millrace's own, and the hosts' mailboxes.
-func frontDoor(c controlPlaneConfig, p *local.Platform, workflows local.Workflows) http.Handler {
-	mailboxes := local.NewMailbox(p.Records, p.Hosts)
+func frontDoor(c controlPlaneConfig, p *local.Platform, workflows local.Workflows, bus *local.Bus) http.Handler {
+	mailboxes := local.NewMailbox(p.Records, p.Hosts, bus)
 	desk := api.New(api.Deps{
 		Records: p.Records, Workflows: workflows, Zones: p.Zones, Seal: p.Seal, RootKey: p.Credentials,
 		Now: time.Now, Random: rand.Reader,

@@ -15,9 +15,23 @@ import (
 // MailboxPath is where hosts find their mailboxes at the front door.
 const MailboxPath = "/millrace/mailbox"
 
-// NewMailbox is the control plane's side of the mailboxes of all hosts.
-func NewMailbox(r records.Records, hosts *Hosts) http.Handler {
-	return http.StripPrefix(MailboxPath, httpmailbox.Handler{Tokens: hosts, Specs: waitingSpecs{r}, Beats: r})
+// NewMailbox is the control plane's side of the mailboxes of all hosts. The bus hears of every heartbeat.
+func NewMailbox(r records.Records, hosts *Hosts, bus *Bus) http.Handler {
+	return http.StripPrefix(MailboxPath, httpmailbox.Handler{Tokens: hosts, Specs: waitingSpecs{r}, Beats: toldBeats{r, bus}})
+}
+
+// toldBeats records a heartbeat before it tells of it: whoever is woken looks at the records.
+type toldBeats struct {
+	records records.Records
+	bus     *Bus
+}
+
+func (b toldBeats) PutBeat(ctx context.Context, hostID string, beat nodespec.Heartbeat) error {
+	if err := b.records.PutBeat(ctx, hostID, beat); err != nil {
+		return err
+	}
+	b.bus.Heard(ctx, beat)
+	return nil
 }
 
 // WriteMailboxEndpoint tells all hosts where the mailbox is, from now on.
