@@ -2,17 +2,14 @@ package api
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kafka"
 	"github.com/aws/aws-sdk-go-v2/service/kafka/types"
-	"github.com/google/uuid"
 
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/mskapi"
@@ -197,7 +194,7 @@ func (a *API) newSpec(p types.ProvisionedRequest) cluster.Spec {
 func (a *API) newOperation(
 	ctx context.Context, c cluster.Cluster, kind cluster.OperationType,
 ) (cluster.Operation, error) {
-	id, err := newOperationID(a.Now(), a.Random)
+	id, err := cluster.NewOperationID(a.Now(), a.Random)
 	if err != nil {
 		return cluster.Operation{}, err
 	}
@@ -224,17 +221,3 @@ func (a *API) start(ctx context.Context, op cluster.Operation) {
 
 // now is the time in the precision of the API, so that what is recorded is what is shown.
 func (a *API) now() time.Time { return a.Now().UTC().Truncate(time.Millisecond) }
-
-// newOperationID makes a UUID of version 7: ids sort by the time they were made.
-func newOperationID(now time.Time, random io.Reader) (string, error) {
-	var id uuid.UUID
-	if _, err := io.ReadFull(random, id[6:]); err != nil {
-		return "", fmt.Errorf("make an operation id: %w", err)
-	}
-	var ms [8]byte
-	binary.BigEndian.PutUint64(ms[:], uint64(now.UnixMilli()))
-	copy(id[:6], ms[2:])
-	id[6] = id[6]&0x0f | 0x70 // version 7
-	id[8] = id[8]&0x3f | 0x80 // RFC 9562's variant
-	return id.String(), nil
-}

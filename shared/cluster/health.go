@@ -69,6 +69,23 @@ type Finding struct {
 	Waits  string `json:"waits,omitempty"`
 	// Advice says what a person can do, where nothing else helps.
 	Advice string `json:"advice,omitempty"`
+
+	// ToleratedUntil is how long a sick node's condition is borne; before that nothing is done about it.
+	ToleratedUntil time.Time `json:"toleratedUntil,omitzero"`
+	// Track is what this look notes down for the next ones.
+	Track Track `json:"track,omitzero"`
+}
+
+// Track is what has to be known of earlier looks at a node to judge it now. It belongs to the host that was looked at.
+type Track struct {
+	// Ran is the start of the Kafka process that was last seen as a member of its cluster.
+	Ran time.Time `json:"ran,omitzero"`
+	// Starts are the starts of Kafka that were seen lately, oldest first.
+	Starts []time.Time `json:"starts,omitempty"`
+	// Behind counts the partitions of which the node's replica was out of sync, when there were fewest of them;
+	// BehindSince is since when they have not become fewer.
+	Behind      int       `json:"behind,omitempty"`
+	BehindSince time.Time `json:"behindSince,omitzero"`
 }
 
 // Sick tells whether something is wrong with the node, as far as is known. A node that is starting or unknown is not sick.
@@ -76,11 +93,20 @@ func (f Finding) Sick() bool {
 	return f.Condition != Well && f.Condition != Unknown && f.Condition != Starting
 }
 
+// Overdue tells whether the node is sick for longer than is borne.
+func (f Finding) Overdue(now time.Time) bool { return f.Sick() && !now.Before(f.ToleratedUntil) }
+
+// LeftAlone tells whether the node is sick and nothing will be done about it but by people.
+func (f Finding) LeftAlone() bool { return f.Sick() && f.Remedy == NoRemedy && f.Advice != "" }
+
 // Health is what the last look at a cluster gave.
 type Health struct {
 	ClusterID string    `json:"clusterId"`
 	LookedAt  time.Time `json:"lookedAt"`
-	Findings  []Finding `json:"findings"` // brokers first, by id
+	// WatchedSince is since when looks have followed each other closely. What hosts left unsaid before it, nobody may have
+	// heard.
+	WatchedSince time.Time `json:"watchedSince,omitzero"`
+	Findings     []Finding `json:"findings"` // brokers first, by id
 	// Breaker says why only the proven dead are replaced at the moment; empty while the circuit breaker is closed.
 	Breaker string `json:"breaker,omitempty"`
 }

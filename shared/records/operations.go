@@ -132,6 +132,7 @@ func (r Records) ForgetCluster(ctx context.Context, id string) error {
 		{Key: kafkaAccessKey(id), Delete: true},
 		{Key: clusterKey(c.Name), Delete: true},
 		{Key: clusterNameKey(id), Delete: true},
+		{Key: healthKey(id), Delete: true},
 	}
 	if c.Active != nil {
 		last = append(last,

@@ -1,4 +1,4 @@
-package api
+package cluster_test
 
 import (
 	"crypto/rand"
@@ -6,13 +6,15 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/millrace/millrace/shared/cluster"
 )
 
 func TestOperationIDs_SortByTime(t *testing.T) {
 	at := time.Date(2026, 9, 20, 12, 0, 0, 0, time.UTC)
 	before := ""
 	for range 100 {
-		id, err := newOperationID(at, rand.Reader)
+		id, err := cluster.NewOperationID(at, rand.Reader)
 		if err != nil {
 			t.Fatal(err)
 		}
