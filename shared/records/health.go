@@ -20,7 +20,7 @@ var errOvertaken = errors.New("a later look is recorded already")
 
 // PutHealth records what a look at a cluster gave, unless a later look is recorded already.
 func (r Records) PutHealth(ctx context.Context, h cluster.Health) error {
-	err := retryContended(ctx, "health of cluster "+h.ClusterID, func() error {
+	err := r.retryContended(ctx, "health of cluster "+h.ClusterID, func() error {
 		condition := IfAbsent()
 		old, revision, err := get[cluster.Health](ctx, r.Table, healthKey(h.ClusterID))
 		switch {

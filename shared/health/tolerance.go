@@ -1,0 +1,78 @@
+package health
+
+import "time"
+
+// Tolerance says what is borne, and for how long.
+type Tolerance struct {
+	// Silence is how old a host's last word may be. Hosts speak every 30 s at least, and every 5 s while their node does
+	// not run: Quiet is how old the word of such a one may be.
+	Silence, Quiet time.Duration
+	// Outage is how long nobody may have looked for what was heard before to count no more.
+	Outage time.Duration
+
+	HostStopped  time.Duration
+	HostMissing  time.Duration // from the platform's answer
+	HostImpaired time.Duration
+	Unreachable  time.Duration // once a host is silent and fenced
+	KafkaRefused time.Duration
+	KafkaHeld    time.Duration
+	KafkaSilent  time.Duration // of a Kafka that the others have given up
+	KafkaBusy    time.Duration // of one that they have not
+	KafkaDown    time.Duration
+	LongStart    time.Duration // of a Kafka that may be going through its log
+	Fenced       time.Duration // of a Kafka that answers
+	OutOfSync    time.Duration // without getting better
+	DiskSlow     time.Duration
+	Unknown      time.Duration // until people are told
+
+	// FailedStarts in a row are enough, whatever the time they took; Starts are so many of a Kafka that did come up within
+	// StartsWithin.
+	FailedStarts int
+	Starts       int
+	StartsWithin time.Duration
+
+	FullPercent float64
+	SlowMillis  int
+
+	// SickNodes of a cluster, or SickClusters at once, may be an outage of ours.
+	SickNodes, SickClusters int
+
+	// A heal that failed is tried again after FirstPause, doubled with each failure in a row, at most LongestPause. A node
+	// that GivenUp heals within GivenUpWithin did not help is left alone. What helps once or never is not done again
+	// within Rest.
+	FirstPause, LongestPause time.Duration
+	GivenUp                  int
+	GivenUpWithin            time.Duration
+	Rest                     time.Duration
+	// Relapse is how soon after a heal the same trouble shows that it did not help.
+	Relapse time.Duration
+}
+
+// Tolerated is what is borne where nobody has said otherwise.
+func Tolerated() Tolerance {
+	return Tolerance{
+		Silence: 90 * time.Second, Quiet: 30 * time.Second, Outage: 3 * time.Minute,
+
+		HostStopped:  time.Minute,
+		HostMissing:  5 * time.Minute,
+		HostImpaired: 2 * time.Minute,
+		Unreachable:  time.Minute,
+		KafkaRefused: 30 * time.Second,
+		KafkaHeld:    10 * time.Second,
+		KafkaSilent:  45 * time.Second,
+		KafkaBusy:    10 * time.Minute,
+		KafkaDown:    3 * time.Minute,
+		LongStart:    30 * time.Minute,
+		Fenced:       3 * time.Minute,
+		OutOfSync:    10 * time.Minute,
+		DiskSlow:     5 * time.Minute,
+		Unknown:      10 * time.Minute,
+
+		FailedStarts: 5, Starts: 6, StartsWithin: 30 * time.Minute,
+		FullPercent: 98, SlowMillis: 1000,
+		SickNodes: 2, SickClusters: 3,
+
+		FirstPause: 30 * time.Second, LongestPause: 30 * time.Minute,
+		GivenUp: 3, GivenUpWithin: time.Hour, Rest: time.Hour, Relapse: 10 * time.Minute,
+	}
+}
