@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/millrace/millrace/shared/cluster"
 )
@@ -121,14 +120,5 @@ func (m *Millrace) KillOneKafka(role cluster.Role) {
 // KillAll ends all processes of some kinds as kill -9 does, and waits until they are gone.
 func (m *Millrace) KillAll(kinds ...Kind) {
 	m.t.Helper()
-	Until(m.t, fmt.Sprintf("no %v runs any more", kinds), time.Minute, func() (bool, string) {
-		var left []Process
-		for _, p := range m.Processes() {
-			if slices.Contains(kinds, p.Kind) {
-				left = append(left, p)
-				p.kill()
-			}
-		}
-		return len(left) == 0, fmt.Sprint(left)
-	})
+	m.killAll(fmt.Sprintf("no %v runs any more", kinds), func(p Process) bool { return slices.Contains(kinds, p.Kind) })
 }
