@@ -1,0 +1,204 @@
+package brokerreplacement
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/millrace/millrace/shared/brokerconfig"
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/fault"
+	"github.com/millrace/millrace/shared/kafka"
+	"github.com/millrace/millrace/shared/nodespec"
+	"github.com/millrace/millrace/shared/records"
+)
+
+// ward is what both steps look at, and how they do: a cluster with a node that is being healed.
+type ward struct {
+	Records interface {
+		Cluster(ctx context.Context, id string) (cluster.Cluster, error)
+		Nodes(ctx context.Context, clusterID string) ([]cluster.Node, error)
+		Operation(ctx context.Context, clusterID, id string) (cluster.Operation, error)
+		ChangeOperation(ctx context.Context, clusterID, id string,
+			change func(*cluster.Cluster, *cluster.Operation) error) (cluster.Cluster, cluster.Operation, error)
+		Health(ctx context.Context, clusterID string) (cluster.Health, error)
+		Beat(ctx context.Context, hostID string) (beat nodespec.Heartbeat, ok bool, err error)
+		WatchBeats() (changed <-chan struct{}, stop func())
+		KafkaAccess(ctx context.Context, clusterID string) (records.KafkaAccess, error)
+	}
+	Kafka Kafka
+	Now   func() time.Time
+}
+
+// Input names the node that is being healed and the operation that does it, whose deadline counts.
+type Input struct {
+	ClusterID   string `json:"clusterId"`
+	OperationID string `json:"operationId"`
+	NodeID      int32  `json:"nodeId"`
+}
+
+// patient is a node that is being healed, among the others of its cluster.
+type patient struct {
+	cluster   cluster.Cluster
+	nodes     []cluster.Node
+	node      cluster.Node
+	operation cluster.Operation
+	heal      cluster.Heal
+}
+
+func (w ward) load(ctx context.Context, in Input) (patient, error) {
+	p := patient{}
+	var err error
+	if p.cluster, err = w.Records.Cluster(ctx, in.ClusterID); err != nil {
+		return p, fmt.Errorf("load cluster: %w", err)
+	}
+	if p.nodes, err = w.Records.Nodes(ctx, in.ClusterID); err != nil {
+		return p, fmt.Errorf("load nodes: %w", err)
+	}
+	if p.operation, err = w.Records.Operation(ctx, in.ClusterID, in.OperationID); err != nil {
+		return p, fmt.Errorf("load operation: %w", err)
+	}
+	if p.operation.Heal == nil {
+		return p, fault.New(fault.Invalid, "operation %s heals nothing", in.OperationID)
+	}
+	p.heal = *p.operation.Heal
+	for _, n := range p.nodes {
+		if n.ID == in.NodeID {
+			p.node = n
+		}
+	}
+	if p.node.ID == 0 || p.node.Host == nil {
+		return p, fault.New(fault.NotFound, "node %d of cluster %s has no host", in.NodeID, in.ClusterID)
+	}
+	return p, nil
+}
+
+// partitions asks brokers of the cluster for its partitions: all of them, but the one that is named.
+func (w ward) partitions(ctx context.Context, p patient, except int32) ([]cluster.Partition, error) {
+	recorded, err := w.Records.KafkaAccess(ctx, p.cluster.ID)
+	if err != nil {
+		return nil, err
+	}
+	access := kafka.Access{
+		Authority: p.cluster.Authority, Certificate: recorded.Certificate, Key: recorded.Key,
+		User: recorded.User, Password: recorded.Password,
+	}
+	port := brokerconfig.ReplicationSecurePort
+	if !p.cluster.Spec.InCluster {
+		port = brokerconfig.ReplicationPort
+	}
+	for _, n := range p.nodes {
+		if n.Role == cluster.Broker && n.ID != except && n.Address != nil {
+			access.Brokers = append(access.Brokers, net.JoinHostPort(n.Address.IP, strconv.Itoa(port)))
+		}
+	}
+	partitions, err := w.Kafka.Partitions(ctx, access)
+	if err != nil {
+		return nil, fmt.Errorf("ask the brokers of %s: %w", p.cluster.ID, err)
+	}
+	return partitions, nil
+}
+
+// freshBeat is how old a heartbeat may be that says how things are now: three times the longest pause between two.
+const freshBeat = 90 * time.Second
+
+// quorum gives the latest that any controller but the one named says of the quorum, as its active one; ok is false when none
+// has lately. since is from when on a report counts.
+func (w ward) quorum(ctx context.Context, p patient, except int32, since time.Time) (q nodespec.Quorum, ok bool, err error) {
+	var latest time.Time
+	for _, n := range p.nodes {
+		if n.Role != cluster.Controller || n.ID == except || n.Host == nil {
+			continue
+		}
+		beat, heard, err := w.Records.Beat(ctx, n.Host.ID)
+		if err != nil {
+			return q, false, fmt.Errorf("heartbeat of %s: %w", n, err)
+		}
+		if !heard || beat.Quorum == nil || beat.At.Before(since) || beat.At.Before(latest) {
+			continue
+		}
+		q, ok, latest = *beat.Quorum, true, beat.At
+	}
+	return q, ok, nil
+}
+
+// controllers counts the voters of the quorum.
+func (p patient) controllers() int {
+	count := 0
+	for _, n := range p.nodes {
+		if n.Role == cluster.Controller {
+			count++
+		}
+	}
+	return count
+}
+
+// report writes how far a step of the operation is and what it waits for, when that is news.
+func (w ward) report(ctx context.Context, in Input, step string, percent int, detail string) error {
+	op, err := w.Records.Operation(ctx, in.ClusterID, in.OperationID)
+	if err != nil {
+		return fmt.Errorf("report progress: %w", err)
+	}
+	for _, s := range op.Steps {
+		if s.Name == step && s.Percent == percent && s.Detail == detail && s.Status == cluster.StepInProgress {
+			return nil
+		}
+	}
+	_, _, err = w.Records.ChangeOperation(ctx, in.ClusterID, in.OperationID, func(_ *cluster.Cluster, op *cluster.Operation) error {
+		if !op.Ended() { // a call that took too long must not bring a step of an ended operation back to life
+			op.Advance(step, percent, detail)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("report progress: %w", err)
+	}
+	return nil
+}
+
+// checkDeadline returns an error once the operation's time is over, naming what it waited for last.
+func (w ward) checkDeadline(ctx context.Context, in Input, waiting string) error {
+	op, err := w.Records.Operation(ctx, in.ClusterID, in.OperationID)
+	if err != nil {
+		return fmt.Errorf("look at the operation's deadline: %w", err)
+	}
+	if w.Now().After(op.Deadline) {
+		return fault.New(fault.Internal, "gave up after %s; last waited for: %s", op.Type.Budget(), waiting)
+	}
+	return nil
+}
+
+// lookAgainAfter is how long a step waits between two looks at Kafka, which signals nothing by itself.
+const lookAgainAfter = time.Second
+
+// signals merges heartbeats with a steady beat of our own, until stop is called.
+func (w ward) signals(ctx context.Context) (changed <-chan struct{}, stop func()) {
+	beats, stopBeats := w.Records.WatchBeats()
+	ctx, cancel := context.WithCancel(ctx)
+	merged := make(chan struct{}, 1)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticker := time.NewTicker(lookAgainAfter)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-beats:
+			case <-ticker.C:
+			}
+			select {
+			case merged <- struct{}{}:
+			default: // one is waiting already
+			}
+		}
+	}()
+	return merged, func() {
+		cancel()
+		<-ended
+		stopBeats()
+	}
+}
