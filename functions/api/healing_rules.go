@@ -33,11 +33,14 @@ func (a *API) allowHealing(ctx context.Context, arn string, in healAllowanceInpu
 	}
 	now := a.now()
 	return a.changeHealing(ctx, arn, func(c *cluster.Cluster) error {
-		c.Healing.AllowedUntil = time.Time{}
-		if lasts > 0 {
-			c.Healing.AllowedUntil = now.Add(lasts)
+		by := callOf(ctx).caller.name
+		if lasts == 0 {
+			c.Healing.AllowedUntil = time.Time{}
+			slog.InfoContext(ctx, "took back the allowance to heal", "cluster", c.ID, "by", by)
+			return nil
 		}
-		slog.InfoContext(ctx, "allowed healing", "cluster", c.ID, "until", c.Healing.AllowedUntil, "by", callOf(ctx).caller.name)
+		c.Healing.AllowedUntil = now.Add(lasts)
+		slog.InfoContext(ctx, "allowed healing", "cluster", c.ID, "until", c.Healing.AllowedUntil, "by", by)
 		return nil
 	})
 }

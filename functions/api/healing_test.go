@@ -12,7 +12,6 @@ import (
 
 	"github.com/millrace/millrace/shared/accesskey"
 	"github.com/millrace/millrace/shared/cluster"
-	"github.com/millrace/millrace/shared/records"
 )
 
 var noon = time.Date(2026, 9, 20, 12, 0, 0, 0, time.UTC)
@@ -34,11 +33,7 @@ func (d *frontDesk) healing(t *testing.T, c cluster.Cluster, method, what, body 
 // found records what a look at a cluster gave.
 func (d *frontDesk) found(t *testing.T, h cluster.Health) {
 	t.Helper()
-	body, err := json.Marshal(h)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := d.records.Table.Write(t.Context(), records.Write{Key: records.Key{Partition: "health", Sort: h.ClusterID}, Body: body}); err != nil {
+	if err := d.records.PutHealth(t.Context(), h); err != nil {
 		t.Fatal(err)
 	}
 }

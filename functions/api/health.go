@@ -2,13 +2,11 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"time"
 
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
-	"github.com/millrace/millrace/shared/records"
 )
 
 // healthView is how a cluster fares, and what is done about it.
@@ -103,16 +101,13 @@ func (a *API) healthOf(ctx context.Context, c cluster.Cluster) (any, error) {
 	return view, nil
 }
 
-// lastLook gives what was recorded of the last look at a cluster; nothing when nobody has looked yet.
-func (a *API) lastLook(ctx context.Context, clusterID string) (h cluster.Health, err error) {
-	item, err := a.Records.Table.Get(ctx, records.Key{Partition: "health", Sort: clusterID})
+// lastLook gives what the last look at a cluster gave; nothing when nobody has looked yet.
+func (a *API) lastLook(ctx context.Context, clusterID string) (cluster.Health, error) {
+	h, err := a.Records.Health(ctx, clusterID)
 	if fault.Is(err, fault.NotFound) {
-		return h, nil
+		return cluster.Health{}, nil
 	}
-	if err != nil {
-		return h, err
-	}
-	return h, json.Unmarshal(item.Body, &h)
+	return h, err
 }
 
 // viewHeals gives the history of a cluster's healing, the newest first.

@@ -171,14 +171,11 @@ func (d *frontDoor) fill(t *testing.T) {
 	if err := d.records.PutBeat(ctx, "h-1", beat); err != nil {
 		t.Fatal(err)
 	}
-	looked, err := json.Marshal(cluster.Health{ClusterID: c.ID, LookedAt: time.Now(), Breaker: "2 nodes are sick", Findings: []cluster.Finding{{
+	looked := cluster.Health{ClusterID: c.ID, LookedAt: time.Now(), Breaker: "2 nodes are sick", Findings: []cluster.Finding{{
 		NodeID: 1, Role: cluster.Broker, Host: "h-1", Condition: cluster.DiskFull, Since: time.Now(), Reason: "99 % are used",
 		Remedy: cluster.Grow, Waits: "the volume is grown already", Advice: "free space",
-	}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := d.records.Table.Write(ctx, records.Write{Key: records.Key{Partition: "health", Sort: c.ID}, Body: looked}); err != nil {
+	}}}
+	if err := d.records.PutHealth(ctx, looked); err != nil {
 		t.Fatal(err)
 	}
 	_, _, err = d.records.ChangeOperation(ctx, c.ID, c.Active.ID, func(c *cluster.Cluster, op *cluster.Operation) error {
