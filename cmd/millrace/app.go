@@ -96,7 +96,8 @@ a control plane also take the --endpoint of one elsewhere.`,
 	flags.StringVarP(&a.output, "output", "o", outputTable, "how to print results: table or json")
 	root.AddCommand(
 		a.upCommand(), a.downCommand(), worksElsewhere(a.statusCommand()), worksElsewhere(a.envCommand()), a.resetCommand(),
-		worksElsewhere(a.caCommand()), worksElsewhere(a.clustersCommand()), worksElsewhere(a.keysCommand()),
+		worksElsewhere(a.caCommand()), worksElsewhere(a.clustersCommand()), worksElsewhere(a.healthCommand()),
+		worksElsewhere(a.healCommand()), worksElsewhere(a.maintenanceCommand()), worksElsewhere(a.keysCommand()),
 		worksElsewhere(a.proxyCommand()), worksElsewhere(a.costCommand()), a.kafkaCommand(), a.versionCommand(),
 	)
 	return root

@@ -108,7 +108,10 @@ func writeCluster(w io.Writer, c client.Cluster) error {
 			return err
 		}
 	}
-	return writeNodes(w, []client.Cluster{c})
+	if err := writeNodes(w, []client.Cluster{c}); err != nil {
+		return err
+	}
+	return writeLines(w, notes(c))
 }
 
 func writeSteps(w io.Writer, op client.Operation) error {
@@ -127,7 +130,7 @@ func writeNodes(w io.Writer, clusters []client.Cluster) error {
 	var rows [][]string
 	for _, c := range clusters {
 		for _, n := range c.Nodes {
-			rows = append(rows, []string{c.Name, strconv.Itoa(int(n.ID)), string(n.Role), n.Zone, n.Address, n.State, n.Reason})
+			rows = append(rows, []string{c.Name, strconv.Itoa(int(n.ID)), string(n.Role), n.Zone, n.Address, n.State, condition(n), reason(n)})
 		}
 	}
 	if len(rows) == 0 {
@@ -136,7 +139,7 @@ func writeNodes(w io.Writer, clusters []client.Cluster) error {
 	if _, err := io.WriteString(w, "\n"); err != nil {
 		return err
 	}
-	return table(w, []string{"CLUSTER", "NODE", "ROLE", "ZONE", "ADDRESS", "STATE", "REASON"}, rows)
+	return table(w, []string{"CLUSTER", "NODE", "ROLE", "ZONE", "ADDRESS", "STATE", "HEALTH", "REASON"}, rows)
 }
 
 func failureText(f *client.Failure) string {

@@ -79,6 +79,19 @@ func TestUsage_MistakesAreToldApartFromFailures(t *testing.T) {
 		{"keys", "rotate", "MILLRACEABCDEFGHIJKL", "--now", "--end-after", "1h"},
 		{"keys", "rotate", "MILLRACEABCDEFGHIJKL", "--end-after", "500ms"},
 		{"keys", "rotate", "MILLRACEABCDEFGHIJKL", "--end-after", "-1h"},
+		{"health", "demo", "1"},
+		{"heal", "history"},
+		{"heal", "allow", "demo", "--for", "soon"},
+		{"heal", "allow", "demo", "--for", "0s"},
+		{"heal", "allow", "demo", "--for", "1h", "--end"},
+		{"heal", "limit", "demo"},
+		{"heal", "limit", "demo", "--max-volume", "much"},
+		{"maintenance", "on"},
+		{"maintenance", "on", "demo", "b-1"},
+		{"maintenance", "on", "demo", "0"},
+		{"maintenance", "on", "demo", "1", "--for", "2"},
+		{"maintenance", "on", "demo", "1", "--for", "0m"},
+		{"maintenance", "off", "demo", "1", "2"},
 		{"cost", "--brokers", "0"},
 		{"cost", "--type", "kafka.t3.small"},
 		{"cost", "--traffic-mb-s", "-1"},
@@ -108,6 +121,10 @@ func TestCommands_WithoutAControlPlaneSayHowToStartOne(t *testing.T) {
 		{"clusters", "list"},
 		{"clusters", "describe", "demo"},
 		{"clusters", "resume", "demo"},
+		{"health"},
+		{"health", "demo"},
+		{"heal", "history", "demo"},
+		{"maintenance", "on", "demo"},
 		{"keys", "list"},
 		{"keys", "issue", "--role", "admin"},
 		{"cost", "--from", "demo"},
@@ -138,6 +155,7 @@ func TestCommands_PrintJSON(t *testing.T) {
 	isJSON("status")
 	isJSON("env")
 	isJSON("clusters", "list")
+	isJSON("health")
 	isJSON("keys", "issue", "--role", "read-only")
 	isJSON("keys", "list")
 	isJSON("down")
@@ -154,6 +172,9 @@ func TestCommands_NameWhatDoesNotExist(t *testing.T) {
 		{"clusters", "describe", "demo"},
 		{"clusters", "resume", "demo"},
 		{"clusters", "describe", arn},
+		{"health", arn},
+		{"heal", "history", arn},
+		{"maintenance", "on", arn},
 	} {
 		if said := m.fails(exitFailure, args...); !strings.Contains(said, args[len(args)-1]) {
 			t.Errorf("millrace %v says %q", args, said)

@@ -23,7 +23,8 @@ func (a *app) statusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "Show the control plane, all clusters and nodes, and what they wait for",
 		Long: `Shows whether a control plane runs, the state of each cluster with how far its operation is
-and what that waits for, and each node with its address, its state and the reason for it.`,
+and what that waits for, and each node with its address, its state, its health and the reason
+for them; then what keeps healing away, and what you can do. "millrace health" tells more of it.`,
 		Example: `  millrace status
   millrace status --watch
   millrace status --endpoint https://a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com/v1
@@ -134,7 +135,14 @@ func writeClusters(w io.Writer, clusters []client.Cluster) error {
 	if err := writeProgress(w, clusters); err != nil {
 		return err
 	}
-	return writeNodes(w, clusters)
+	if err := writeNodes(w, clusters); err != nil {
+		return err
+	}
+	var lines []string
+	for _, c := range clusters {
+		lines = append(lines, notes(c)...)
+	}
+	return writeLines(w, lines)
 }
 
 func (s status) writeStopped(w io.Writer) error {
@@ -159,14 +167,15 @@ func writeProgress(w io.Writer, clusters []client.Cluster) error {
 	return table(w, []string{"CLUSTER", "STATE", "KAFKA", "OPERATION", "DONE", "DETAIL"}, rows)
 }
 
-// progress says how far the operation of a cluster is and what it waits for, or why the cluster has failed.
+// progress says how far the operation of a cluster is and what it waits for, or why the cluster has failed. Where no operation
+// is under way it names the nodes that something is wrong with.
 func progress(c client.Cluster) (operation, done, waits string) {
 	if c.State == cluster.Failed {
 		return "", "", failureText(c.Failure)
 	}
 	op := c.Operation
 	if op == nil || op.EndedAt != nil {
-		return "", "", ""
+		return "", "", sickNodes(c)
 	}
 	if step, ok := op.CurrentStep(); ok {
 		waits = step.Name
