@@ -82,6 +82,20 @@ func TestHostEvent_TheSamplesAreWhatTheBusIsTold(t *testing.T) {
 		"node_in_trouble": func(_, now *nodespec.Heartbeat) {
 			now.State, now.Reason = nodespec.Failing, "Kafka ended (signal: killed)"
 		},
+		"broker_out_of_sync": func(_, now *nodespec.Heartbeat) {
+			now.Replication = &nodespec.Replication{Leads: 20, UnderReplicated: 7, OutOfSync: map[int32]int{2: 7}}
+		},
+		"controller_behind": func(before, now *nodespec.Heartbeat) {
+			for _, beat := range []*nodespec.Heartbeat{before, now} {
+				beat.NodeID, beat.Role, beat.Brokers = 1001, cluster.Controller, nil
+				beat.Quorum = &nodespec.Quorum{CaughtUp: []int32{1001, 1002, 1003}}
+			}
+			now.Quorum = &nodespec.Quorum{CaughtUp: []int32{1001, 1002}, Behind: []int32{1003}}
+		},
+		"disk_full": func(before, now *nodespec.Heartbeat) {
+			before.Disk = &nodespec.Disk{TotalBytes: 1000, UsedBytes: 950}
+			now.Disk = &nodespec.Disk{TotalBytes: 1000, UsedBytes: 985}
+		},
 		"disk_nearly_full":         func(_, now *nodespec.Heartbeat) { now.Disk = &nodespec.Disk{TotalBytes: 1000, UsedBytes: 854} },
 		"certificate_near_its_end": func(*nodespec.Heartbeat, *nodespec.Heartbeat) {},
 	} {

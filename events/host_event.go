@@ -13,8 +13,13 @@ import "github.com/aws/aws-lambda-go/events"
 //   - Node In Trouble (host_event_node_in_trouble.json): a node fails, was stopped (because going on would risk data, or
 //     because its host shuts down), or worked and does not any more; detail.message ends with the agent's reason, which
 //     cites Kafka's log where that tells. Not with each attempt to start again: when the node stopped working, and when its
-//     first attempt failed.
+//     first attempt failed. Also when its Kafka does not answer any more, or is held by a signal.
+//   - Broker Out Of Sync (host_event_broker_out_of_sync.json): a leader misses a broker that it lists as alive among the in-sync
+//     replicas of its partitions. detail.broker is the one that is missed. At most once a minute from each leader.
+//   - Controller Behind (host_event_controller_behind.json): the active controller counts another one no more among the voters
+//     that have caught up; detail.broker is that one's node id.
 //   - Disk Nearly Full (host_event_disk_nearly_full.json): the log volume reached 85 %; again after it was below 80 %.
+//   - Disk Full (host_event_disk_full.json): it reached 98 %; again after it was below 95 %.
 //   - Certificate Near Its End (host_event_certificate_near_its_end.json): the node's certificate ends in less than 30 days.
 //
 // Any of them may come twice or late, or be overtaken by a replacement: they are reasons to look, not orders.

@@ -8,9 +8,9 @@ import (
 	"github.com/millrace/millrace/shared/nodespec"
 )
 
-// eventsOf is what a heartbeat tells others that the one before it (nil for the first) did not. Each event marks a change,
+// EventsOf is what a heartbeat tells others that the one before it (nil for the first) did not. Each event marks a change,
 // so a node that stays as it is is told of once.
-func eventsOf(before *nodespec.Heartbeat, now nodespec.Heartbeat) (told []cluster.HostEvent) {
+func EventsOf(before *nodespec.Heartbeat, now nodespec.Heartbeat) (told []cluster.HostEvent) {
 	if now.Cluster == "" {
 		return nil // it has not read a spec yet, so it is nobody's
 	}
@@ -29,11 +29,28 @@ func eventsOf(before *nodespec.Heartbeat, now nodespec.Heartbeat) (told []cluste
 	for _, broker := range fenced(*before, now) {
 		tell(cluster.BrokerFenced, broker, "does not list broker %d as alive any more", broker)
 	}
-	if inTrouble(*before, now) {
+	for _, broker := range newTo(before.LivingOutOfSync(), now.LivingOutOfSync()) {
+		tell(cluster.BrokerOutOfSync, broker, "misses broker %d among the in-sync replicas of %d of the partitions that it leads",
+			broker, now.Replication.OutOfSync[broker])
+	}
+	for _, voter := range fallenBehind(*before, now) {
+		tell(cluster.ControllerBehind, voter, "does not count controller %d among the voters that have caught up any more", voter)
+	}
+	switch {
+	case now.Held() && before.Held(): // what else follows from it was to be expected
+	case now.Held():
+		tell(cluster.NodeInTrouble, 0, "is %s, and its Kafka process %d is held by a signal", now.State, now.Process.PID)
+	case now.SilentSince != nil && before.SilentSince == nil:
+		tell(cluster.NodeInTrouble, 0, "is %s, and its Kafka does not answer any more: %s", now.State, now.Reason)
+	case inTrouble(*before, now):
 		tell(cluster.NodeInTrouble, 0, "is %s: %s", now.State, now.Reason)
 	}
 	if now.DiskNearlyFull() && !before.DiskNearlyFull() {
 		tell(cluster.DiskNearlyFull, 0, "has a log volume that is %.1f %% full", now.Disk.UsedPercent())
+	}
+	if now.DiskFull() && !before.DiskFull() {
+		tell(cluster.DiskFilled, 0, "has a log volume that is full: %d of %d bytes are free",
+			max(0, now.Disk.TotalBytes-now.Disk.UsedBytes), now.Disk.TotalBytes)
 	}
 	if now.CertificateNearItsEnd() && !before.CertificateNearItsEnd() {
 		tell(cluster.CertificateNearItsEnd, 0, "has a certificate that ends at %s", now.CertificateEnds.UTC().Format("2006-01-02 15:04 MST"))
@@ -51,12 +68,25 @@ func fenced(before, now nodespec.Heartbeat) (gone []int32) {
 	if before.State != nodespec.Running || now.State != nodespec.Running || len(now.Brokers) == 0 {
 		return nil
 	}
-	for _, broker := range before.Brokers {
-		if !slices.Contains(now.Brokers, broker) {
-			gone = append(gone, broker)
+	return newTo(now.Brokers, before.Brokers)
+}
+
+// fallenBehind are the voters that have caught up no more. From an active controller that has just become it, those are all
+// that are behind; whoever was told of them before looks once more and finds the same.
+func fallenBehind(before, now nodespec.Heartbeat) []int32 {
+	was, _ := before.Behind()
+	is, _ := now.Behind()
+	return newTo(was, is)
+}
+
+// newTo are the ids that were not there before.
+func newTo(before, now []int32) (added []int32) {
+	for _, id := range now {
+		if !slices.Contains(before, id) {
+			added = append(added, id)
 		}
 	}
-	return gone
+	return added
 }
 
 // inTrouble tells whether a node came into trouble: it fails or was stopped, or it worked and does not any more although

@@ -34,6 +34,25 @@ func TestEventsOf(t *testing.T) {
 	disk := func(used int64) change {
 		return func(b *nodespec.Heartbeat) { b.Disk = &nodespec.Disk{TotalBytes: 1000, UsedBytes: used} }
 	}
+	process := func(held bool) change {
+		return func(b *nodespec.Heartbeat) {
+			if b.Process = (&nodespec.Process{PID: 7}); held {
+				b.Process.HeldSince = &at
+			}
+		}
+	}
+	silent := func(b *nodespec.Heartbeat) { b.SilentSince = &at }
+	misses := func(counts ...int) change { // broker, partitions, broker, partitions …
+		return func(b *nodespec.Heartbeat) {
+			b.Replication = &nodespec.Replication{OutOfSync: map[int32]int{}}
+			for i := 0; i < len(counts); i += 2 {
+				b.Replication.OutOfSync[int32(counts[i])] = counts[i+1]
+			}
+		}
+	}
+	behind := func(ids ...int32) change {
+		return func(b *nodespec.Heartbeat) { b.Quorum = &nodespec.Quorum{Behind: ids} }
+	}
 	later := func(days int) change { return func(b *nodespec.Heartbeat) { b.At = at.AddDate(0, 0, days) } }
 	nobodys := func(b *nodespec.Heartbeat) { b.Cluster = "" }
 	const nothingBefore = "nothing"
@@ -89,10 +108,39 @@ func TestEventsOf(t *testing.T) {
 			[]string{"Node In Trouble: broker 1 of orders is stopped: the volume belongs to node 2"},
 		},
 		{
+			"somebody holds Kafka", running(process(false)), running(process(true)),
+			[]string{"Node In Trouble: broker 1 of orders is running, and its Kafka process 7 is held by a signal"},
+		},
+		{"somebody still holds Kafka", running(process(true)), running(process(true), is(nodespec.Starting, "no answer")), nil},
+		{"Kafka was let go", running(process(true)), running(process(false)), nil},
+		{
+			"Kafka does not answer any more", running(), running(is(nodespec.Starting, "no answer"), silent),
+			[]string{"Node In Trouble: broker 1 of orders is starting, and its Kafka does not answer any more: no answer"},
+		},
+		{
+			"a living broker falls out of sync", running(misses(2, 1)), running(misses(2, 1, 3, 4)),
+			[]string{"Broker Out Of Sync (3): broker 1 of orders misses broker 3 among the in-sync replicas of 4 of the partitions that it leads"},
+		},
+		{"more of its partitions fall out of sync", running(misses(2, 1)), running(misses(2, 9)), nil},
+		{
+			"a broker that is gone is out of sync too", running(), running(brokers(1, 3), misses(2, 5)),
+			[]string{"Broker Fenced (2): broker 1 of orders does not list broker 2 as alive any more"},
+		},
+		{
+			"a voter falls behind", running(controller, behind()), running(controller, behind(1003)),
+			[]string{"Controller Behind (1003): controller 1001 of orders does not count controller 1003 among the voters that have caught up any more"},
+		},
+		{"a voter is still behind", running(controller, behind(1003)), running(controller, behind(1003)), nil},
+		{"another controller leads", running(controller, behind(1003)), running(controller), nil},
+		{
+			"the disk is full", running(disk(979)), running(disk(981)),
+			[]string{"Disk Full: broker 1 of orders has a log volume that is full: 19 of 1000 bytes are free"},
+		},
+		{
 			"the disk is nearly full", running(), running(disk(853)),
 			[]string{"Disk Nearly Full: broker 1 of orders has a log volume that is 85.3 % full"},
 		},
-		{"the disk is fuller still", running(disk(853)), running(disk(990)), nil},
+		{"the disk is fuller still", running(disk(853)), running(disk(970)), nil},
 		{
 			"the certificate of a controller ends soon", running(controller), running(controller, later(350)),
 			[]string{"Certificate Near Its End: controller 1001 of orders has a certificate that ends at 2027-11-27 12:00 UTC"},
@@ -105,7 +153,7 @@ func TestEventsOf(t *testing.T) {
 				before = &b
 			}
 			var got []string
-			for _, e := range eventsOf(before, tt.now) {
+			for _, e := range EventsOf(before, tt.now) {
 				text := string(e.Type)
 				if e.Broker != 0 {
 					text += fmt.Sprintf(" (%d)", e.Broker)

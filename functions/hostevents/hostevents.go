@@ -45,7 +45,7 @@ func (h Handler) Handle(ctx context.Context, batch events.HeartbeatStream) (even
 		}
 		switch change.item {
 		case records.NewsBeat:
-			for _, e := range eventsOf(change.before, change.after) {
+			for _, e := range EventsOf(change.before, change.after) {
 				e.Deployment = h.Deployment
 				told, by = append(told, e), append(by, r.Change.SequenceNumber)
 			}

@@ -125,7 +125,7 @@ func TestHandle_ADocumentMayBeBytes(t *testing.T) {
 
 func TestHandle_NamesTheFirstRecordThatTheBusDidNotTake(t *testing.T) {
 	bus := &fakeBus{refused: map[string]bool{"i-2": true, "i-3": true}}
-	nearlyFull := func(b *nodespec.Heartbeat) { b.Disk.UsedBytes = 399 }
+	nearlyFull := func(b *nodespec.Heartbeat) { b.Disk.UsedBytes = 360 }
 	batch := []lambdaevents.DynamoDBEventRecord{
 		written(t, "1", "news", runningBroker("i-1")),
 		written(t, "2", "news", runningBroker("i-2", nearlyFull)),
@@ -157,16 +157,24 @@ func TestHandle_TheLastHeartbeatOfEachHostBecomesMetrics(t *testing.T) {
 		written(t, "6", "last", runningBroker("i-4", func(b *nodespec.Heartbeat) { b.Role = cluster.Controller })),
 		written(t, "7", "last", runningBroker("i-5", func(b *nodespec.Heartbeat) { b.Cluster = "" })),
 		written(t, "8", "last", runningBroker("i-6", func(b *nodespec.Heartbeat) { b.Disk, b.Brokers = nil, nil })),
+		written(t, "9", "last", runningBroker("i-7", func(b *nodespec.Heartbeat) {
+			b.NodeID, b.Replication = 3, &nodespec.Replication{Leads: 9, UnderReplicated: 2, Offline: 1, OutOfSync: map[int32]int{1: 2}}
+		})),
 	)
 	const (
 		ofBroker = `{"Namespace":"Millrace/Kafka","Dimensions":[["Cluster Name","Broker ID"]],` +
 			`"Metrics":[{"Name":"KafkaDataLogsDiskUsed","Unit":"Percent"}]}`
 		ofCluster = `{"Namespace":"Millrace/Kafka","Dimensions":[["Cluster Name"]],` +
 			`"Metrics":[{"Name":"ActiveBrokerCount","Unit":"Count"}]}`
+		ofLeader = `{"Namespace":"Millrace/Kafka","Dimensions":[["Cluster Name","Broker ID"]],` +
+			`"Metrics":[{"Name":"KafkaDataLogsDiskUsed","Unit":"Percent"},{"Name":"UnderReplicatedPartitions","Unit":"Count"}]}`
+		withOffline = `{"Namespace":"Millrace/Kafka","Dimensions":[["Cluster Name"]],` +
+			`"Metrics":[{"Name":"ActiveBrokerCount","Unit":"Count"},{"Name":"OfflinePartitionsCount","Unit":"Count"}]}`
 	)
 	want := `{"ActiveBrokerCount":3,"Broker ID":"1","Cluster Name":"orders","KafkaDataLogsDiskUsed":12.5,"_aws":{"CloudWatchMetrics":[` + ofBroker + `,` + ofCluster + `],"Timestamp":1795780800000}}
 {"Broker ID":"2","Cluster Name":"orders","KafkaDataLogsDiskUsed":12.5,"_aws":{"CloudWatchMetrics":[` + ofBroker + `],"Timestamp":1795780800000}}
 {"ActiveBrokerCount":3,"Broker ID":"1","Cluster Name":"orders","_aws":{"CloudWatchMetrics":[` + ofCluster + `],"Timestamp":1795780800000}}
+{"ActiveBrokerCount":3,"Broker ID":"3","Cluster Name":"orders","KafkaDataLogsDiskUsed":12.5,"OfflinePartitionsCount":1,"UnderReplicatedPartitions":2,"_aws":{"CloudWatchMetrics":[` + ofLeader + `,` + withOffline + `],"Timestamp":1795780800000}}
 `
 	if metrics != want {
 		t.Errorf("metrics:\n%s\nwant:\n%s", metrics, want)

@@ -14,7 +14,7 @@ import (
 // or be throttled, and no permission. Names and dimensions are MSK's where MSK has the metric, so that dashboards and alarms
 // made for MSK find it in another namespace; ActiveBrokerCount, which MSK lacks, is what Kafka's own controllers call it.
 //
-// Each metric costs $0.30 a month, more than all heartbeats of its node: one for each broker and one for each cluster are
+// Each metric costs $0.30 a month, more than all heartbeats of its node: two for each broker and two for each cluster are
 // published, and none that an event tells better, such as restarts.
 const (
 	namespace   = "Millrace/Kafka"
@@ -31,26 +31,35 @@ type directive struct {
 
 type metric struct{ Name, Unit string }
 
-var (
-	ofBroker = directive{namespace, [][]string{{clusterName, brokerID}}, []metric{{"KafkaDataLogsDiskUsed", "Percent"}}}
-	// ofCluster comes from every broker. They agree, except while one is slow to hear, so look at the minimum.
-	ofCluster = directive{namespace, [][]string{{clusterName}}, []metric{{"ActiveBrokerCount", "Count"}}}
-)
-
 // line is what one heartbeat says in metrics; nil when that is nothing. Controllers have nothing that MSK measures.
 func line(beat nodespec.Heartbeat) map[string]any {
 	if beat.Cluster == "" || beat.Role != cluster.Broker {
 		return nil
 	}
 	values := map[string]any{clusterName: beat.Cluster, brokerID: strconv.Itoa(int(beat.NodeID))}
-	var directives []directive
-	if beat.Disk != nil && beat.Disk.TotalBytes > 0 {
-		directives = append(directives, ofBroker)
-		values["KafkaDataLogsDiskUsed"] = beat.Disk.UsedPercent()
+	ofBroker := directive{Namespace: namespace, Dimensions: [][]string{{clusterName, brokerID}}}
+	ofCluster := directive{Namespace: namespace, Dimensions: [][]string{{clusterName}}}
+	measured := func(d *directive, name, unit string, value any) {
+		d.Metrics = append(d.Metrics, metric{name, unit})
+		values[name] = value
 	}
+	if beat.Disk != nil && beat.Disk.TotalBytes > 0 {
+		measured(&ofBroker, "KafkaDataLogsDiskUsed", "Percent", beat.Disk.UsedPercent())
+	}
+	// What a cluster has, every broker tells. They agree, except while one is slow to hear, so look at the minimum of its
+	// living brokers and at the maximum of its partitions without a leader.
 	if beat.State == nodespec.Running && len(beat.Brokers) > 0 {
-		directives = append(directives, ofCluster)
-		values["ActiveBrokerCount"] = len(beat.Brokers)
+		measured(&ofCluster, "ActiveBrokerCount", "Count", len(beat.Brokers))
+	}
+	if beat.Replication != nil {
+		measured(&ofBroker, "UnderReplicatedPartitions", "Count", beat.Replication.UnderReplicated) // of those that it leads
+		measured(&ofCluster, "OfflinePartitionsCount", "Count", beat.Replication.Offline)
+	}
+	var directives []directive
+	for _, d := range []directive{ofBroker, ofCluster} {
+		if len(d.Metrics) > 0 {
+			directives = append(directives, d)
+		}
 	}
 	if len(directives) == 0 {
 		return nil

@@ -110,12 +110,12 @@ func units(bytes, unit float64) float64 {
 	return whole
 }
 
-// What functions/hostevents makes of heartbeats, in the namespace Millrace/Kafka: the disk of each broker and the number of
-// brokers, as lines of its log that CloudWatch reads.
+// What functions/hostevents makes of heartbeats, in the namespace Millrace/Kafka: of each broker its disk and its partitions
+// that are not in sync, of each cluster its brokers and its partitions without a leader, as lines of its log that CloudWatch reads.
 const (
-	metricsPerBroker  = 1
-	metricsPerCluster = 1
-	metricBytes       = 400 // a line
+	metricsPerBroker  = 2
+	metricsPerCluster = 2
+	metricBytes       = 540 // a line
 )
 
 // Metrics are what a cluster's own metrics in CloudWatch cost.

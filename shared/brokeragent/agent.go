@@ -60,7 +60,8 @@ type ProcessSettings struct {
 // Run keeps the node until ctx ends, then stops Kafka in an orderly way and returns nil. It returns an error when the
 // agent can't work at all: its directory is unusable, another agent has it, or it was not told how often to report.
 //
-// Three loops run side by side: one follows the spec, one reports, and one keeps Kafka as the latest spec says.
+// Three loops run side by side: one follows the spec, one reports, and one keeps Kafka as the latest spec says. What may hang
+// with a disk is measured beside them.
 func (a *Agent) Run(ctx context.Context) error {
 	if a.HeartbeatInterval <= 0 { // the mailbox would be beaten without a pause
 		return fmt.Errorf("heartbeats every %s: they need an interval", a.HeartbeatInterval)
@@ -106,6 +107,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	var wait sync.WaitGroup
 	wait.Go(func() { specs.run(links) })
 	wait.Go(func() { report.run(links) })
+	go report.meter.run(links) // nobody waits for it: a disk that hangs must not keep the agent from ending
 	n.run(ctx)
 	// Kafka has ended. The reporter goes last, so that the control plane hears of it.
 	cut()

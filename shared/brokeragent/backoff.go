@@ -12,6 +12,9 @@ const (
 	// peacePoll is how often a running Kafka is asked whether it is still a member of its cluster.
 	peacePoll = 3 * time.Second
 
+	// heldPoll is how often a Kafka process is looked at for whether somebody holds it by a signal.
+	heldPoll = time.Second
+
 	// firstPause lies before the restart of a Kafka that had been running; longestPause bounds the pauses of a crash loop.
 	firstPause   = 500 * time.Millisecond
 	longestPause = 30 * time.Second

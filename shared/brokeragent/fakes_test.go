@@ -187,6 +187,9 @@ type fakeMachine struct {
 	fenced            bool // Kafka lists other brokers only
 	alone             bool // Kafka lists no other broker
 	noSoftware        error
+	mute              bool   // Kafka answers nothing
+	knows             survey // what Kafka says of others
+	surveys           []time.Time
 }
 
 func (m *fakeMachine) Command(_ context.Context, release string, _ ProcessSettings, say func(string, ...any)) (*exec.Cmd, error) {
@@ -227,6 +230,8 @@ func (m *fakeMachine) ask(context.Context) membership {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
+	case m.mute || m.current != nil && m.current.stopped:
+		return membership{why: "Kafka does not answer in time", silent: true}
 	case m.current == nil || !m.current.alive() || time.Since(m.current.started) < m.startUp:
 		return membership{why: "Kafka does not listen yet"}
 	case m.fenced:
@@ -236,6 +241,13 @@ func (m *fakeMachine) ask(context.Context) membership {
 		return membership{member: true, brokers: []int32{1}}
 	}
 	return membership{member: true, brokers: []int32{1, 2, 3}}
+}
+
+func (m *fakeMachine) survey(context.Context) (survey, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.surveys = append(m.surveys, time.Now())
+	return m.knows, nil
 }
 
 func (m *fakeMachine) close() {}
@@ -278,6 +290,7 @@ type fakeProcess struct {
 	how     string
 	ended   chan struct{}
 	signals []syscall.Signal
+	stopped bool // by SIGSTOP
 }
 
 func (p *fakeProcess) pid() int              { return p.number }
@@ -306,10 +319,18 @@ func (p *fakeProcess) signal(s syscall.Signal) error {
 	switch {
 	case s == syscall.SIGKILL:
 		p.die("signal: killed")
-	case !p.machine.deaf:
+	case s == syscall.SIGSTOP || s == syscall.SIGCONT:
+		p.stopped = s == syscall.SIGSTOP
+	case !p.machine.deaf && !p.stopped:
 		time.AfterFunc(p.machine.shutDown, func() { p.die("exit status 143") })
 	}
 	return nil
+}
+
+func (p *fakeProcess) held() bool {
+	p.machine.mu.Lock()
+	defer p.machine.mu.Unlock()
+	return p.stopped
 }
 
 func (p *fakeProcess) signalled() string {

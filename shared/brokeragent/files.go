@@ -51,7 +51,11 @@ func (f files) write(h home) error {
 // digest stands for everything a Kafka process is started with. It is part of the process's command line, so any agent
 // can tell from the process table alone whether what runs is what the spec asks for.
 func (f files) digest(spec nodespec.Spec) string {
-	content, err := json.Marshal([]any{spec.Release, spec.JVM, f.properties, f.keystore, f.truststore})
+	all := []any{spec.Release, spec.JVM, f.properties, f.keystore, f.truststore}
+	if spec.Restarts > 0 { // so that a restart is asked for in a way that no agent can miss, or follow twice
+		all = append(all, spec.Restarts)
+	}
+	content, err := json.Marshal(all)
 	if err != nil {
 		panic(err) // strings, numbers and bytes always have a JSON form
 	}

@@ -28,17 +28,38 @@ type credential struct {
 // between nodes take the user that the nodes share. The cheapest one wins; a TLS listener between the nodes goes before
 // one of clients, because clients' certificates may come from another authority.
 func ownEndpoint(spec nodespec.Spec) (endpoint, error) {
+	e, ok := cheapestEndpoint(spec, func(string) bool { return true })
+	if !ok {
+		return endpoint{}, fmt.Errorf("no listener of node %d lets its own agent in: %q", spec.NodeID, spec.Properties["listeners"])
+	}
+	return e, nil
+}
+
+// insideEndpoint is the listener between the nodes. Who comes in there is a super user, and sees the topics that access
+// control lists keep from others.
+func insideEndpoint(spec nodespec.Spec) (e endpoint, ok bool) {
+	own := ownListener(spec)
+	return cheapestEndpoint(spec, func(name string) bool { return name == own })
+}
+
+// ownListener is the name of the listener that nodes of the same role talk to each other through.
+func ownListener(spec nodespec.Spec) string {
+	if spec.Role == nodespec.Controller {
+		return spec.Properties["controller.listener.names"]
+	}
+	return spec.Properties["inter.broker.listener.name"]
+}
+
+func cheapestEndpoint(spec nodespec.Spec, eligible func(name string) bool) (best endpoint, ok bool) {
 	p := spec.Properties
 	protocols := listenerMap(p["listener.security.protocol.map"], ":")
 	addresses := listenerMap(p["listeners"], "://")
 	advertised := listenerMap(p["advertised.listeners"], "://")
-	own := p["inter.broker.listener.name"]
-	if spec.Role == nodespec.Controller {
-		own = p["controller.listener.names"]
-	}
-
-	best, bestRank := endpoint{}, len(ranks)
+	own, bestRank := ownListener(spec), len(ranks)
 	for name, address := range addresses {
+		if !eligible(name) {
+			continue
+		}
 		e := endpoint{address: dialAddress(address), serverName: hostOf(address)}
 		if host := hostOf(advertised[name]); host != "" {
 			e.serverName = host
@@ -61,10 +82,7 @@ func ownEndpoint(spec nodespec.Spec) (endpoint, error) {
 			best, bestRank = e, rank
 		}
 	}
-	if bestRank == len(ranks) {
-		return endpoint{}, fmt.Errorf("no listener of node %d lets its own agent in: %q", spec.NodeID, p["listeners"])
-	}
-	return best, nil
+	return best, bestRank < len(ranks)
 }
 
 var ranks = []string{"PLAINTEXT", "own SSL", "SSL", "own SASL_PLAINTEXT", "SASL_PLAINTEXT", "own SASL_SSL", "SASL_SSL"}

@@ -28,12 +28,13 @@ type node struct {
 	// saysStarted reads from Kafka's log whether it has started; nil where there is no real Kafka.
 	saysStarted func(evidence) bool
 
-	process process  // nil when none runs
-	lock    *os.File // of the volume; nil until it is ours, and while an adopted Kafka holds it
-	written evidence // where the process's own words begin in its logs
-	started bool     // the process has said that it started; of an adopted one that is taken for granted
-	hasRun  bool     // Kafka was a member of its cluster once in this agent's life
-	strikes int      // crashes and failed starts in a row, for the pause after the next one
+	process process   // nil when none runs
+	lock    *os.File  // of the volume; nil until it is ours, and while an adopted Kafka holds it
+	written evidence  // where the process's own words begin in its logs
+	started bool      // the process has said that it started; of an adopted one that is taken for granted
+	joined  time.Time // when the process was first seen as a member of its cluster; zero when it never was
+	hasRun  bool      // Kafka was a member of its cluster once in this agent's life
+	strikes int       // crashes and failed starts in a row, for the pause after the next one
 }
 
 // holdError says why the node stays as it is until there is a newer spec.
@@ -218,13 +219,17 @@ func (n *node) adopt() {
 }
 
 func (n *node) setProcess(p process) {
-	n.process = p
+	n.process, n.joined = p, time.Time{}
 	n.report.update(func(b *nodespec.Heartbeat) {
-		b.Process, b.Brokers = nil, nil
+		b.Process, b.Brokers, b.SilentSince, b.Replication, b.Quorum = nil, nil, nil, nil, nil
 		if p != nil {
 			b.Process = describe(p)
 		}
 	})
+	n.report.meter.use(p != nil)
+	if p != nil {
+		go n.report.watchHeld(p)
+	}
 }
 
 func (n *node) awaitVolume(ctx context.Context) (string, error) {
@@ -234,7 +239,7 @@ func (n *node) awaitVolume(ctx context.Context) (string, error) {
 			return "", fmt.Errorf("look for the volume: %w", err)
 		}
 		if attached {
-			n.report.watchDisk(dir)
+			n.report.meter.watch(dir)
 			return dir, nil
 		}
 		n.report.say(nodespec.Preparing, "waiting for the volume to be attached")
@@ -342,7 +347,7 @@ func (n *node) recover(ctx context.Context, err error) {
 	}
 	wait := doubling(firstPause, longestPause, n.strikes)
 	n.strikes++
-	reason := blameDisk(n.report.disk(), err.Error())
+	reason := blameDisk(n.report.meter.disk(), err.Error())
 	n.report.update(func(b *nodespec.Heartbeat) {
 		b.State, b.Reason = nodespec.Failing, reason
 		if !crash.everRan {
@@ -367,34 +372,36 @@ func (n *node) idle(ctx context.Context) {
 	}
 }
 
-// stop ends Kafka: it may hand over its partitions first, but not for ever.
+// stop ends Kafka: it may hand over its partitions first, but not for ever, and not at all while somebody holds it: a held
+// process takes no signal but the one that needs nothing of it.
 func (n *node) stop() {
 	if n.process == nil {
 		return
 	}
 	began := time.Now()
-	if !n.end(syscall.SIGTERM, stopPatience) {
-		n.log.Warn("Kafka does not stop; killing it", "pid", n.process.pid(), "after", stopPatience)
+	if n.process.held() || !n.end(syscall.SIGTERM, stopPatience) {
+		n.log.Warn("Kafka can't stop by itself; killing it", "pid", n.process.pid(), "held", n.process.held(), "after", time.Since(began))
 		n.end(syscall.SIGKILL, 0)
 	}
 	n.log.Info("stopped Kafka", "pid", n.process.pid(), "exit", n.process.exit(), "ms", time.Since(began).Milliseconds())
 	n.setProcess(nil)
 }
 
-// end signals Kafka and tells whether it ended in time; a patience of 0 waits for as long as it takes.
+// end signals Kafka and tells whether it ended in time, which one that is held meanwhile will not; a patience of 0 waits for
+// as long as it takes.
 func (n *node) end(s syscall.Signal, patience time.Duration) bool {
 	if err := n.process.signal(s); err != nil {
 		n.log.Error("cannot signal Kafka", "pid", n.process.pid(), "signal", s, "error", err)
 	}
-	var late <-chan time.Time
-	if patience > 0 {
-		late = time.After(patience)
-	}
-	select {
-	case <-n.process.done():
-		return true
-	case <-late:
-		return false
+	for began := time.Now(); ; {
+		select {
+		case <-n.process.done():
+			return true
+		case <-time.After(heldPoll):
+			if patience > 0 && (time.Since(began) >= patience || n.process.held()) {
+				return false
+			}
+		}
 	}
 }
 

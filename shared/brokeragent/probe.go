@@ -24,6 +24,8 @@ import (
 // probe asks the node's own Kafka.
 type probe interface {
 	ask(ctx context.Context) membership
+	// survey asks a member what it knows of others.
+	survey(ctx context.Context) (survey, error)
 	close()
 }
 
@@ -33,6 +35,7 @@ type membership struct {
 	member  bool
 	brokers []int32 // sorted
 	why     string  // not a member
+	silent  bool    // it did not answer at all
 }
 
 // probePatience bounds one question. A Kafka that has just started to listen may need seconds for its first handshake.
@@ -40,10 +43,12 @@ const probePatience = 5 * time.Second
 
 // kafkaProbe keeps one connection to the node's own Kafka.
 type kafkaProbe struct {
-	client  *kgo.Client
+	client  *kgo.Client // asks whether it is a member
+	insider *kgo.Client // asks, as one of the nodes, what not every client may know
 	address string
 	role    nodespec.Role
 	nodeID  int32
+	leads   time.Time // since when it has been the active controller; zero when it is not
 }
 
 func newKafkaProbe(spec nodespec.Spec, keys keyPair) (probe, error) {
@@ -51,6 +56,24 @@ func newKafkaProbe(spec nodespec.Spec, keys keyPair) (probe, error) {
 	if err != nil {
 		return nil, err
 	}
+	client, err := newClient(spec, keys, e)
+	if err != nil {
+		return nil, err
+	}
+	inside, ok := insideEndpoint(spec)
+	if !ok {
+		inside = e
+	}
+	insider, err := newClient(spec, keys, inside)
+	if err != nil {
+		client.Close()
+		return nil, err
+	}
+	return &kafkaProbe{client: client, insider: insider, address: e.address, role: spec.Role, nodeID: spec.NodeID}, nil
+}
+
+// newClient connects to one listener, once it is asked something.
+func newClient(spec nodespec.Spec, keys keyPair, e endpoint) (*kgo.Client, error) {
 	options := []kgo.Opt{
 		kgo.SeedBrokers(e.address),
 		kgo.ClientID("millrace-agent"),
@@ -70,7 +93,7 @@ func newKafkaProbe(spec nodespec.Spec, keys keyPair) (probe, error) {
 	if err != nil {
 		return nil, fmt.Errorf("client of the node's own Kafka: %w", err)
 	}
-	return &kafkaProbe{client: client, address: e.address, role: spec.Role, nodeID: spec.NodeID}, nil
+	return client, nil
 }
 
 // ownTLS shows the node's own certificate and trusts its cluster's authority alone.
@@ -101,7 +124,10 @@ func mechanismOf(c credential) sasl.Mechanism {
 	}
 }
 
-func (p *kafkaProbe) close() { p.client.Close() }
+func (p *kafkaProbe) close() {
+	p.client.Close()
+	p.insider.Close()
+}
 
 func (p *kafkaProbe) ask(ctx context.Context) membership {
 	ctx, cancel := context.WithTimeout(ctx, probePatience)
@@ -118,7 +144,7 @@ func (p *kafkaProbe) askBroker(ctx context.Context) membership {
 	request.Topics = []kmsg.MetadataRequestTopic{} // none; nil would mean all
 	answer, err := p.client.SeedBrokers()[0].Request(ctx, request)
 	if err != nil {
-		return membership{why: p.silence(err)}
+		return membership{why: p.silence(err), silent: true}
 	}
 	var m membership
 	for _, b := range answer.(*kmsg.MetadataResponse).Brokers {
@@ -142,9 +168,16 @@ func (p *kafkaProbe) askController(ctx context.Context) membership {
 	request.EndpointType = controllers
 	answer, err := p.client.SeedBrokers()[0].Request(ctx, request)
 	if err != nil {
-		return membership{why: p.silence(err)}
+		p.leads = time.Time{}
+		return membership{why: p.silence(err), silent: true}
 	}
 	description := answer.(*kmsg.DescribeClusterResponse)
+	switch leads := description.ErrorCode == 0 && description.ControllerID == p.nodeID; {
+	case !leads:
+		p.leads = time.Time{}
+	case p.leads.IsZero():
+		p.leads = time.Now()
+	}
 	switch {
 	case description.ErrorCode != 0:
 		return membership{why: fmt.Sprintf("Kafka answers with error code %d", description.ErrorCode)}

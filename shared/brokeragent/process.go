@@ -31,6 +31,7 @@ type process interface {
 	done() <-chan struct{} // closed when it has ended
 	exit() string          // how it ended, once it has; empty where only its parent could know
 	signal(syscall.Signal) error
+	held() bool // whether a signal (SIGSTOP) or a tracer keeps it from running
 }
 
 // mark is what a Kafka process carries in its command line. The process table is the one record of what runs: unlike a
@@ -127,6 +128,8 @@ func (c *child) mark() mark            { return c.marked }
 func (c *child) done() <-chan struct{} { return c.ended }
 func (c *child) exit() string          { return c.cmd.ProcessState.String() }
 
+func (c *child) held() bool { return isHeld(c.pid()) }
+
 func (c *child) signal(s syscall.Signal) error {
 	err := c.cmd.Process.Signal(s)
 	if errors.Is(err, os.ErrProcessDone) {
@@ -150,6 +153,8 @@ func (a *adopted) startedAt() time.Time  { return a.started }
 func (a *adopted) mark() mark            { return a.marked }
 func (a *adopted) done() <-chan struct{} { return a.ended }
 func (a *adopted) exit() string          { return "" }
+
+func (a *adopted) held() bool { return isHeld(a.number) }
 
 func (a *adopted) signal(s syscall.Signal) error {
 	connection, err := a.pidfd.SyscallConn()

@@ -78,16 +78,31 @@ func isOurs(number int) bool {
 	return ok && int(stat.Uid) == os.Getuid()
 }
 
-// startTime reads when a process started, to the hundredth of a second.
-func startTime(number int) (time.Time, error) {
+// statFields are what /proc tells of a process after its command, which stands in parentheses and may hold anything: the
+// state comes first, the start time is the 20th.
+func statFields(number int) ([]string, error) {
 	content, err := os.ReadFile(procPath(number, "stat"))
 	if err != nil {
-		return time.Time{}, err
+		return nil, err
 	}
-	// The second field is the command in parentheses and may hold anything; the start time is the 20th after it.
 	fields := strings.Fields(string(content[bytes.LastIndexByte(content, ')')+1:]))
 	if len(fields) < 20 {
-		return time.Time{}, fmt.Errorf("process %d: %s is too short", number, procPath(number, "stat"))
+		return nil, fmt.Errorf("process %d: %s is too short", number, procPath(number, "stat"))
+	}
+	return fields, nil
+}
+
+// isHeld tells whether a process is stopped, by a signal (T) or by a tracer (t).
+func isHeld(number int) bool {
+	fields, err := statFields(number)
+	return err == nil && strings.EqualFold(fields[0], "T")
+}
+
+// startTime reads when a process started, to the hundredth of a second.
+func startTime(number int) (time.Time, error) {
+	fields, err := statFields(number)
+	if err != nil {
+		return time.Time{}, err
 	}
 	ticks, err := strconv.ParseInt(fields[19], 10, 64)
 	if err != nil {

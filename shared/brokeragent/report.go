@@ -22,28 +22,28 @@ type reporter struct {
 	mailbox nodespec.Mailbox
 	log     *slog.Logger
 	peace   time.Duration // between heartbeats of a running node
+	meter   *diskMeter
 
 	mu      sync.Mutex
 	beat    nodespec.Heartbeat
-	volume  string // the directory whose disk is reported, once known
 	changed chan struct{}
 }
 
 func newReporter(mailbox nodespec.Mailbox, log *slog.Logger, peace time.Duration, first nodespec.Heartbeat) *reporter {
-	return &reporter{mailbox: mailbox, log: log, peace: peace, beat: first, changed: make(chan struct{}, 1)}
+	return &reporter{mailbox: mailbox, log: log, peace: peace, meter: newDiskMeter(), beat: first, changed: make(chan struct{}, 1)}
 }
 
-// update changes what the next heartbeats say.
+// update changes what the next heartbeats say. What a heartbeat points to is replaced as a whole, never changed.
 func (r *reporter) update(change func(*nodespec.Heartbeat)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	before := r.beat
-	before.Brokers = slices.Clone(before.Brokers)
+	old := r.beat
+	old.Brokers = slices.Clone(old.Brokers)
 	change(&r.beat)
-	if reflect.DeepEqual(before, r.beat) {
+	if reflect.DeepEqual(worthABeat(old), worthABeat(r.beat)) {
 		return
 	}
-	if before.State != r.beat.State || before.Reason != r.beat.Reason {
+	if old.State != r.beat.State || old.Reason != r.beat.Reason {
 		r.log.Info("state of the node", "state", r.beat.State, "generation", r.beat.Generation, "reason", r.beat.Reason,
 			"failedStarts", r.beat.FailedStarts, "restarts", r.beat.Restarts)
 	}
@@ -53,23 +53,42 @@ func (r *reporter) update(change func(*nodespec.Heartbeat)) {
 	}
 }
 
+// worthABeat is a heartbeat without what can wait for the next one.
+func worthABeat(b nodespec.Heartbeat) nodespec.Heartbeat {
+	if b.Replication != nil {
+		replication := *b.Replication
+		replication.Leads = 0
+		b.Replication = &replication
+	}
+	return b
+}
+
 // say reports a state and the reason for it.
 func (r *reporter) say(state nodespec.State, reason string) {
 	r.update(func(b *nodespec.Heartbeat) { b.State, b.Reason = state, reason })
 }
 
-// watchDisk makes heartbeats tell how full the disk of a directory is.
-func (r *reporter) watchDisk(dir string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.volume = dir
-}
-
-// disk tells how full the disk of the volume is at the moment; nil while there is none.
-func (r *reporter) disk() *nodespec.Disk {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return diskOf(r.volume)
+// watchHeld reports, until a process ends, since when somebody has held it.
+func (r *reporter) watchHeld(p process) {
+	for {
+		since := time.Now()
+		held := p.held()
+		r.update(func(b *nodespec.Heartbeat) {
+			if b.Process == nil || b.Process.PID != p.pid() || held == (b.Process.HeldSince != nil) {
+				return
+			}
+			process := *b.Process
+			if process.HeldSince = nil; held {
+				process.HeldSince = &since
+			}
+			b.Process = &process
+		})
+		select {
+		case <-p.done():
+			return
+		case <-time.After(heldPoll):
+		}
+	}
 }
 
 // run sends heartbeats until ctx ends.
@@ -115,10 +134,25 @@ func (r *reporter) send(ctx context.Context, beat nodespec.Heartbeat, patience t
 }
 
 func (r *reporter) current() nodespec.Heartbeat {
+	disk := r.meter.disk()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	beat := r.beat
-	beat.At = time.Now().UTC()
-	beat.Disk = diskOf(r.volume)
+	now, beat := time.Now(), r.beat
+	beat.At, beat.Disk = now.UTC(), disk
+	beat.SilentSince = before(now, beat.SilentSince)
+	if beat.Process != nil && beat.Process.HeldSince != nil {
+		process := *beat.Process
+		process.HeldSince = before(now, process.HeldSince)
+		beat.Process = &process
+	}
 	return beat
+}
+
+// before tells a time by how long ago it was, so that it stays true beside now when somebody sets the clock in between.
+func before(now time.Time, since *time.Time) *time.Time {
+	if since == nil {
+		return nil
+	}
+	at := now.Add(-now.Sub(*since)).UTC()
+	return &at
 }

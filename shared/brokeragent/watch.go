@@ -32,15 +32,17 @@ func (n *node) watch(ctx context.Context, kafka probe) error {
 	questions, cancel := contextUntil(ctx, n.process.done())
 	defer cancel()
 	for {
+		asked := time.Now()
 		m := kafka.ask(questions)
 		if questions.Err() == nil {
-			n.observe(&w, m)
+			n.observe(&w, m, asked)
+			n.survey(questions, &w, kafka)
 		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-n.process.done():
-			return n.crash(w)
+			return n.crash()
 		case <-time.After(w.pace()):
 			if w.running {
 				boundOutput(n.home.output())
@@ -54,9 +56,12 @@ type watched struct {
 	since   time.Time // when watching began
 	running bool      // it is a member of its cluster, as far as is known
 	misses  int       // answers in a row that did not say so
-	joined  time.Time // when it first was one; zero when it never was
+	silent  time.Time // when the first question in a row was asked that got no answer; zero when the last one got one
 	brokers []int32   // that it listed last
 	changed time.Time // when those last changed; zero when they never did
+
+	nextSurvey  time.Time // when it is asked next what it knows of others; zero for at once
+	surveyFails bool      // it did not say so the last time
 }
 
 func (w watched) pace() time.Duration {
@@ -74,21 +79,27 @@ func (w watched) pace() time.Duration {
 	}
 }
 
-func (n *node) observe(w *watched, m membership) {
+func (n *node) observe(w *watched, m membership, asked time.Time) {
+	switch {
+	case !m.silent:
+		w.silent = time.Time{}
+	case w.silent.IsZero():
+		w.silent = asked
+	}
 	if m.member && !n.hasStarted() {
 		m = membership{brokers: m.brokers, why: "Kafka answers, and does not listen everywhere yet"}
 	}
 	if m.member {
 		w.running, w.misses = true, 0
-		if w.joined.IsZero() {
-			w.joined = time.Now()
-			n.hasRun = true
+		if n.joined.IsZero() {
+			n.joined, n.hasRun = time.Now(), true
 		}
 		if !slices.Equal(w.brokers, m.brokers) {
 			w.brokers, w.changed = m.brokers, time.Now()
 		}
 		n.report.update(func(b *nodespec.Heartbeat) {
 			b.State, b.Reason, b.Brokers, b.FailedStarts = nodespec.Running, "", m.brokers, 0
+			b.SilentSince = nil
 		})
 		return
 	}
@@ -98,7 +109,12 @@ func (n *node) observe(w *watched, m membership) {
 	}
 	w.running = false
 	n.report.update(func(b *nodespec.Heartbeat) {
-		b.State, b.Reason, b.Brokers = nodespec.Starting, m.why, m.brokers
+		b.State, b.Reason, b.Brokers, b.SilentSince = nodespec.Starting, m.why, m.brokers, nil
+		if !w.silent.IsZero() && !n.joined.IsZero() {
+			b.SilentSince = &w.silent
+		}
+		// What it once knew of others is no evidence against them any more.
+		b.Replication, b.Quorum = nil, nil
 	})
 }
 
@@ -113,12 +129,12 @@ func (n *node) hasStarted() bool {
 }
 
 // crash explains the end of a Kafka that nobody stopped.
-func (n *node) crash(w watched) error {
-	exit := n.process.exit()
+func (n *node) crash() error {
+	exit, joined := n.process.exit(), n.joined
 	n.setProcess(nil)
 	return crashError{
 		reason:   explain(exit, n.written),
-		everRan:  !w.joined.IsZero(),
-		steadily: !w.joined.IsZero() && time.Since(w.joined) >= steady,
+		everRan:  !joined.IsZero(),
+		steadily: !joined.IsZero() && time.Since(joined) >= steady,
 	}
 }

@@ -1,7 +1,10 @@
 package nodespec
 
 import (
+	"cmp"
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -12,6 +15,10 @@ const (
 	NearlyFullPercent = 85
 	// NearItsEnd is how long before its end a certificate should have been renewed: long enough for a holiday.
 	NearItsEnd = 30 * 24 * time.Hour
+	// FullPercent is where Kafka ends at any moment: it rolls segments of a gigabyte.
+	FullPercent = 98
+	// SlowMillis is what a small write takes on a disk that replication can't keep up on: brokers fetch twice a second.
+	SlowMillis = 1000
 )
 
 // UsedPercent is how full the disk is, from 0 to 100; 0 when its size is not known.
@@ -27,17 +34,62 @@ func (b Heartbeat) DiskNearlyFull() bool {
 	return b.Disk != nil && b.Disk.UsedPercent() >= NearlyFullPercent
 }
 
+// DiskFull tells whether the log volume was as good as full; false when it was not seen.
+func (b Heartbeat) DiskFull() bool {
+	return b.Disk != nil && b.Disk.UsedPercent() >= FullPercent
+}
+
+// DiskSlow tells whether writes to the log volume took too long; false when none was timed.
+func (b Heartbeat) DiskSlow() bool {
+	return b.Disk != nil && b.Disk.WriteMillis >= SlowMillis
+}
+
+// Held tells whether somebody holds the Kafka process by a signal.
+func (b Heartbeat) Held() bool { return b.Process != nil && b.Process.HeldSince != nil }
+
+// LivingOutOfSync are the brokers that the node lists as alive while it misses them among the in-sync replicas of partitions
+// that it leads; sorted.
+func (b Heartbeat) LivingOutOfSync() []int32 {
+	if b.Replication == nil {
+		return nil
+	}
+	var ids []int32
+	for _, id := range b.Brokers {
+		if b.Replication.OutOfSync[id] > 0 {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// Behind are the voters that the active controller does not count among those that have caught up; known is false from every
+// other node.
+func (b Heartbeat) Behind() (ids []int32, known bool) {
+	if b.Quorum == nil {
+		return nil, false
+	}
+	return b.Quorum.Behind, true
+}
+
 // CertificateNearItsEnd tells whether the certificate had less than a month to go when the heartbeat was made.
 func (b Heartbeat) CertificateNearItsEnd() bool {
 	return b.CertificateEnds != nil && b.CertificateEnds.Sub(b.At) < NearItsEnd
 }
 
-// Within shortens the reason as far as the heartbeat has to be shortened to take at most size bytes. Nothing else in it is
-// long: a heartbeat of a node of 60 brokers takes some 700 bytes, its signing request aside.
+// Within shortens the heartbeat as far as it has to be shortened to take at most size bytes: it tells of fewer brokers that
+// are out of sync, of those with the most partitions first, and then of less of the reason. Nothing else in it is long: a
+// heartbeat of a node of 60 brokers takes some 700 bytes, its signing request aside.
 func (b Heartbeat) Within(size int) Heartbeat {
-	document, err := json.Marshal(b)
-	over := len(document) - size
-	if err != nil || over <= 0 || b.Reason == "" {
+	over := b.over(size)
+	if b.Replication != nil {
+		for most := len(b.Replication.OutOfSync); over > 0 && most > 1; {
+			most--
+			b.Replication = b.Replication.tellingOf(most)
+			over = b.over(size)
+		}
+	}
+	if over <= 0 || b.Reason == "" {
 		return b
 	}
 	const cut = "…"
@@ -45,4 +97,26 @@ func (b Heartbeat) Within(size int) Heartbeat {
 	keep := max(0, len(b.Reason)-over-len(cut))
 	b.Reason = strings.ToValidUTF8(b.Reason[:keep], "") + cut
 	return b
+}
+
+// over is by how many bytes the heartbeat is longer than size.
+func (b Heartbeat) over(size int) int {
+	document, err := json.Marshal(b)
+	if err != nil {
+		return 0 // whoever sends it will say so
+	}
+	return len(document) - size
+}
+
+// tellingOf is the same with only those brokers that are out of sync with the most partitions.
+func (r Replication) tellingOf(most int) *Replication {
+	ids := slices.SortedFunc(maps.Keys(r.OutOfSync), func(a, b int32) int {
+		return cmp.Or(cmp.Compare(r.OutOfSync[b], r.OutOfSync[a]), cmp.Compare(a, b))
+	})
+	kept := map[int32]int{}
+	for _, id := range ids[:most] {
+		kept[id] = r.OutOfSync[id]
+	}
+	r.OutOfSync = kept
+	return &r
 }

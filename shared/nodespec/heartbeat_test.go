@@ -56,3 +56,24 @@ func TestHeartbeat_TellsWhatNeedsAttention(t *testing.T) {
 		}
 	}
 }
+
+func TestWithin_TellsOfTheBrokersThatAreMostOutOfSync(t *testing.T) {
+	beat := nodespec.Heartbeat{Reason: "slow", Replication: &nodespec.Replication{Leads: 900, UnderReplicated: 900, OutOfSync: map[int32]int{}}}
+	for id := range int32(59) {
+		beat.Replication.OutOfSync[id] = 100 + int(id)
+	}
+	short := beat.Within(400)
+	told := short.Replication.OutOfSync
+	for id := int32(58); id > 58-int32(len(told)); id-- {
+		if told[id] != 100+int(id) {
+			t.Errorf("broker %d has %d partitions out of sync", id, told[id])
+		}
+	}
+	document, err := json.Marshal(short)
+	if err != nil || len(document) > 400 || len(document) < 380 || short.Reason != "slow" || short.Replication.UnderReplicated != 900 {
+		t.Errorf("%d bytes (%v): %s", len(document), err, document)
+	}
+	if len(beat.Replication.OutOfSync) != 59 {
+		t.Error("the heartbeat itself was shortened")
+	}
+}

@@ -145,9 +145,10 @@ type Heartbeat struct {
 	// SilentSince is since when a Kafka that was a member of its cluster has not answered; nil while it does, and before it
 	// ever has.
 	SilentSince *time.Time `json:"silentSince,omitempty"`
-	// Replication is what a broker knows of the partitions that it leads; nil until it has said so once.
+	// Replication is what a broker knows of the partitions that it leads; nil while it is no member of its cluster.
 	Replication *Replication `json:"replication,omitempty"`
-	// Quorum is what the active controller knows of its quorum; nil from every other node.
+	// Quorum is what the active controller knows of its quorum; nil from every other node, and from one that has just become
+	// the active controller and can't have heard of the other voters yet.
 	Quorum *Quorum `json:"quorum,omitempty"`
 }
 
@@ -164,7 +165,8 @@ type Process struct {
 type Disk struct {
 	TotalBytes int64 `json:"totalBytes"`
 	UsedBytes  int64 `json:"usedBytes"`
-	// WriteMillis is what a small synchronous write to the volume took, the median of the last minute's; 0 when not known.
+	// WriteMillis is what a small synchronous write to the volume took, the median of the last minute's, or how long one has
+	// been under way if that is more; 0 when not known.
 	WriteMillis int `json:"writeMillis,omitempty"`
 }
 
@@ -173,7 +175,8 @@ type Replication struct {
 	// Leads counts the partitions that the broker leads, UnderReplicated those of them of which not every replica is in sync.
 	Leads           int `json:"leads"`
 	UnderReplicated int `json:"underReplicated,omitempty"`
-	// OutOfSync counts, for each other broker, the led partitions of which it has a replica that is not in sync.
+	// OutOfSync counts, for each other broker, the led partitions of which it has a replica that is not in sync. Where there
+	// are too many brokers to tell of, those with the most are here; see [Heartbeat.Within].
 	OutOfSync map[int32]int `json:"outOfSync,omitempty"`
 	// Offline counts the cluster's partitions without a leader, as this broker sees it.
 	Offline int `json:"offline,omitempty"`

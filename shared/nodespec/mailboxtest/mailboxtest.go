@@ -47,7 +47,7 @@ func carriesSpecs(t *testing.T, l Link) {
 		t.Fatalf("a host without a spec: ok=%t, err=%v", ok, err)
 	}
 	want := nodespec.Spec{
-		Generation: 2, Cluster: "orders", ClusterID: "AAAAAAAAAAAAAAAAAAAAAA", NodeID: 1, Role: nodespec.Broker, Release: "4.1.2",
+		Generation: 2, Restarts: 1, Cluster: "orders", ClusterID: "AAAAAAAAAAAAAAAAAAAAAA", NodeID: 1, Role: nodespec.Broker, Release: "4.1.2",
 		Volume: nodespec.Volume{
 			New: true, DirectoryID: "BBBBBBBBBBBBBBBBBBBBBA",
 			Users: []nodespec.ScramUser{{Name: "admin", Salt: []byte{0, 1}, StoredKey: []byte{2}, ServerKey: []byte{3}, Iterations: 4096}},
@@ -81,8 +81,11 @@ func carriesHeartbeats(t *testing.T, l Link) {
 		HostID: HostID, At: at, Cluster: "orders", NodeID: 1, Role: cluster.Broker,
 		Generation: 3, State: nodespec.Running, Reason: "odd: <&\"\n☃>", FailedStarts: 2, Restarts: 1,
 		SigningRequest: "PEM\n", CertificateEnds: &ends,
-		Process: &nodespec.Process{PID: 7, Release: "4.1.2", StartedAt: at},
-		Brokers: []int32{1, 2, 3}, Disk: &nodespec.Disk{TotalBytes: 1 << 40, UsedBytes: 1 << 30},
+		Process: &nodespec.Process{PID: 7, Release: "4.1.2", StartedAt: at, HeldSince: &at},
+		Brokers: []int32{1, 2, 3}, Disk: &nodespec.Disk{TotalBytes: 1 << 40, UsedBytes: 1 << 30, WriteMillis: 3},
+		SilentSince: &at,
+		Replication: &nodespec.Replication{Leads: 7, UnderReplicated: 2, OutOfSync: map[int32]int{2: 1, 3: 1}, Offline: 1},
+		Quorum:      &nodespec.Quorum{CaughtUp: []int32{1001}, Behind: []int32{1002}},
 	}
 	if err := l.Mailbox.Beat(t.Context(), want); err != nil {
 		t.Fatal(err)

@@ -254,28 +254,40 @@ func TestBeat_NewsThatDidNotArriveIsToldByTheNextOne(t *testing.T) {
 // DynamoDB charges a write by the kilobyte, and heartbeats are most of what an idle cluster writes.
 func TestBeat_TakesAtMostAKilobyte(t *testing.T) {
 	end := time.Date(2027, 11, 27, 12, 30, 0, 123456789, time.UTC)
-	largest := nodespec.Heartbeat{
-		Cluster: strings.Repeat("c", 64), NodeID: math.MaxInt32, Role: nodespec.Controller,
+	broker := nodespec.Heartbeat{
+		Cluster: strings.Repeat("c", 64), NodeID: math.MaxInt32, Role: nodespec.Broker,
 		Generation: math.MaxInt64, State: nodespec.Preparing,
-		FailedStarts: math.MaxInt32, Restarts: math.MaxInt32, CertificateEnds: &end,
-		Process: &nodespec.Process{PID: math.MaxInt32, Release: "10.10.10", StartedAt: end},
-		Disk:    &nodespec.Disk{TotalBytes: 1 << 62, UsedBytes: 1 << 62},
+		FailedStarts: 1e6, Restarts: 1e6, CertificateEnds: &end,
+		Process:     &nodespec.Process{PID: math.MaxInt32, Release: "10.10.10", StartedAt: end},
+		Disk:        &nodespec.Disk{TotalBytes: 1 << 62, UsedBytes: 1 << 62, WriteMillis: math.MaxInt32},
+		Replication: &nodespec.Replication{Leads: 1e5, UnderReplicated: 1e5, Offline: 1e5, OutOfSync: map[int32]int{}},
 	}
+	broker.Process.HeldSince = &end
 	for id := range int32(60) {
-		largest.Brokers = append(largest.Brokers, 100+id) // MSK's most brokers, each replaced a few times
+		broker.Brokers = append(broker.Brokers, 100+id) // MSK's most brokers, each replaced a few times
+		broker.Replication.OutOfSync[100+id] = 1e4 + int(id)
 	}
+	silent := broker
+	silent.Replication, silent.SilentSince = nil, &end
+	controller := silent
+	controller.Role, controller.Brokers = nodespec.Controller, nil
+	controller.Quorum = &nodespec.Quorum{CaughtUp: []int32{1001, 1002}, Behind: []int32{1003, 1004, 1005}}
 	for _, reason := range []string{"", "a reason", strings.Repeat("x", 10_000), strings.Repeat("\x00<é", 10_000)} {
-		largest.Reason = reason
-		largest.SigningRequest = strings.Repeat("s", 2000)
-		bubble(t, func(t *testing.T, s site) {
-			s.beat(t, largest)
-			if size := s.bytes[records.LastBeat]; size > 1024 {
-				t.Errorf("a heartbeat with a reason of %d bytes takes %d", len(reason), size)
-			}
-			beat, _, err := s.controlPlane.Beat(t.Context(), hostID)
-			if err != nil || len(beat.Brokers) != 60 || reason != "" && beat.Reason == "" {
-				t.Errorf("arrived: %+v, %v", beat, err)
-			}
-		})
+		for _, largest := range []nodespec.Heartbeat{broker, silent, controller} {
+			largest.Reason, largest.SigningRequest = reason, strings.Repeat("s", 2000)
+			bubble(t, func(t *testing.T, s site) {
+				s.beat(t, largest)
+				if size := s.bytes[records.LastBeat]; size > 1024 {
+					t.Errorf("a heartbeat with a reason of %d bytes takes %d", len(reason), size)
+				}
+				beat, _, err := s.controlPlane.Beat(t.Context(), hostID)
+				if err != nil || len(beat.Brokers) != len(largest.Brokers) || reason != "" && beat.Reason == "" {
+					t.Errorf("arrived: %+v, %v", beat, err)
+				}
+				if beat.Replication != nil && beat.Replication.OutOfSync[159] != 1e4+59 {
+					t.Errorf("the broker that is most out of sync is not among %v", beat.Replication.OutOfSync)
+				}
+			})
+		}
 	}
 }
