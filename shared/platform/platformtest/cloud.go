@@ -24,8 +24,10 @@ type Cloud struct {
 	Boot func(ctx context.Context, hostID string, nodeID int32)
 	// Stillborn, where there is one, says which launches give a host that ends at once.
 	Stillborn func(token cluster.Token) bool
-	// NeverBoots and NeverEnds keep hosts as they are.
-	NeverBoots, NeverEnds bool
+	// NeverBoots and NeverEnds keep hosts as they are, NeverGrows volumes.
+	NeverBoots, NeverEnds, NeverGrows bool
+	// GrowsWithin is how long a volume takes to get larger.
+	GrowsWithin time.Duration
 	// Takes, where there is one, is called at the start of every call by its name, and may take the call's time.
 	Takes func(ctx context.Context, call string)
 	// Booting, where there is one, gives each host its own time to start.
@@ -48,7 +50,9 @@ type Cloud struct {
 
 type volume struct {
 	cluster.Volume
-	host string // that it is attached to
+	host   string    // that it is attached to
+	grown  time.Time // when it has its size
+	before int       // the size until then
 }
 
 type host struct {
@@ -79,6 +83,7 @@ func NewCloud() *Cloud {
 	return &Cloud{
 		BootsWithin: 5 * time.Second,
 		EndsWithin:  3 * time.Second,
+		GrowsWithin: 4 * time.Second,
 		Boot:        func(context.Context, string, int32) {},
 
 		addresses: map[cluster.Token]cluster.Address{},
@@ -176,19 +181,45 @@ func (c *Cloud) AttachVolume(ctx context.Context, id, hostID string) error {
 		if h == nil || h.State != cluster.HostRunning {
 			return nothing{}, fault.New(fault.Conflict, "host %s does not run", hostID)
 		}
-		for _, v := range c.volumes {
-			if v.ID != id {
-				continue
-			}
-			if v.host != "" && v.host != hostID && c.hosts[v.host].State != cluster.HostTerminated {
-				return nothing{}, fault.New(fault.Conflict, "volume %s is attached to %s", id, v.host)
-			}
-			v.host = hostID
-			return nothing{}, nil
+		v, err := c.volume(id)
+		if err != nil {
+			return nothing{}, err
 		}
-		return nothing{}, fault.New(fault.NotFound, "there is no volume %s", id)
+		if holder := c.hosts[v.host]; holder != nil && holder != h && holder.State != cluster.HostTerminated {
+			return nothing{}, fault.New(fault.Conflict, "volume %s is attached to %s", id, v.host)
+		}
+		v.host = hostID
+		return nothing{}, nil
 	})
 	return err
+}
+
+func (c *Cloud) GrowVolume(ctx context.Context, id string, sizeGiB int) error {
+	_, err := call(ctx, c, "GrowVolume", func() (nothing, error) {
+		v, err := c.volume(id)
+		if err != nil || v.SizeGiB >= sizeGiB || c.NeverGrows {
+			return nothing{}, err
+		}
+		v.before, v.SizeGiB, v.grown = v.SizeGiB, sizeGiB, time.Now().Add(c.GrowsWithin)
+		return nothing{}, nil
+	})
+	return err
+}
+
+func (c *Cloud) VolumeGrown(ctx context.Context, id string, sizeGiB int) (bool, error) {
+	return call(ctx, c, "VolumeGrown", func() (bool, error) {
+		v, err := c.volume(id)
+		return err == nil && v.SizeGiB >= sizeGiB && !time.Now().Before(v.grown), err
+	})
+}
+
+func (c *Cloud) volume(id string) (*volume, error) {
+	for _, v := range c.volumes {
+		if v.ID == id {
+			return v, nil
+		}
+	}
+	return nil, fault.New(fault.NotFound, "there is no volume %s", id)
 }
 
 func (c *Cloud) DeleteVolume(ctx context.Context, token cluster.Token) error {
@@ -246,11 +277,11 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// turn brings a host to another state, which it never leaves when it is terminated.
+// turn brings a host to another state. There is no way back from its end.
 func (c *Cloud) turn(h *host, state cluster.HostState) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if h.State == cluster.HostTerminated {
+	if h.State == cluster.HostTerminated || h.State == cluster.HostShuttingDown && state != cluster.HostTerminated {
 		return false
 	}
 	h.State = state
@@ -281,6 +312,18 @@ func (c *Cloud) Host(ctx context.Context, id string) (cluster.Host, error) {
 	})
 }
 
+func (c *Cloud) HostStates(ctx context.Context, ids []string) (map[string]cluster.Host, error) {
+	return call(ctx, c, "HostStates", func() (map[string]cluster.Host, error) {
+		states := map[string]cluster.Host{}
+		for _, id := range ids {
+			if h := c.hosts[id]; h != nil {
+				states[id] = h.Host
+			}
+		}
+		return states, nil
+	})
+}
+
 func (c *Cloud) WatchHosts() (<-chan struct{}, func()) {
 	if c.Polled > 0 {
 		return watch.Every(c.Polled)
@@ -300,6 +343,7 @@ func (c *Cloud) WatchHosts() (<-chan struct{}, func()) {
 func (c *Cloud) RetireHost(ctx context.Context, id string) error {
 	_, err := call(ctx, c, "RetireHost", func() (nothing, error) {
 		if h := c.hosts[id]; h != nil && h.State != cluster.HostTerminated && !c.NeverEnds {
+			h.State = cluster.HostShuttingDown
 			go func() {
 				h.off()
 				<-h.silent
@@ -404,6 +448,21 @@ func (c *Cloud) AttachedTo(node cluster.Token) string {
 		return v.host
 	}
 	return ""
+}
+
+// SizeOf is how large a node's volume is, in GiB, as far as its host can use it; 0 when there is none.
+func (c *Cloud) SizeOf(node cluster.Token) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v := c.volumes[node]
+	switch {
+	case v == nil:
+		return 0
+	case time.Now().Before(v.grown):
+		return v.before
+	default:
+		return v.SizeGiB
+	}
 }
 
 // HostIDOf is the id that a launch's host has or would have.

@@ -21,6 +21,7 @@ func HostsSuite(t *testing.T, open func(t *testing.T) Platform) {
 		"a token whose host has ended starts no other":      usedTokensStartNothing,
 		"a living host is not forgotten":                    livingHostsAreNotForgotten,
 		"a watcher hears that a host has ended":             hostWatchersHear,
+		"many hosts are looked at together":                 hostsAreLookedAtTogether,
 	})
 }
 
@@ -130,5 +131,26 @@ func hostWatchersHear(t *testing.T, p Platform) {
 	case <-changed:
 	case <-time.After(patience):
 		t.Errorf("no signal within %s", patience)
+	}
+}
+
+// What the platform does not know is missing: that is no proof that it has ended.
+func hostsAreLookedAtTogether(t *testing.T, p Platform) {
+	const unknown = "i-0123456789abcdef0"
+	first, other := p.launchRunning(t, attempt(1, 1)), p.launchRunning(t, attempt(2, 1))
+	for range 2 {
+		states, err := p.HostStates(t.Context(), []string{first.ID, unknown, other.ID})
+		if err != nil || len(states) != 2 {
+			t.Fatalf("%+v, %v; want two hosts", states, err)
+		}
+		for _, h := range []cluster.Host{first, other} {
+			wantState(t, "a host among others", states[h.ID], nil, h.ID, h.State)
+		}
+		p.retire(t, other.ID)
+		other.State = cluster.HostTerminated
+	}
+	states, err := p.HostStates(t.Context(), nil)
+	if err != nil || len(states) != 0 {
+		t.Errorf("no host: %+v, %v", states, err)
 	}
 }

@@ -26,6 +26,7 @@ type Hosts interface {
 	LaunchHost(ctx context.Context, request cluster.HostRequest) (cluster.Host, error)
 	FindHost(ctx context.Context, token cluster.Token) (cluster.Host, error)
 	Host(ctx context.Context, id string) (cluster.Host, error)
+	HostStates(ctx context.Context, ids []string) (map[string]cluster.Host, error)
 	WatchHosts() (changed <-chan struct{}, stop func())
 	RetireHost(ctx context.Context, id string) error
 	ForgetHost(ctx context.Context, id string) error
@@ -35,6 +36,8 @@ type Hosts interface {
 type Volumes interface {
 	EnsureVolume(ctx context.Context, request cluster.VolumeRequest) (cluster.Volume, error)
 	AttachVolume(ctx context.Context, volumeID, hostID string) error
+	GrowVolume(ctx context.Context, volumeID string, sizeGiB int) error
+	VolumeGrown(ctx context.Context, volumeID string, sizeGiB int) (bool, error)
 	DeleteVolume(ctx context.Context, token cluster.Token) error
 }
 

@@ -2,6 +2,7 @@ package platformtest
 
 import (
 	"testing"
+	"time"
 
 	"github.com/millrace/millrace/shared/fault"
 )
@@ -15,6 +16,8 @@ func VolumesSuite(t *testing.T, open func(t *testing.T) Platform) {
 		"an attached volume is not deleted":                      attachedVolumesStay,
 		"a volume that is gone is deleted":                       absentVolumesAreDeleted,
 		"a volume that is not there is not attached":             absentVolumesAreNotAttached,
+		"a volume grows under its host":                          volumesGrow,
+		"a volume that is not there does not grow":               absentVolumesDoNotGrow,
 	})
 }
 
@@ -72,4 +75,45 @@ func absentVolumesAreNotAttached(t *testing.T, p Platform) {
 	h := p.launchRunning(t, attempt(1, 1))
 	wantCode(t, "delete", p.DeleteVolume(t.Context(), node(1)), "")
 	wantCode(t, "attach", p.AttachVolume(t.Context(), v.ID, h.ID), fault.NotFound)
+}
+
+func volumesGrow(t *testing.T, p Platform) {
+	v := p.volume(t, node(1))
+	h := p.launchRunning(t, attempt(1, 1))
+	wantCode(t, "attach", p.AttachVolume(t.Context(), v.ID, h.ID), "")
+	wantCode(t, "grow", p.GrowVolume(t.Context(), v.ID, 20), "")
+	wantCode(t, "grow again", p.GrowVolume(t.Context(), v.ID, 20), "")
+	p.awaitGrowth(t, v.ID, 20)
+	wantCode(t, "grow once more", p.GrowVolume(t.Context(), v.ID, 20), "")
+	wantCode(t, "grow to less", p.GrowVolume(t.Context(), v.ID, 10), "")
+	p.awaitGrowth(t, v.ID, 20)
+	wantCode(t, "attach where it is", p.AttachVolume(t.Context(), v.ID, h.ID), "")
+	if again := p.volume(t, node(1)); again.ID != v.ID {
+		t.Errorf("the token of volume %s makes %s, now that it is larger", v.ID, again.ID)
+	}
+}
+
+// awaitGrowth waits until a volume is as large as it was to be.
+func (p Platform) awaitGrowth(t *testing.T, id string, sizeGiB int) {
+	t.Helper()
+	for late := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		grown, err := p.VolumeGrown(t.Context(), id, sizeGiB)
+		if err != nil {
+			t.Fatalf("look at volume %s: %v", id, err)
+		}
+		if grown {
+			return
+		}
+		if time.Now().After(late) {
+			t.Fatalf("volume %s does not have %d GiB after %s", id, sizeGiB, patience)
+		}
+	}
+}
+
+func absentVolumesDoNotGrow(t *testing.T, p Platform) {
+	v := p.volume(t, node(1))
+	wantCode(t, "delete", p.DeleteVolume(t.Context(), node(1)), "")
+	wantCode(t, "grow", p.GrowVolume(t.Context(), v.ID, 20), fault.NotFound)
+	_, err := p.VolumeGrown(t.Context(), v.ID, 20)
+	wantCode(t, "look", err, fault.NotFound)
 }
