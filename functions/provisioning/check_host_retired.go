@@ -31,17 +31,7 @@ func (s CheckHostRetired) Run(ctx context.Context, in CheckNodeInput) (CheckOutp
 	if n.Host == nil {
 		return CheckOutput{Done: true}, nil
 	}
-	changed, stop := s.Platform.WatchHosts()
-	defer stop()
-	var out CheckOutput
-	err = serve.Until(ctx, changed, func(ctx context.Context) (bool, error) {
-		host, err := s.Platform.Host(ctx, n.Host.ID)
-		if err != nil {
-			return false, fmt.Errorf("look at host %s: %w", n.Host.ID, err)
-		}
-		out = CheckOutput{Done: host.State == cluster.HostTerminated, Reason: fmt.Sprintf("host %s is %s", n.Host.ID, host.State)}
-		return out.Done, nil
-	})
+	out, err := awaitEnd(ctx, s.Platform, n.Host.ID)
 	if err != nil || out.Done {
 		return out, err
 	}
@@ -49,4 +39,19 @@ func (s CheckHostRetired) Run(ctx context.Context, in CheckNodeInput) (CheckOutp
 		return CheckOutput{}, fmt.Errorf("retire host %s of %s again: %w", n.Host.ID, n, err)
 	}
 	return out, s.Progress.checkDeadline(ctx, in.ClusterID, in.OperationID, s.Now(), fmt.Sprintf("%s: %s", n, out.Reason))
+}
+
+// awaitEnd waits up to serve.LongPoll for the end of a host.
+func awaitEnd(ctx context.Context, platform hostStates, hostID string) (out CheckOutput, err error) {
+	changed, stop := platform.WatchHosts()
+	defer stop()
+	err = serve.Until(ctx, changed, func(ctx context.Context) (bool, error) {
+		host, err := platform.Host(ctx, hostID)
+		if err != nil {
+			return false, fmt.Errorf("look at host %s: %w", hostID, err)
+		}
+		out = CheckOutput{Done: host.State == cluster.HostTerminated, Reason: fmt.Sprintf("host %s is %s", hostID, host.State)}
+		return out.Done, nil
+	})
+	return out, err
 }

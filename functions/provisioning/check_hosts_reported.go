@@ -47,11 +47,11 @@ func (s CheckHostsReported) Run(ctx context.Context, in CheckClusterInput) (Chec
 		reported := 0
 		out.Reason = ""
 		for _, n := range nodes {
-			beat, ok, err := s.Beats.Beat(ctx, n.Host.ID)
+			there, err := hasReported(ctx, s.Beats, n)
 			switch {
 			case err != nil:
-				return false, fmt.Errorf("heartbeat of %s: %w", n, err)
-			case ok && beat.SigningRequest != "":
+				return false, err
+			case there:
 				reported++
 			case out.Reason == "":
 				out.Reason = fmt.Sprintf("%s: its host has not reported yet", n)

@@ -82,29 +82,33 @@ func (s CheckNodesJoined) unknownName(ctx context.Context, nodes []cluster.Node)
 	return "", nil
 }
 
-// look gathers what the agents say of their nodes. A heartbeat about an older spec says nothing about this one.
+// look gathers what the agents say of their nodes.
 func (s CheckNodesJoined) look(ctx context.Context, nodes []cluster.Node) ([]health.Seen, error) {
 	seen := make([]health.Seen, len(nodes))
 	for i, n := range nodes {
-		seen[i].Node = n
 		beat, ok, err := s.Beats.Beat(ctx, n.Host.ID)
 		if err != nil {
 			return nil, fmt.Errorf("heartbeat of %s: %w", n, err)
 		}
-		if !ok {
-			continue
-		}
-		current := beat.Generation == n.SpecGeneration
-		seen[i] = health.Seen{
-			Node:         n,
-			Known:        true,
-			Running:      current && beat.State == nodespec.Running,
-			Failing:      current && beat.State == nodespec.Failing,
-			FailedStarts: beat.FailedStarts,
-			Stopped:      current && beat.State == nodespec.Stopped,
-			Reason:       beat.Reason,
-			Brokers:      beat.Brokers,
-		}
+		seen[i] = seenOf(n, beat, ok)
 	}
 	return seen, nil
+}
+
+// seenOf is what an agent says of its node. A heartbeat about an older spec says nothing about this one.
+func seenOf(n cluster.Node, beat nodespec.Heartbeat, heard bool) health.Seen {
+	if !heard {
+		return health.Seen{Node: n}
+	}
+	current := beat.Generation == n.SpecGeneration
+	return health.Seen{
+		Node:         n,
+		Known:        true,
+		Running:      current && beat.State == nodespec.Running,
+		Failing:      current && beat.State == nodespec.Failing,
+		FailedStarts: beat.FailedStarts,
+		Stopped:      current && beat.State == nodespec.Stopped,
+		Reason:       beat.Reason,
+		Brokers:      beat.Brokers,
+	}
 }

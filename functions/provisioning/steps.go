@@ -20,12 +20,15 @@ type Platform struct {
 	Volumes interface {
 		EnsureVolume(ctx context.Context, request cluster.VolumeRequest) (cluster.Volume, error)
 		AttachVolume(ctx context.Context, volumeID, hostID string) error
+		GrowVolume(ctx context.Context, volumeID string, sizeGiB int) error
+		VolumeGrown(ctx context.Context, volumeID string, sizeGiB int) (bool, error)
 		DeleteVolume(ctx context.Context, token cluster.Token) error
 	}
 	Hosts interface {
 		LaunchHost(ctx context.Context, request cluster.HostRequest) (cluster.Host, error)
 		FindHost(ctx context.Context, token cluster.Token) (cluster.Host, error)
 		Host(ctx context.Context, id string) (cluster.Host, error)
+		HostStates(ctx context.Context, ids []string) (map[string]cluster.Host, error)
 		WatchHosts() (changed <-chan struct{}, stop func())
 		RetireHost(ctx context.Context, id string) error
 		ForgetHost(ctx context.Context, id string) error
@@ -51,6 +54,7 @@ type Deps struct {
 // Steps are the steps of this area, by the name that state machines call them.
 func Steps(d Deps) serve.Steps {
 	r, p, progress := d.Records, d.Platform, Progress{d.Records}
+	specs, patient := nodeSpecs{r, p.Secrets, p.Sizing, d.Now}, patient{r, r, d.Now}
 	return serve.Steps{
 		"PlanCluster":        serve.New(PlanCluster{r, p.Zones, p.Secrets, progress, d.Now}.Run),
 		"EnsureAddress":      serve.New(EnsureAddress{r, r, p.Addresses}.Run),
@@ -59,11 +63,18 @@ func Steps(d Deps) serve.Steps {
 		"CheckHostRunning":   serve.New(CheckHostRunning{r, p.Hosts, progress, d.Now}.Run),
 		"AttachVolume":       serve.New(AttachVolume{r, p.Volumes}.Run),
 		"CheckHostsReported": serve.New(CheckHostsReported{r, r, progress, d.Now}.Run),
-		"WriteNodeSpecs":     serve.New(WriteNodeSpecs{r, p.Secrets, progress, p.Sizing, d.Now}.Run),
+		"WriteNodeSpecs":     serve.New(WriteNodeSpecs{specs, progress}.Run),
 		"CheckNodesJoined":   serve.New(CheckNodesJoined{r, r, p.Addresses, progress, d.Now}.Run),
 		"SealVolumes":        serve.New(SealVolumes{r}.Run),
 
-		"RenewKafkaAccess": serve.New(RenewKafkaAccess{r, p.Secrets, d.Now}.Run),
+		"RenewKafkaAccess":  serve.New(RenewKafkaAccess{r, p.Secrets, d.Now}.Run),
+		"FenceHost":         serve.New(FenceHost{patient, r, p.Hosts, progress}.Run),
+		"CheckHostFenced":   serve.New(CheckHostFenced{r, p.Hosts, progress, d.Now}.Run),
+		"CheckHostReported": serve.New(CheckHostReported{r, r, p.Hosts, progress, d.Now}.Run),
+		"WriteNodeSpec":     serve.New(WriteNodeSpec{specs, patient}.Run),
+		"CheckNodeJoined":   serve.New(CheckNodeJoined{r, r, r, p.Hosts, progress, d.Now}.Run),
+		"GrowVolume":        serve.New(GrowVolume{r, r, p.Volumes, progress}.Run),
+		"CheckVolumeGrown":  serve.New(CheckVolumeGrown{r, r, r, p.Volumes, progress, d.Now}.Run),
 
 		"PlanTeardown":     serve.New(PlanTeardown{r, progress}.Run),
 		"RetireHost":       serve.New(RetireHost{r, p.Hosts}.Run),

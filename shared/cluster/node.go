@@ -41,6 +41,9 @@ type Node struct {
 	Formatted bool `json:"formatted,omitempty"`
 	// SpecGeneration is the generation of the last node spec that was written for this node.
 	SpecGeneration int64 `json:"specGeneration"`
+	// SpecCause is the operation that asked for that generation, with the host that it was for, where that was about this node
+	// alone; empty where it was about all.
+	SpecCause string `json:"specCause,omitempty"`
 }
 
 // String names the node as an operator would: broker 2, controller 1001.

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -233,6 +234,11 @@ func (o *Operation) Advance(name string, percent int, detail string) {
 		s = Step{Name: name, Status: StepCompleted, Percent: 100}
 	}
 	o.Steps[at] = s
+}
+
+// HasBegun tells whether the named step is under way, or over.
+func (o Operation) HasBegun(name string) bool {
+	return slices.ContainsFunc(o.Steps, func(s Step) bool { return s.Name == name && s.Status != StepPending })
 }
 
 // FailStep marks the step that is under way (or the first that has not begun) as failed, with the cause.

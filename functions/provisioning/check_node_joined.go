@@ -1,0 +1,136 @@
+package provisioning
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/fault"
+	"github.com/millrace/millrace/shared/health"
+	"github.com/millrace/millrace/shared/nodespec"
+	"github.com/millrace/millrace/shared/serve"
+)
+
+// CheckNodeJoined asks whether a node that is being healed runs what its spec says, and whether its host lives.
+type CheckNodeJoined struct {
+	Nodes      nodeList
+	Operations operationRecords
+	Beats      beats
+	Hosts      interface {
+		// HostStates tells how far hosts are; one that the platform does not know is missing.
+		HostStates(ctx context.Context, ids []string) (map[string]cluster.Host, error)
+	}
+	Progress Progress
+	Now      func() time.Time
+}
+
+// CheckNodeJoinedInput names the node and the operation that heals it. Since is when Kafka was told to start again, where that
+// is all that is done.
+type CheckNodeJoinedInput struct {
+	ClusterID   string    `json:"clusterId"`
+	OperationID string    `json:"operationId"`
+	NodeID      int32     `json:"nodeId"`
+	Since       time.Time `json:"since,omitzero"`
+}
+
+// CheckNodeJoinedOutput is the answer. MoreUrgent says that another node has lost its host, and that this one will come back
+// without anybody's help: it must not be waited for.
+type CheckNodeJoinedOutput struct {
+	Done       bool   `json:"done"`
+	MoreUrgent bool   `json:"moreUrgent"`
+	Reason     string `json:"reason,omitempty"`
+}
+
+// restartHelps is how long a node may take that was merely started again. One that takes longer needs something else.
+const restartHelps = 3 * time.Minute
+
+// Run waits for the node up to serve.LongPoll. A node that can't start, whose host has ended, or that does not come in time
+// ends the operation.
+func (s CheckNodeJoined) Run(ctx context.Context, in CheckNodeJoinedInput) (CheckNodeJoinedOutput, error) {
+	op, err := heal(ctx, s.Operations, in.ClusterID, in.OperationID)
+	if err != nil {
+		return CheckNodeJoinedOutput{}, err
+	}
+	nodes, err := s.Nodes.Nodes(ctx, in.ClusterID)
+	if err != nil {
+		return CheckNodeJoinedOutput{}, fmt.Errorf("load nodes: %w", err)
+	}
+	n, ok := nodeOf(nodes, in.NodeID)
+	if !ok || n.Host == nil {
+		return CheckNodeJoinedOutput{}, fault.New(fault.NotFound, "node %d of cluster %s has no host", in.NodeID, in.ClusterID)
+	}
+	var verdict health.Joined
+	var beat nodespec.Heartbeat
+	changed, stop := s.Beats.WatchBeats()
+	defer stop()
+	err = serve.Until(ctx, changed, func(ctx context.Context) (bool, error) {
+		var heard bool
+		if beat, heard, err = s.Beats.Beat(ctx, n.Host.ID); err != nil {
+			return false, fmt.Errorf("heartbeat of %s: %w", n, err)
+		}
+		verdict = health.JudgeJoin([]health.Seen{seenOf(n, beat, heard)})
+		if verdict.Failed != "" {
+			return false, fault.New(fault.Internal, "%s", verdict.Failed)
+		}
+		return verdict.Done, s.Progress.report(ctx, in.ClusterID, in.OperationID, starting(*op.Heal), 0, verdict.Waiting)
+	})
+	out := CheckNodeJoinedOutput{Done: verdict.Done, Reason: verdict.Waiting}
+	if err != nil {
+		return out, err
+	}
+	lost, err := s.lost(ctx, nodes)
+	switch {
+	case err != nil:
+		return out, err
+	case lost[n.ID]:
+		return out, fault.New(fault.Internal, "host %s of %s has ended", n.Host.ID, n)
+	case len(lost) > 0 && (out.Done || beat.Generation == n.SpecGeneration):
+		out.MoreUrgent = true
+		slog.InfoContext(ctx, "another node is more urgent", "cluster", in.ClusterID, "node", n.ID, "lost", len(lost))
+		return out, nil
+	case out.Done:
+		return out, nil
+	}
+	return out, s.giveUp(ctx, in, beat, out.Reason)
+}
+
+// starting is the step of an operation in which the node's Kafka starts.
+func starting(h cluster.Heal) string {
+	if h.Remedy == cluster.Restart {
+		return cluster.StepRestartKafka
+	}
+	return cluster.StepStartKafka
+}
+
+// lost are the nodes whose hosts have ended, as the platform says. Silence of the platform is no proof.
+func (s CheckNodeJoined) lost(ctx context.Context, nodes []cluster.Node) (map[int32]bool, error) {
+	ids := make([]string, 0, len(nodes))
+	for _, n := range nodes {
+		if n.Host != nil {
+			ids = append(ids, n.Host.ID)
+		}
+	}
+	hosts, err := s.Hosts.HostStates(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("look at the hosts of cluster: %w", err)
+	}
+	lost := map[int32]bool{}
+	for _, n := range nodes {
+		if n.Host != nil && hosts[n.Host.ID].State == cluster.HostTerminated {
+			lost[n.ID] = true
+		}
+	}
+	return lost, nil
+}
+
+// giveUp returns an error when it has taken too long. A Kafka that was merely started again and has been starting ever since
+// may have a long log to look through: that is no reason to start it once more.
+func (s CheckNodeJoined) giveUp(ctx context.Context, in CheckNodeJoinedInput, beat nodespec.Heartbeat, waiting string) error {
+	recovering := beat.State == nodespec.Starting && beat.FailedStarts == 0 && s.Now().Sub(beat.At) < freshBeat
+	if !in.Since.IsZero() && s.Now().Sub(in.Since) > restartHelps && !recovering {
+		return fault.New(fault.Internal, "gave up %s after the restart; last waited for: %s", restartHelps, waiting)
+	}
+	return s.Progress.checkDeadline(ctx, in.ClusterID, in.OperationID, s.Now(), waiting)
+}

@@ -1,0 +1,72 @@
+package provisioning
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/fault"
+	"github.com/millrace/millrace/shared/nodespec"
+)
+
+// patient looks once more at the node that a healing operation is about, right before something is done to it. Between the
+// judgement and the deed a control plane may have been away for hours.
+type patient struct {
+	Operations operationRecords
+	Beats      interface {
+		LastBeat(ctx context.Context, hostID string) (beat nodespec.Heartbeat, ok bool, err error)
+	}
+	Now func() time.Time
+}
+
+type operationRecords interface {
+	Operation(ctx context.Context, clusterID, id string) (cluster.Operation, error)
+}
+
+// heal gives a healing operation, whose Heal is there.
+func heal(ctx context.Context, operations operationRecords, clusterID, operationID string) (cluster.Operation, error) {
+	op, err := operations.Operation(ctx, clusterID, operationID)
+	if err != nil {
+		return op, fmt.Errorf("load operation: %w", err)
+	}
+	if op.Heal == nil {
+		return op, fault.New(fault.Invalid, "operation %s heals nothing", op.ID)
+	}
+	return op, nil
+}
+
+const (
+	// A judgement is good for freshJudgement: long enough for a machine's way from one state to the next and its retries.
+	freshJudgement = time.Minute
+	// A heartbeat is fresh that is not much older than the longest pause between two.
+	freshBeat = 90 * time.Second
+)
+
+// SecondLook is what a look right before the deed gave. Both are false when the judgement still holds.
+type SecondLook struct {
+	// Recovered says that the node works again: nothing has to be done any more.
+	Recovered bool `json:"recovered"`
+	// Stale says that the judgement is too old to act on: it has to be asked for again.
+	Stale bool `json:"stale"`
+}
+
+// secondLook tells whether a judgement still holds.
+func (p patient) secondLook(ctx context.Context, h cluster.Heal, judgedAt time.Time) (SecondLook, error) {
+	beat, ok, err := p.Beats.LastBeat(ctx, h.Host)
+	if err != nil {
+		return SecondLook{}, fmt.Errorf("heartbeat of %s: %w", h, err)
+	}
+	now := p.Now()
+	return SecondLook{
+		Recovered: ok && now.Sub(beat.At) < freshBeat && hasRecovered(h, beat),
+		Stale:     now.Sub(judgedAt) > freshJudgement,
+	}, nil
+}
+
+// hasRecovered tells whether what a host says of itself contradicts the reason for which its node is healed. Whether a broker
+// is in sync others know better.
+func hasRecovered(h cluster.Heal, beat nodespec.Heartbeat) bool {
+	held := beat.Process != nil && beat.Process.HeldSince != nil
+	return h.Condition != cluster.OutOfSync && beat.State == nodespec.Running && !held && beat.SilentSince == nil
+}
