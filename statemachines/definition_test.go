@@ -31,6 +31,7 @@ type state struct {
 	Retry         []retrier
 	Catch         []catcher
 	Next, Default string
+	SecondsPath   string
 	Choices       []struct{ Next string }
 	Branches      []definition
 	ItemProcessor *definition

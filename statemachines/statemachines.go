@@ -43,8 +43,10 @@ func Definition(name string) ([]byte, error) {
 // Functions names the function behind every placeholder of the machines. A function is named for its folder.
 func Functions() map[string]string {
 	return map[string]string{
-		"Operations":   "operations",
-		"Provisioning": "provisioning",
+		"BrokerReplacement": "brokerreplacement",
+		"HealthSweep":       "healthsweep",
+		"Operations":        "operations",
+		"Provisioning":      "provisioning",
 	}
 }
 

@@ -163,7 +163,7 @@ func TestDeadline_NamesWhatWasWaitedFor(t *testing.T) {
 					}
 				})
 			},
-			"gave up after 10m0s; last waited for: broker 3: does not list broker 1, 2 yet", cluster.StepStartKafka,
+			"gave up after 10m0s; last waited for: broker 1: does not list broker 3 yet (and 2 more)", cluster.StepStartKafka,
 		},
 		{
 			"a host stays pending",

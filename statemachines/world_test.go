@@ -22,6 +22,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/millrace/millrace/functions/healthsweep"
 	"github.com/millrace/millrace/functions/operations"
 	"github.com/millrace/millrace/functions/provisioning"
 	"github.com/millrace/millrace/shared/cluster"
@@ -44,6 +45,7 @@ type world struct {
 	db        *bbolt.DB
 	records   records.Records
 	platform  *platformtest.Cloud
+	kafka     *kafka
 	journal   *asl.MemoryJournal
 	engine    *asl.Engine
 	workflows local.Workflows
@@ -65,6 +67,8 @@ type world struct {
 	steps    []invocation
 	entered  map[string][]string // the states of each execution, by its name
 	versions int
+	heals    int
+	usedGiB  map[int32]int64 // by node: what is on its log volume
 }
 
 // invocation is one call of a step.
@@ -94,8 +98,9 @@ func newWorld(t *testing.T) *world {
 	}
 	w := &world{
 		t: t, db: db, platform: platformtest.NewCloud(),
-		troubles: map[string]*platformtest.Trouble{}, entered: map[string][]string{},
+		troubles: map[string]*platformtest.Trouble{}, entered: map[string][]string{}, usedGiB: map[int32]int64{},
 	}
+	w.kafka = newKafka(w)
 	w.records = records.Records{Table: watchedTable{table, w}}
 	w.agent, w.spec = w.healthyAgent, small(1)
 	w.platform.Boot = func(ctx context.Context, hostID string, nodeID int32) { w.agent(ctx, hostID, nodeID) }
@@ -117,6 +122,10 @@ func (w *world) powerOn(journal asl.Journal) {
 	}
 	w.engine, w.workflows = engine, local.Workflows{Engine: engine}
 	w.functions = local.Functions{
+		"brokerreplacement": brokerReplacement(w),
+		"healthsweep": healthsweep.Steps(healthsweep.Deps{
+			Records: w.records, Hosts: w.platform, Workflows: starter{w}, Now: time.Now, NewID: w.nextHeal,
+		}),
 		"operations": operations.Steps(operations.Deps{
 			Records: w.records, Workflows: w.workflows, Now: time.Now,
 			NewVersion: func() (string, error) { w.versions++; return fmt.Sprintf("K%d", w.versions), nil },
@@ -207,19 +216,6 @@ var signingRequest = sync.OnceValue(func() string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))
 })
 
-// healthyAgent says hello, and runs every spec that it is given.
-func (w *world) healthyAgent(ctx context.Context, hostID string, _ int32) {
-	w.hello(ctx, hostID)
-	for generation := int64(0); ; {
-		spec, ok := w.nextSpec(ctx, hostID, generation)
-		if !ok || !pause(ctx, 4*time.Second) {
-			return
-		}
-		generation = spec.Generation
-		w.beat(ctx, hostID, nodespec.Heartbeat{Generation: generation, State: nodespec.Running, Brokers: w.brokers()})
-	}
-}
-
 // pause waits; false when the context ends first.
 func pause(ctx context.Context, d time.Duration) bool {
 	select {
@@ -259,21 +255,6 @@ func (w *world) beat(ctx context.Context, hostID string, beat nodespec.Heartbeat
 	}
 }
 
-// brokers are the ids of every broker of the one cluster of this world.
-func (w *world) brokers() []int32 {
-	var ids []int32
-	nodes, err := w.records.Nodes(context.Background(), clusterID)
-	if err != nil {
-		w.t.Error(err)
-	}
-	for _, n := range nodes {
-		if n.Role == cluster.Broker {
-			ids = append(ids, n.ID)
-		}
-	}
-	return ids
-}
-
 const clusterID = "0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0f9-7"
 
 // create records a cluster as the API does, and starts its machine. The cluster is as given, with an id.
@@ -286,6 +267,7 @@ func (w *world) create(spec cluster.Spec) cluster.Operation {
 
 func (w *world) recordCreate(spec cluster.Spec) cluster.Operation {
 	w.t.Helper()
+	w.spec = spec
 	op := cluster.Operation{
 		ID: "create", ClusterID: clusterID, Type: cluster.CreateCluster, State: cluster.Pending, Attempt: 1, CreatedAt: time.Now(),
 	}
@@ -482,11 +464,17 @@ func (w *world) wantOneOfEverything(nodes int) {
 // secrets is how many a cluster has whose nodes know each other by certificates: its authority.
 const secrets = 1
 
-// wantFailed checks that an operation has failed in words that people can read, and says at which step.
+// wantFailed checks that an operation has failed in words that people can read, and says at which step. A cluster that could
+// not be healed goes on as it was.
 func (w *world) wantFailed(op cluster.Operation, reason string) {
 	w.t.Helper()
 	c, op := w.cluster(), w.operation(op)
-	if c.State() != cluster.Failed || c.Failure == nil || !strings.Contains(c.Failure.Message, reason) {
+	switch {
+	case op.Type == cluster.HealBroker:
+		if c.State() != cluster.Active || c.Failure != nil {
+			w.t.Errorf("the cluster is %s (%+v), want ACTIVE", c.State(), c.Failure)
+		}
+	case c.State() != cluster.Failed || c.Failure == nil || !strings.Contains(c.Failure.Message, reason):
 		w.t.Errorf("the cluster is %s (%+v), want FAILED for %q", c.State(), c.Failure, reason)
 	}
 	if op.State != cluster.OperationFailed || op.Failure == nil || !strings.Contains(op.Failure.Message, reason) || op.EndedAt.IsZero() {
