@@ -45,6 +45,7 @@ type retrier struct {
 
 type catcher struct {
 	ErrorEquals []string
+	Assign      map[string]any
 	Next        string
 }
 

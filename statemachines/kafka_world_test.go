@@ -295,6 +295,10 @@ func (p *process) act(ctx context.Context) bool {
 		k.ail(p.hostID, func(a *ailment) { a.held, a.silent = false, false })
 	}
 	ails := k.ails(p.hostID)
+	if p.up && p.isFull() {
+		k.unmount(p.node, p.hostID)
+		p.up = false
+	}
 	if !p.up {
 		if p.w.platform.AttachedTo(cluster.Token{ClusterID: clusterID, NodeID: p.node}) != p.hostID {
 			return ctx.Err() == nil
