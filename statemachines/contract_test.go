@@ -14,6 +14,7 @@ import (
 	"testing"
 	"unicode"
 
+	"github.com/millrace/millrace/functions/brokerreplacement"
 	"github.com/millrace/millrace/functions/healthsweep"
 	"github.com/millrace/millrace/functions/operations"
 	"github.com/millrace/millrace/functions/provisioning"
@@ -25,7 +26,7 @@ import (
 
 // served are the steps of every function, by the function's name.
 var served = map[string]serve.Steps{
-	"brokerreplacement": brokerReplacement(nil),
+	"brokerreplacement": brokerreplacement.Steps(brokerreplacement.Deps{}),
 	"healthsweep":       healthsweep.Steps(healthsweep.Deps{}),
 	"operations":        operations.Steps(operations.Deps{}),
 	"provisioning":      provisioning.Steps(provisioning.Deps{}),

@@ -4,13 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/millrace/millrace/functions/healthsweep"
 	"github.com/millrace/millrace/shared/cluster"
-	"github.com/millrace/millrace/shared/serve"
-	"github.com/millrace/millrace/shared/watch"
 )
 
 // starter starts machines as the health sweep does, and tells the test before.
@@ -125,45 +122,5 @@ func (w *world) wantLaunches(node int32, want int) {
 	w.t.Helper()
 	if got := w.platform.Launched()[cluster.Token{ClusterID: clusterID, NodeID: node}]; got != want {
 		w.t.Errorf("node %d has had %d hosts, want %d", node, got, want)
-	}
-}
-
-type nodeInput struct {
-	ClusterID   string `json:"clusterId"`
-	OperationID string `json:"operationId"`
-	NodeID      int32  `json:"nodeId"`
-}
-
-type judgement struct {
-	Safe      bool   `json:"safe"`
-	Recovered bool   `json:"recovered"`
-	Reason    string `json:"reason,omitempty"`
-}
-
-type inSync struct {
-	Done       bool   `json:"done"`
-	MoreUrgent bool   `json:"moreUrgent"`
-	Reason     string `json:"reason,omitempty"`
-}
-
-func brokerReplacement(w *world) serve.Steps {
-	return serve.Steps{
-		"JudgeReplacement": serve.New(func(context.Context, nodeInput) (judgement, error) { return judgement{Safe: true}, nil }),
-		"CheckBrokerInSync": serve.New(func(ctx context.Context, in nodeInput) (inSync, error) {
-			var out inSync
-			changed, stop := watch.Every(time.Second)
-			defer stop()
-			err := serve.Until(ctx, changed, func(ctx context.Context) (bool, error) {
-				partitions, err := w.kafka.Partitions(ctx)
-				out = inSync{Done: err == nil}
-				for _, p := range partitions {
-					if p.Leader >= 0 && slices.Contains(p.Replicas, in.NodeID) && !slices.Contains(p.InSync, in.NodeID) {
-						out = inSync{Reason: p.String()}
-					}
-				}
-				return out.Done, nil
-			})
-			return out, err
-		}),
 	}
 }

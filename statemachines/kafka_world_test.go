@@ -9,6 +9,7 @@ import (
 
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
+	access "github.com/millrace/millrace/shared/kafka"
 	"github.com/millrace/millrace/shared/nodespec"
 )
 
@@ -169,8 +170,11 @@ func (k *kafka) alive() (brokers []int32) {
 	return brokers
 }
 
-// Partitions are the partitions as the brokers see them.
-func (k *kafka) Partitions(context.Context) ([]cluster.Partition, error) {
+// Partitions are the partitions as the brokers see them. Only who has shown a certificate is told.
+func (k *kafka) Partitions(_ context.Context, a access.Access) ([]cluster.Partition, error) {
+	if a.Authority == "" || a.Certificate == "" || a.Key == "" {
+		return nil, fault.New(fault.Internal, "nobody knows a client without a certificate")
+	}
 	if len(k.alive()) == 0 {
 		return nil, fault.New(fault.Unavailable, "no broker answers")
 	}
@@ -243,7 +247,8 @@ type process struct {
 
 	spec         nodespec.Spec
 	started      int64 // the spec's count of restarts that Kafka was started under
-	up           bool  // Kafka runs; a process that is held does, too
+	startedAt    time.Time
+	up           bool // Kafka runs; a process that is held does, too
 	failedStarts int
 	heldSince    *time.Time
 	silentSince  *time.Time
@@ -312,7 +317,7 @@ func (p *process) act(ctx context.Context) bool {
 			return true
 		}
 		k.mount(p.node, p.hostID, p.spec)
-		p.up, p.started, p.failedStarts = true, p.spec.Restarts, 0
+		p.up, p.started, p.failedStarts, p.startedAt = true, p.spec.Restarts, 0, time.Now()
 		k.join(p.node, p.hostID)
 	}
 	p.notice(ails)
@@ -392,7 +397,7 @@ func (p *process) beatAs(ctx context.Context, state nodespec.State, reason strin
 		Generation: p.spec.Generation, State: state, Reason: reason, FailedStarts: p.failedStarts, Disk: p.w.disk(p.node),
 	}
 	if p.up {
-		beat.Process = &nodespec.Process{PID: 1, Release: p.spec.Release, HeldSince: p.heldSince}
+		beat.Process = &nodespec.Process{PID: 1, Release: p.spec.Release, StartedAt: p.startedAt, HeldSince: p.heldSince}
 		beat.SilentSince = p.silentSince
 	}
 	if p.working() {

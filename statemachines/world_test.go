@@ -22,6 +22,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/millrace/millrace/functions/brokerreplacement"
 	"github.com/millrace/millrace/functions/healthsweep"
 	"github.com/millrace/millrace/functions/operations"
 	"github.com/millrace/millrace/functions/provisioning"
@@ -122,7 +123,7 @@ func (w *world) powerOn(journal asl.Journal) {
 	}
 	w.engine, w.workflows = engine, local.Workflows{Engine: engine}
 	w.functions = local.Functions{
-		"brokerreplacement": brokerReplacement(w),
+		"brokerreplacement": brokerreplacement.Steps(brokerreplacement.Deps{Records: w.records, Kafka: w.kafka, Now: time.Now}),
 		"healthsweep": healthsweep.Steps(healthsweep.Deps{
 			Records: w.records, Hosts: w.platform, Workflows: starter{w}, Now: time.Now, NewID: w.nextHeal,
 		}),
