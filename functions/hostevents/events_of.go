@@ -50,7 +50,7 @@ func EventsOf(before *nodespec.Heartbeat, now nodespec.Heartbeat) (told []cluste
 	}
 	if now.DiskFull() && !before.DiskFull() {
 		tell(cluster.DiskFilled, 0, "has a log volume that is full: %d of %d bytes are free",
-			max(0, now.Disk.TotalBytes-now.Disk.UsedBytes), now.Disk.TotalBytes)
+			now.Disk.FreeBytes(), now.Disk.TotalBytes)
 	}
 	if now.CertificateNearItsEnd() && !before.CertificateNearItsEnd() {
 		tell(cluster.CertificateNearItsEnd, 0, "has a certificate that ends at %s", now.CertificateEnds.UTC().Format("2006-01-02 15:04 MST"))

@@ -35,6 +35,7 @@ type Agent struct {
 	// What tests replace; nil means the real thing.
 	processes processes
 	newProbe  func(nodespec.Spec, keyPair) (probe, error)
+	write     func(dir string) error // see diskMeter
 }
 
 // VolumeFinder knows where the log volume appears once it is attached to this host.
@@ -101,6 +102,10 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	if n.newProbe == nil {
 		n.newProbe, n.saysStarted = newKafkaProbe, evidence.saysStarted
+	}
+
+	if a.write != nil {
+		report.meter.write = a.write
 	}
 
 	links, cut := context.WithCancel(context.WithoutCancel(ctx))

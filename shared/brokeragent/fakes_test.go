@@ -14,6 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/nodespec"
 )
@@ -26,7 +28,10 @@ type rig struct {
 	mailbox *fakeMailbox
 	machine *fakeMachine
 	log     *bytes.Buffer
+	write   func(dir string) error // to the disk; nil for the real thing
 	stop    func()
+	// killAgent ends the agent as SIGKILL does: Kafka lives on, with the volume's lock.
+	killAgent func()
 }
 
 func newRig(t *testing.T) *rig {
@@ -49,6 +54,7 @@ func (r *rig) startAgent() {
 		Log:       slog.New(slog.NewTextHandler(r.log, nil)),
 		processes: r.machine,
 		newProbe:  func(nodespec.Spec, keyPair) (probe, error) { return r.machine, nil },
+		write:     r.write,
 	}
 	go func() {
 		defer close(ended)
@@ -57,6 +63,7 @@ func (r *rig) startAgent() {
 		}
 	}()
 	r.stop = func() { cancel(); <-ended }
+	r.killAgent = func() { cancel(); r.machine.letGo(); <-ended }
 }
 
 // bubble runs a test in virtual time, with an agent at its start and none at its end.
@@ -190,6 +197,7 @@ type fakeMachine struct {
 	mute              bool   // Kafka answers nothing
 	knows             survey // what Kafka says of others
 	surveys           []time.Time
+	handles           []*handle
 }
 
 func (m *fakeMachine) Command(_ context.Context, release string, _ ProcessSettings, say func(string, ...any)) (*exec.Cmd, error) {
@@ -211,10 +219,58 @@ func (m *fakeMachine) start(_ *exec.Cmd, marked mark, lock *os.File) (process, e
 	m.starts = append(m.starts, time.Now())
 	p := &fakeProcess{machine: m, number: 1000 + len(m.starts), started: time.Now(), marked: marked, ended: make(chan struct{})}
 	m.current = p
+	inherited, err := unix.Dup(int(lock.Fd()))
+	if err != nil {
+		return nil, err
+	}
+	go func() {
+		<-p.ended
+		_ = unix.Close(inherited)
+	}()
 	if m.broken {
 		time.AfterFunc(time.Second, func() { p.die("exit status 1") })
 	}
-	return p, nil
+	return m.handle(p), nil
+}
+
+// handle is an agent's hold on a process, until the process ends or the agent does.
+type handle struct {
+	*fakeProcess
+	let, gone chan struct{}
+}
+
+func (m *fakeMachine) handle(p *fakeProcess) *handle {
+	h := &handle{fakeProcess: p, let: make(chan struct{}), gone: make(chan struct{})}
+	m.handles = append(m.handles, h)
+	go func() {
+		defer close(h.gone)
+		select {
+		case <-p.ended:
+		case <-h.let:
+		}
+	}()
+	return h
+}
+
+func (h *handle) done() <-chan struct{} { return h.gone }
+
+func (h *handle) signal(s syscall.Signal) error {
+	select {
+	case <-h.let:
+		return nil // by an agent that is no more
+	default:
+		return h.fakeProcess.signal(s)
+	}
+}
+
+// letGo ends every agent's hold on the processes.
+func (m *fakeMachine) letGo() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, h := range m.handles {
+		close(h.let)
+	}
+	m.handles = nil
 }
 
 func (m *fakeMachine) find(hostDir string) (process, error) {
@@ -223,7 +279,7 @@ func (m *fakeMachine) find(hostDir string) (process, error) {
 	if m.current == nil || !m.current.alive() || m.current.marked.hostDir != hostDir {
 		return nil, nil
 	}
-	return m.current, nil
+	return m.handle(m.current), nil
 }
 
 func (m *fakeMachine) ask(context.Context) membership {
@@ -263,6 +319,19 @@ func (m *fakeMachine) kafka() *fakeProcess {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.current
+}
+
+func (m *fakeMachine) surveyCount() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.surveys)
+}
+
+// signal is somebody's, not the agent's.
+func (r *rig) signal(s syscall.Signal) {
+	if err := r.machine.kafka().signal(s); err != nil {
+		r.t.Error(err)
+	}
 }
 
 func (m *fakeMachine) startCount() int {

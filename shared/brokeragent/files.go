@@ -1,11 +1,13 @@
 package brokeragent
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"unicode/utf16"
@@ -41,6 +43,10 @@ func (f files) write(h home) error {
 		h.keystore():   f.keystore,
 		h.truststore(): f.truststore,
 	} {
+		// What is there already needs no room on a disk that may be full.
+		if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, content) {
+			continue
+		}
 		if err := writePrivately(path, content); err != nil {
 			return fmt.Errorf("write Kafka's files: %w", err)
 		}

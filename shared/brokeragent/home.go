@@ -19,6 +19,7 @@ func (h home) keystore() string   { return filepath.Join(h.private(), "keystore.
 func (h home) truststore() string { return filepath.Join(h.private(), "truststore.pem") }
 func (h home) properties() string { return filepath.Join(h.private(), "server.properties") }
 func (h home) spec() string       { return filepath.Join(h.private(), "spec.json") }
+func (h home) member() string     { return filepath.Join(h.private(), "member") } // see node.remember
 func (h home) logs() string       { return filepath.Join(h.dir, "logs") }
 func (h home) kafkaLog() string   { return filepath.Join(h.logs(), "kafka.log") }
 func (h home) output() string     { return filepath.Join(h.logs(), "kafka.out") } // what the JVM itself has to say
@@ -76,7 +77,20 @@ func writePrivately(path string, content []byte) error {
 	}
 	_, err = f.Write(content)
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		// On a full disk, half a file would only take room from what comes next.
+		return errors.Join(err, os.Remove(temporary))
+	}
+	if err := os.Rename(temporary, path); err != nil {
 		return err
 	}
-	return os.Rename(temporary, path)
+	return syncDirectory(filepath.Dir(path))
+}
+
+// syncDirectory makes the names in a directory outlast a crash of the machine.
+func syncDirectory(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }

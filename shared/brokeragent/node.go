@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -104,8 +105,8 @@ func (n *node) follow(ctx context.Context, spec nodespec.Spec) {
 //
 //  1. The volume appears; its lock is ours, or Kafka runs already and has it.
 //  2. A Kafka that was started with other files is stopped, once its successor's software is there.
-//  3. The volume is this node's, or empty and called new.
-//  4. Files, software, start.
+//  3. Software, which may take minutes. Then the volume is still there, and this node's, or empty and called new.
+//  4. Files, start.
 //  5. Watch, until Kafka ends or ctx does.
 func (n *node) keep(ctx context.Context, spec nodespec.Spec) error {
 	if err := checkSpec(spec, n.keys); err != nil {
@@ -142,6 +143,19 @@ func (n *node) keep(ctx context.Context, spec nodespec.Spec) error {
 		}
 	}
 	return n.watch(ctx, probe)
+}
+
+// sameVolume refuses a volume that is no more what it was when it was locked: meanwhile it may have been taken away, and the
+// directory that it was mounted over, or another volume, be in its place.
+func (n *node) sameVolume(volume string) error {
+	dir, attached, err := n.volume.Volume()
+	if err != nil {
+		return fmt.Errorf("look for the volume: %w", err)
+	}
+	if !attached || dir != volume || !n.holdsLockOf(volume) {
+		return errors.New("the volume was taken away before Kafka was started")
+	}
+	return nil
 }
 
 // render gives the files that a spec means on a volume, and the mark of the process that runs with them.
@@ -216,7 +230,28 @@ func (n *node) adopt() {
 	n.log.Info("took up a running Kafka", "pid", found.pid(), "release", found.mark().release, "startedAt", found.startedAt())
 	n.setProcess(found)
 	n.written, n.started = evidenceOf(n.home), true // where its own words begin is not known
+	if n.remembers(found) {
+		n.joined, n.hasRun = found.startedAt(), true
+	}
 }
+
+// remember keeps for the next agent that the process was a member of its cluster. Of one that was, silence means trouble; one
+// that never was may still be reading its log. There is one such file, of the last process that was started here, so its
+// number is enough to tell it by.
+func (n *node) remember() {
+	n.joined, n.hasRun = time.Now(), true
+	if err := os.WriteFile(n.home.member(), []byte(strconv.Itoa(n.process.pid())), 0o600); err != nil {
+		n.log.Warn("cannot keep that Kafka was a member of its cluster", "error", err)
+	}
+}
+
+func (n *node) remembers(p process) bool {
+	content, err := os.ReadFile(n.home.member())
+	return err == nil && string(content) == strconv.Itoa(p.pid())
+}
+
+// forget comes before a new process.
+func (n *node) forget() { _ = os.Remove(n.home.member()) }
 
 func (n *node) setProcess(p process) {
 	n.process, n.joined = p, time.Time{}
@@ -273,29 +308,42 @@ func (n *node) holdVolume(ctx context.Context, volume string) error {
 // lockVolume takes the lock, unless it is held already. A volume may have been attached anew at the same path meanwhile,
 // and then the lock held is another directory's.
 func (n *node) lockVolume(volume string) error {
+	if n.holdsLockOf(volume) {
+		return nil
+	}
 	if n.lock != nil {
-		held, err := n.lock.Stat()
-		if there, statErr := os.Stat(volume); err == nil && statErr == nil && os.SameFile(held, there) {
-			return nil
-		}
 		n.lock.Close()
-		n.lock = nil
 	}
 	lock, err := lockDirectory(volume)
 	n.lock = lock
 	return err
 }
 
+func (n *node) holdsLockOf(volume string) bool {
+	if n.lock == nil {
+		return false
+	}
+	held, err := n.lock.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(volume)
+	return err == nil && os.SameFile(held, there)
+}
+
 // start starts Kafka on a volume whose lock is held.
 func (n *node) start(ctx context.Context, spec nodespec.Spec, volume string, wanted files, m mark) error {
+	command, err := n.command(ctx, spec)
+	if err != nil {
+		return err
+	}
+	if err := n.sameVolume(volume); err != nil {
+		return err
+	}
 	if err := admitVolume(volume, spec); err != nil {
 		return err
 	}
 	if err := wanted.write(n.home); err != nil {
-		return err
-	}
-	command, err := n.command(ctx, spec)
-	if err != nil {
 		return err
 	}
 	output, err := openOutput(n.home.output())
@@ -305,6 +353,7 @@ func (n *node) start(ctx context.Context, spec nodespec.Spec, volume string, wan
 	defer output.Close()
 	command.Dir, command.Stdout, command.Stderr = n.home.logs(), output, output
 	n.written, n.started = evidenceOf(n.home).fromHere(), false
+	n.forget()
 
 	started, err := n.processes.start(command, m, n.lock)
 	if err != nil {
@@ -347,7 +396,8 @@ func (n *node) recover(ctx context.Context, err error) {
 	}
 	wait := doubling(firstPause, longestPause, n.strikes)
 	n.strikes++
-	reason := blameDisk(n.report.meter.disk(), err.Error())
+	disk := n.report.meter.disk()
+	reason, full := blameDisk(disk, err.Error())
 	n.report.update(func(b *nodespec.Heartbeat) {
 		b.State, b.Reason = nodespec.Failing, reason
 		if !crash.everRan {
@@ -355,7 +405,21 @@ func (n *node) recover(ctx context.Context, err error) {
 		}
 	})
 	n.log.Warn("trying again after a pause", "pause", wait, "reason", reason)
+	if full {
+		n.pauseUntilRoom(ctx, wait, disk.FreeBytes())
+		return
+	}
 	pause(ctx, wait)
+}
+
+// pauseUntilRoom waits as long, or until there is more room on the disk than when Kafka failed for want of it.
+func (n *node) pauseUntilRoom(ctx context.Context, longest time.Duration, then int64) {
+	for until := time.Now().Add(longest); pause(ctx, min(slowPoll, time.Until(until))) && time.Now().Before(until); {
+		if disk := n.report.meter.disk(); disk != nil && disk.FreeBytes() >= then+asGoodAsFull {
+			n.log.Info("there is room on the disk again", "free", disk.FreeBytes())
+			return
+		}
+	}
 }
 
 // idle waits for a newer spec, or for the end of a Kafka that still runs by an older one.

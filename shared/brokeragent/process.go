@@ -65,7 +65,8 @@ func parseMark(arguments []string) (m mark, ok bool) {
 			m.digest = v
 		}
 	}
-	return m, m.hostDir != ""
+	// A whole mark: somebody who looks for a host's processes by one of the flags is none of them.
+	return m, m.hostDir != "" && m.release != "" && m.digest != ""
 }
 
 // KafkaOf gives the Kafka process that runs for a host directory, whether or not its agent lives. Whoever ends a host has

@@ -3,6 +3,7 @@ package brokeragent
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -74,12 +75,17 @@ func diskOf(dir string) *nodespec.Disk {
 // asGoodAsFull is how little room on a disk explains why Kafka does not start. A starting Kafka needs more than that.
 const asGoodAsFull = 1 << 20
 
-// blameDisk puts a full disk before a reason that may only follow from it. Kafka meets one in many disguises: where a
-// mapped file gets no page, for instance, its last words are about unsafe memory access.
-func blameDisk(disk *nodespec.Disk, reason string) string {
-	if disk == nil || disk.TotalBytes-disk.UsedBytes >= asGoodAsFull {
-		return reason
+// blameDisk puts a full disk before a reason that may only follow from it, and tells whether it is. Kafka meets one in many
+// disguises: where a mapped file gets no page, for instance, its last words are about unsafe memory access. Where Kafka names
+// it itself, it may have left more room when it ended than there was for it.
+func blameDisk(disk *nodespec.Disk, reason string) (blamed string, full bool) {
+	switch {
+	case disk == nil:
+		return reason, false
+	case disk.FreeBytes() < asGoodAsFull:
+	case strings.Contains(reason, "o space left on device") && disk.UsedPercent() >= nodespec.FullPercent:
+	default:
+		return reason, false
 	}
-	return fmt.Sprintf("the volume's disk is full (%d of %d bytes are free): %s",
-		max(0, disk.TotalBytes-disk.UsedBytes), disk.TotalBytes, reason)
+	return fmt.Sprintf("the volume's disk is full (%d of %d bytes are free): %s", disk.FreeBytes(), disk.TotalBytes, reason), true
 }

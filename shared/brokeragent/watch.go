@@ -92,7 +92,7 @@ func (n *node) observe(w *watched, m membership, asked time.Time) {
 	if m.member {
 		w.running, w.misses = true, 0
 		if n.joined.IsZero() {
-			n.joined, n.hasRun = time.Now(), true
+			n.remember()
 		}
 		if !slices.Equal(w.brokers, m.brokers) {
 			w.brokers, w.changed = m.brokers, time.Now()

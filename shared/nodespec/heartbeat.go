@@ -29,6 +29,9 @@ func (d Disk) UsedPercent() float64 {
 	return 100 * float64(d.UsedBytes) / float64(d.TotalBytes)
 }
 
+// FreeBytes is how much room is left for Kafka.
+func (d Disk) FreeBytes() int64 { return max(0, d.TotalBytes-d.UsedBytes) }
+
 // DiskNearlyFull tells whether the log volume was nearly full; false when it was not seen.
 func (b Heartbeat) DiskNearlyFull() bool {
 	return b.Disk != nil && b.Disk.UsedPercent() >= NearlyFullPercent
