@@ -13,6 +13,7 @@ import (
 	lambdaevents "github.com/aws/aws-lambda-go/events"
 
 	"github.com/millrace/millrace/events"
+	"github.com/millrace/millrace/functions/brokerreplacement"
 	"github.com/millrace/millrace/functions/healthsweep"
 	"github.com/millrace/millrace/functions/hostevents"
 	"github.com/millrace/millrace/functions/operations"
@@ -41,6 +42,7 @@ type Wiring struct {
 	Operations   operations.Deps
 	Provisioning provisioning.Deps
 	Health       healthsweep.Deps
+	Replacement  brokerreplacement.Deps
 	// Wrap, where it is set, changes the steps of the functions once they are made.
 	Wrap func(functions map[string]serve.Steps)
 }
@@ -84,14 +86,16 @@ func (w *World) powerOn() {
 			Deployment: "sim", Records: w.records(), Hosts: w.cloud, Workflows: p.workflows, Now: time.Now, NewID: w.newID,
 			Metrics: io.Discard,
 		},
+		Replacement: brokerreplacement.Deps{Records: w.records(), Kafka: admin{w}, Now: time.Now},
 	}
 	if w.options.Plant != nil {
 		w.options.Plant(wiring)
 	}
 	p.functions = map[string]serve.Steps{
-		"operations":   operations.Steps(wiring.Operations),
-		"provisioning": provisioning.Steps(wiring.Provisioning),
-		"healthsweep":  healthsweep.Steps(wiring.Health),
+		"operations":        operations.Steps(wiring.Operations),
+		"provisioning":      provisioning.Steps(wiring.Provisioning),
+		"healthsweep":       healthsweep.Steps(wiring.Health),
+		"brokerreplacement": brokerreplacement.Steps(wiring.Replacement),
 	}
 	if wiring.Wrap != nil {
 		wiring.Wrap(p.functions)

@@ -1,9 +1,15 @@
 package sim
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"slices"
 	"time"
+
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/fault"
+	access "github.com/millrace/millrace/shared/kafka"
 )
 
 // kafka is a model of Kafka's replication, as exact as the promises need that are checked by it: partitions with replicas,
@@ -47,6 +53,7 @@ type broker struct {
 
 type partition struct {
 	name     string
+	id       int32
 	replicas []int32
 	inSync   []int32
 	leader   int32 // -1 while there is none
@@ -116,7 +123,7 @@ func (c *kafkaCluster) makeTopics(count int) {
 			replicas[r] = ids[(i+r)%len(ids)]
 		}
 		c.partitions = append(c.partitions, &partition{
-			name: fmt.Sprintf("orders-%d", i), replicas: replicas, inSync: slices.Clone(replicas), leader: replicas[0], epoch: 1,
+			name: fmt.Sprintf("orders-%d", i), id: int32(i), replicas: replicas, inSync: slices.Clone(replicas), leader: replicas[0], epoch: 1,
 			minimum: min(2, len(replicas)), behind: map[int32]time.Time{}, stuck: map[int32]bool{},
 		})
 	}
@@ -482,4 +489,56 @@ func (p *process) fetch(from *partition, leader *process) bool {
 	}
 	p.volume.logs[from] = append(mine[:same], theirs[same:min(len(theirs), same+fetches)]...)
 	return true
+}
+
+// admin is the admin protocol of the clusters' brokers.
+type admin struct{ w *World }
+
+// Partitions asks the brokers that are named. It takes long to find that none of them answers.
+func (k admin) Partitions(ctx context.Context, asked access.Access) ([]cluster.Partition, error) {
+	w, a := k.w, actorOf(ctx)
+	w.pass(a, w.weather.takes(a, "Partitions", between(a.rng, 20*time.Millisecond, 500*time.Millisecond)))
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	w.mu.Lock()
+	partitions, ok := w.kafka.askLocked(asked.Brokers)
+	w.mu.Unlock()
+	if !ok {
+		w.pass(a, between(a.rng, 2*time.Second, 8*time.Second))
+		return nil, fault.New(fault.Unavailable, "no broker answers")
+	}
+	if err := w.weather.strike(a, "Partitions"); err != nil {
+		return nil, err
+	}
+	w.note(a.name, "asks for partitions")
+	return partitions, nil
+}
+
+func (k *kafka) askLocked(addresses []string) ([]cluster.Partition, bool) {
+	now := time.Now()
+	for _, address := range addresses {
+		ip, _, err := net.SplitHostPort(address)
+		if err != nil {
+			continue
+		}
+		for token, known := range k.w.cloud.addresses {
+			if known.IP != ip {
+				continue
+			}
+			c := k.ofCluster(token.ClusterID)
+			if c == nil || c.broker(token.NodeID) == nil || c.live(token.NodeID, now) == nil {
+				continue
+			}
+			all := make([]cluster.Partition, len(c.partitions))
+			for i, p := range c.partitions {
+				all[i] = cluster.Partition{
+					Topic: "orders", ID: p.id, Leader: p.leader, Replicas: slices.Clone(p.replicas), InSync: slices.Clone(p.inSync),
+					MinInSync: p.minimum,
+				}
+			}
+			return all, true
+		}
+	}
+	return nil, false
 }

@@ -11,12 +11,39 @@ import (
 
 var (
 	seeds = flag.Int("seeds", 500, "how many seeds to run")
+	first = flag.Uint64("first", 1, "the first of them")
 	seed  = flag.Uint64("seed", 0, "the one seed to run, with its trace")
 )
 
 func TestMain(m *testing.M) {
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	os.Exit(m.Run())
+}
+
+func TestSeeds(t *testing.T) {
+	events := 0
+	for n := range *seeds {
+		r := sim.Run(t, *first+uint64(n), sim.Options{})
+		events += r.Events
+		if len(r.Violations) > 0 {
+			t.Error(r)
+		}
+	}
+	t.Log(events)
+}
+
+func TestSame(t *testing.T) {
+	for n := range *seeds {
+		a, b := sim.Run(t, *first+uint64(n), sim.Options{Trace: true}), sim.Run(t, *first+uint64(n), sim.Options{Trace: true})
+		if a.Hash != b.Hash {
+			for i := range a.Trace {
+				if i >= len(b.Trace) || a.Trace[i] != b.Trace[i] {
+					t.Errorf("seed %d at %d\n%s\n%s\n%s", a.Seed, i, a.Trace[max(0, i-1)], a.Trace[i], b.Trace[min(i, len(b.Trace)-1)])
+					break
+				}
+			}
+		}
+	}
 }
 
 func TestSeed(t *testing.T) {
