@@ -445,8 +445,16 @@ func TestSteps_HealNothingThatIsNotSick(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for step := range s.steps {
+		for _, step := range []string{"JudgeReplacement", "CheckBrokerInSync"} {
 			s.wantFault(t, step, fault.Invalid, "operation op heals nothing")
+		}
+	})
+}
+
+func TestStayConnected_TakesNothingAndDoesNothing(t *testing.T) {
+	during(t, deadBroker, func(t *testing.T, s *sickbed) {
+		if out, err := s.steps.Invoke(t.Context(), []byte(`{"step":"StayConnected"}`)); err != nil || string(out) != "{}" {
+			t.Errorf("answered %s, %v", out, err)
 		}
 	})
 }
