@@ -23,7 +23,34 @@ type alarm struct {
 	absent     awscloudwatch.TreatMissingData
 }
 
-// addAlarms tells people of what the control plane can't mend itself. Ten metrics in all: so many are watched free of charge.
+// healthAlarms are about what each look at health counts, in the whole deployment. Beside telling people, they start another
+// look: what sounds here may be what was missed there.
+var healthAlarms = []struct {
+	name, what, metric string
+	minutes            int
+}{
+	{"HostsSilent", "hosts have not been heard of for minutes", "SilentHosts", 3},
+	{"HostsImpaired", "hosts fail EC2's own checks", "ImpairedHosts", 3},
+	{"PartitionsOffline", "partitions have no leader", "OfflinePartitions", 2},
+	{"PartitionsUnderReplicated", "partitions have lacked a replica for a quarter of an hour", "UnderReplicatedPartitions", 15},
+	{"DisksFull", "log volumes are full", "FullDisks", 1},
+	{"HealingHeldBack", "too many nodes are sick at once, so healing waits for a person", "OpenBreakers", 1},
+	{"NodesLeftAlone", "nodes are sick and nothing that is done by itself helps", "NodesLeftAlone", 1},
+}
+
+// healthNamespace is where functions/healthsweep counts.
+const healthNamespace = "Millrace/Health"
+
+// healthAlarmARNs are those of the alarms about health, by name: the rule that hears of them is made before they are.
+func healthAlarmARNs(d *deployment) []string {
+	var arns []string
+	for _, a := range healthAlarms {
+		arns = append(arns, d.arn("cloudwatch", "alarm:"+d.Deployment+"-"+a.name))
+	}
+	return arns
+}
+
+// addAlarms tells people of what the control plane can't mend itself. Each metric that is watched is on the bill, see shared/bill.
 func (d *deployment) addAlarms(t triggers) {
 	minutes := func(n int) awscdk.Duration { return awscdk.Duration_Minutes(jsii.Number(n)) }
 	sum := &awscloudwatch.MetricOptions{Statistic: jsii.String("Sum"), Period: minutes(5)}
@@ -31,10 +58,9 @@ func (d *deployment) addAlarms(t triggers) {
 
 	// Errors of hostevents show as events that are late or undelivered.
 	errors := map[string]awscloudwatch.IMetric{}
-	for _, folder := range []string{"api", "operations", "provisioning"} {
+	for _, folder := range []string{"api", "operations", "provisioning", "healthsweep", "brokerreplacement"} {
 		errors[folder] = d.functions[folder].MetricErrors(sum)
 	}
-	sweep := d.machines["operations-sweep"]
 	stage := &map[string]*string{"ApiName": &d.Deployment, "Stage": jsii.String(stageName)}
 	ofAPI := func(name, statistic string) awscloudwatch.IMetric {
 		return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
@@ -52,7 +78,11 @@ func (d *deployment) addAlarms(t triggers) {
 		},
 		{
 			name: "SweepMissing", what: "no sweep of operations has succeeded for ten minutes", absent: awscloudwatch.TreatMissingData_BREACHING,
-			metric: sweep.MetricSucceeded(sum), above: 1, below: true, periods: 2,
+			metric: d.machines["operations-sweep"].MetricSucceeded(sum), above: 1, below: true, periods: 2,
+		},
+		{
+			name: "HealthSweepMissing", what: "nobody has looked at the health of clusters for ten minutes", absent: awscloudwatch.TreatMissingData_BREACHING,
+			metric: d.machines["health-sweep"].MetricSucceeded(sum), above: 1, below: true, periods: 2,
 		},
 		{
 			name: "FunctionErrors", what: "functions end in errors, not just in refusals", absent: quiet, periods: 3,
@@ -82,6 +112,12 @@ func (d *deployment) addAlarms(t triggers) {
 				Statistic: jsii.String("Maximum"), Period: minutes(5),
 			}),
 		},
+	}
+	for _, h := range healthAlarms {
+		alarms = append(alarms, alarm{name: h.name, what: h.what, absent: quiet, periods: h.minutes, metric: awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
+			Namespace: jsii.String(healthNamespace), MetricName: &h.metric, DimensionsMap: &map[string]*string{"Deployment": &d.Deployment},
+			Statistic: jsii.String("Maximum"), Period: minutes(1),
+		})})
 	}
 	action := awscloudwatchactions.NewSnsAction(d.data.topic)
 	for _, a := range alarms {

@@ -44,6 +44,15 @@ var functionTable = []functionRow{
 		},
 	},
 	{
+		folder: "healthsweep", what: "looks at clusters and starts what heals them", memoryMiB: 256, seconds: 60,
+		needs: []string{"DEPLOYMENT", "ACCOUNT", "TABLE", "MACHINE_PREFIX", "HOST_ROLE_ID"},
+	},
+	{
+		// What it says to brokers is encrypted, and a function's share of a processor grows with its memory.
+		folder: "brokerreplacement", what: "asks Kafka when a broker can be replaced", memoryMiB: 512, seconds: 60, inside: true,
+		needs: []string{"DEPLOYMENT", "ACCOUNT", "TABLE", "HOST_ROLE_ID"},
+	},
+	{
 		folder: "hostevents", what: "turns news of hosts into events", memoryMiB: 256, seconds: 60,
 		needs: []string{"DEPLOYMENT", "EVENT_BUS"},
 	},
@@ -109,7 +118,7 @@ func (d *deployment) addFunctions() map[string]awslambda.Function {
 		name := d.Deployment + "-" + row.called()
 		logs := d.addLogs(id+"Logs", "/aws/lambda/"+name)
 		role := d.addRole(id+"Role", "lambda.amazonaws.com", d.permissions(row.called()))
-		functions[row.called()] = awslambda.NewFunction(d.stack, jsii.String(id), &awslambda.FunctionProps{
+		function := awslambda.NewFunction(d.stack, jsii.String(id), &awslambda.FunctionProps{
 			FunctionName:                 &name,
 			Description:                  jsii.String("Millrace: " + row.what),
 			Runtime:                      awslambda.Runtime_PROVIDED_AL2023(),
@@ -123,10 +132,24 @@ func (d *deployment) addFunctions() map[string]awslambda.Function {
 			Role:                         fixed(role),
 			LogGroup:                     logs,
 			LoggingFormat:                awslambda.LoggingFormat_JSON,
-			Tracing:                      awslambda.Tracing_ACTIVE,
+			// That an invocation began and ended is in metrics and traces already; for what is called each minute, lines about it
+			// would be most of the log.
+			SystemLogLevelV2: awslambda.SystemLogLevel_WARN,
+			Tracing:          awslambda.Tracing_ACTIVE,
 		})
+		if row.inside {
+			d.putInside(function)
+		}
+		functions[row.called()] = function
 	}
 	return functions
+}
+
+// putInside connects a function to the VPC. The construct's own way would make a security group that is open to all.
+func (d *deployment) putInside(f awslambda.Function) {
+	f.Node().DefaultChild().(awslambda.CfnFunction).SetVpcConfig(&awslambda.CfnFunction_VpcConfigProperty{
+		SubnetIds: jsii.Strings(d.network.subnets...), SecurityGroupIds: jsii.Strings(d.network.functions),
+	})
 }
 
 // retention are the choices of logRetentionDays.

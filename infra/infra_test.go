@@ -9,12 +9,17 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
+
+	"github.com/millrace/millrace/shared/awsfacts"
+	"github.com/millrace/millrace/shared/brokerconfig"
 )
 
 var update = flag.Bool("update", false, "write the README's tables")
@@ -300,25 +305,77 @@ func function(t *testing.T, made template, folder string) resource {
 }
 
 // A function inside would need endpoints, which cost, or a NAT, which would be a way to the internet.
-func TestFunctions_InsideTheVpcCallNothingButTheTable(t *testing.T) {
+func TestFunctions_InsideTheVpcCallTheTableAndNothingElse(t *testing.T) {
 	made := standard(t)
-	inside := map[string]bool{}
+	own := []string{"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords"} // by Lambda, from outside
 	for _, row := range functionTable {
-		inside[row.called()] = row.inside
-	}
-	for name, in := range inside {
-		f := function(t, made, name)
-		if (f.Properties["VpcConfig"] != nil) != in {
-			t.Errorf("%s: inside is %v in the table and not so in the template", name, in)
+		f := function(t, made, row.called())
+		if (f.Properties["VpcConfig"] != nil) != row.inside {
+			t.Errorf("%s: inside is %v in the table and not so in the template", row.called(), row.inside)
 		}
-		if !in {
+		if !row.inside {
 			continue
 		}
 		for _, s := range made.statements(words(f.Properties["Role"])) {
 			for _, action := range s.actions {
-				if service, _, _ := strings.Cut(action, ":"); !slices.Contains([]string{"dynamodb", "kms", "logs", "xray", "ec2"}, service) {
-					t.Errorf("%s is inside and may call %s, which it can't reach", name, action)
+				switch {
+				case strings.HasPrefix(action, "dynamodb:") && slices.Equal(s.on, []string{"${Table.Arn}"}):
+				case action == "kms:Decrypt" && s.when == "kms:ViaService = dynamodb.us-east-1.amazonaws.com":
+				case strings.HasPrefix(action, "ec2:"): // Lambda's, see TestFunctions_HaveNoUseOfWhatLambdaNeedsToConnectThem
+				case slices.Contains(own, action):
+				default:
+					t.Errorf("%s is inside and may call %s on %v, which it can't reach", row.called(), action, s.on)
 				}
+			}
+		}
+	}
+}
+
+// Functions inside get to brokers where brokers talk among themselves, and nobody gets to functions.
+func TestFunctions_InsideTheVpcReachTheBrokersOwnListenersAndTheTable(t *testing.T) {
+	ports := []float64{brokerconfig.ReplicationPort, brokerconfig.ReplicationSecurePort}
+	for name, made := range map[string]template{"new": standard(t), "existing": existing(t)} {
+		for _, row := range functionTable {
+			if !row.inside {
+				continue
+			}
+			inside := function(t, made, row.called()).Properties["VpcConfig"]
+			if groups := all(at(inside, "SecurityGroupIds")); !slices.Equal(groups, []string{"${FunctionGroup.GroupId}"}) {
+				t.Errorf("%s: %s has the groups %v", name, row.called(), groups)
+			}
+			if subnets := all(at(inside, "SubnetIds")); len(subnets) != 3 {
+				t.Errorf("%s: %s is in the subnets %v, want one in each zone", name, row.called(), subnets)
+			}
+		}
+		for _, g := range made.of("AWS::EC2::SecurityGroup") {
+			if g.id != "FunctionGroup" {
+				continue
+			}
+			out, _ := g.Properties["SecurityGroupEgress"].([]any)
+			if len(out) != 1 || at(out[0], "FromPort") != 443.0 || at(out[0], "ToPort") != 443.0 || at(out[0], "IpProtocol") != "tcp" {
+				t.Errorf("%s: functions get out by %v", name, out)
+			}
+		}
+		for kind, path := range map[string]struct{ from, to string }{
+			"AWS::EC2::SecurityGroupIngress": {"SourceSecurityGroupId", "GroupId"}, "AWS::EC2::SecurityGroupEgress": {"GroupId", "DestinationSecurityGroupId"},
+		} {
+			var open []float64
+			for _, rule := range made.of(kind) {
+				from, to := words(rule.Properties[path.from]), words(rule.Properties[path.to])
+				if to == "${FunctionGroup.GroupId}" {
+					t.Errorf("%s: %s reaches functions", name, from)
+				}
+				if from != "${FunctionGroup.GroupId}" {
+					continue
+				}
+				first, last := rule.Properties["FromPort"].(float64), rule.Properties["ToPort"].(float64)
+				if to != "${HostGroup.GroupId}" || first != last || rule.Properties["IpProtocol"] != "tcp" {
+					t.Errorf("%s: functions reach %s from %v to %v", name, to, first, last)
+				}
+				open = append(open, first)
+			}
+			if slices.Sort(open); !slices.Equal(open, ports) {
+				t.Errorf("%s: %s lets functions reach the ports %v of hosts, want %v", name, kind, open, ports)
 			}
 		}
 	}
@@ -392,8 +449,8 @@ func TestNetwork_LetsNobodyInFromOutside(t *testing.T) {
 			}
 		}
 		for _, rule := range made.of("AWS::EC2::SecurityGroupIngress") {
-			if own, from := words(rule.Properties["GroupId"]), words(rule.Properties["SourceSecurityGroupId"]); own != from {
-				t.Errorf("%s: %s lets %s into %s; only members talk to members", name, rule.id, from, own)
+			if own, from := words(rule.Properties["GroupId"]), words(rule.Properties["SourceSecurityGroupId"]); own != from && from != "${FunctionGroup.GroupId}" {
+				t.Errorf("%s: %s lets %s into %s; only members and the control plane's functions talk to members", name, rule.id, from, own)
 			}
 		}
 		for _, subnet := range made.of("AWS::EC2::Subnet") {
@@ -514,7 +571,11 @@ func TestMachines_AreDeployedWithAllNamesFilledIn(t *testing.T) {
 			}
 		}
 		logging := m.Properties["LoggingConfiguration"]
-		if at(logging, "Level") != "ALL" || at(logging, "IncludeExecutionData") != false || at(m.Properties, "TracingConfiguration", "Enabled") != true {
+		level := "ALL"
+		if want == "EXPRESS" {
+			level = "ERROR" // each minute, there is nothing else to tell
+		}
+		if at(logging, "Level") != level || at(logging, "IncludeExecutionData") != false || at(m.Properties, "TracingConfiguration", "Enabled") != true {
 			t.Errorf("%s: logging %v, tracing %v", name, logging, m.Properties["TracingConfiguration"])
 		}
 	}
@@ -560,12 +621,25 @@ func (t template) path(name string) string {
 	return ""
 }
 
-func TestSweep_StartsEachMinuteAndAfterEveryFailedExecution(t *testing.T) {
-	made := standard(t)
-	schedule := made.of("AWS::Scheduler::Schedule")[0].Properties
-	if schedule["ScheduleExpression"] != "rate(1 minute)" || words(at(schedule, "Target", "Arn")) != "${OperationsSweep}" {
-		t.Errorf("the schedule is %v", schedule)
+func TestSchedules_StartTheSweepsEachMinuteAndKeepTheFunctionInsideConnected(t *testing.T) {
+	got := map[string]string{}
+	for _, s := range standard(t).of("AWS::Scheduler::Schedule") {
+		got[words(at(s.Properties, "Target", "Arn"))] = words(s.Properties["ScheduleExpression"]) + " " + words(at(s.Properties, "Target", "Input"))
 	}
+	want := map[string]string{
+		"${OperationsSweep}": "rate(1 minute) {}", "${HealthSweep}": "rate(1 minute) {}",
+		"${Brokerreplacement.Arn}": `rate(1 day) {"step":"StayConnected"}`,
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("the schedules are %v, want %v", got, want)
+	}
+	if idle := awsfacts.LimitOf("lambda.idle-inside").Duration(); idle <= 24*time.Hour {
+		t.Errorf("a call each day is not enough: functions inside lose their interfaces after %s", idle)
+	}
+}
+
+func TestSweep_StartsAfterEveryFailedExecution(t *testing.T) {
+	made := standard(t)
 	for _, rule := range made.of("AWS::Events::Rule") {
 		if !strings.HasPrefix(rule.id, "ExecutionEnded") {
 			continue
@@ -669,6 +743,9 @@ func TestHostEvents_ThatNeedSomebodyAreToldAtOnce(t *testing.T) {
 			continue
 		}
 		pattern := rule.Properties["EventPattern"]
+		if at(pattern, "detail-type") == nil {
+			continue // see TestHealth_IsLookedAtWhateverWakesIt
+		}
 		if words(at(pattern, "source")) != `["millrace"]` || words(at(rule.Properties, "Targets", 0, "Arn")) != "${AlarmTopic}" {
 			t.Errorf("%s: %v", rule.id, rule.Properties)
 		}
@@ -684,6 +761,51 @@ func TestHostEvents_ThatNeedSomebodyAreToldAtOnce(t *testing.T) {
 		if at(s, "Effect") == "Allow" && !strings.Contains(words(at(s, "Condition")), "aws:SourceArn") {
 			t.Errorf("the topic is open to others: %s", words(s))
 		}
+	}
+}
+
+// Whatever may be about a host starts a look: at its cluster where the event says whose it is, and at all otherwise.
+func TestHealth_IsLookedAtWhateverWakesIt(t *testing.T) {
+	made := standard(t)
+	got := map[string]string{}
+	for _, rule := range made.of("AWS::Events::Rule") {
+		target := at(rule.Properties, "Targets", 0)
+		if words(at(target, "Arn")) != "${HealthSweep}" {
+			continue
+		}
+		if words(at(target, "RoleArn")) != "${WakeRole.Arn}" {
+			t.Errorf("%s starts it as %s", rule.id, words(at(target, "RoleArn")))
+		}
+		input := words(at(target, "Input"))
+		if transformed := at(target, "InputTransformer"); transformed != nil {
+			input = words(at(transformed, "InputTemplate")) + " of " + words(at(transformed, "InputPathsMap"))
+		}
+		got[rule.id] = strings.Trim(words(rule.Properties["EventBusName"])+" "+words(rule.Properties["EventPattern"]), "nul ") + " gives " + input
+	}
+	var sound []string
+	for _, a := range made.of("AWS::CloudWatch::Alarm") {
+		if a.Properties["Namespace"] == healthNamespace {
+			sound = append(sound, strconv.Quote("arn:aws:cloudwatch:us-east-1:${AccountId}:alarm:"+words(a.Properties["AlarmName"])))
+		}
+	}
+	want := map[string]string{
+		"HostEvent":        `${Bus} {"detail":{"cluster":[{"exists":true}]},"source":["millrace"]} gives {"cluster": <cluster>} of {"cluster":"$.detail.cluster"}`,
+		"InstanceEnds":     `{"detail":{"state":["stopping","stopped","shutting-down","terminated"]},"detail-type":["EC2 Instance State-change Notification"],"source":["aws.ec2"]} gives {}`,
+		"SpotInterruption": `{"detail-type":["EC2 Spot Instance Interruption Warning"],"source":["aws.ec2"]} gives {}`,
+	}
+	for id, wanted := range want {
+		if got[id] != wanted {
+			t.Errorf("%s is\n%s, want\n%s", id, got[id], wanted)
+		}
+	}
+	alarms := made.Resources["HealthAlarm"].Properties["EventPattern"]
+	var heard []string
+	for _, arn := range all(at(alarms, "resources")) {
+		heard = append(heard, strconv.Quote(arn))
+	}
+	slices.Sort(heard)
+	if slices.Sort(sound); !slices.Equal(heard, sound) || words(at(alarms, "detail", "state", "value")) != `["ALARM"]` {
+		t.Errorf("alarms about health are %v, heard are %v: %s", sound, heard, words(alarms))
 	}
 }
 

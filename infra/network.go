@@ -11,9 +11,10 @@ type network struct {
 	vpc         string
 	subnets     []string
 	routeTables []string
-	// hosts is the security group of every host's interface, clients that of whoever uses clusters without groups of their own.
-	hosts, clients string
-	zoneID         string
+	// hosts is the security group of every host's interface, clients that of whoever uses clusters without groups of their own,
+	// functions that of functions inside.
+	hosts, clients, functions string
+	zoneID                    string
 }
 
 // addNetwork makes or takes a VPC. Brokers reach DynamoDB and S3 by gateway endpoints, which cost nothing, and nothing else.
@@ -34,6 +35,7 @@ func (d *deployment) addNetwork() network {
 	}
 	n.hosts = d.hostGroup(n.vpc)
 	n.clients = d.clientGroup(n.vpc)
+	n.functions = d.functionGroup(n.vpc, n.hosts)
 	n.zoneID = *awsroute53.NewCfnHostedZone(d.stack, jsii.String("Zone"), &awsroute53.CfnHostedZoneProps{
 		Name:             &d.ZoneName,
 		HostedZoneConfig: &awsroute53.CfnHostedZone_HostedZoneConfigProperty{Comment: jsii.String("Names of the brokers of " + d.Deployment)},
@@ -101,6 +103,36 @@ func (d *deployment) clientGroup(vpc string) string {
 	})
 	for _, ports := range clientPorts {
 		d.allow("Clients"+number(ports.from), group, ports, "members use brokers that are members")
+	}
+	return *group.AttrGroupId()
+}
+
+// brokerPorts are those that brokers talk to each other on: with TLS and certificates of their own, or without TLS and by a
+// password. The control plane asks there too, because clients' listeners are for clients.
+var brokerPorts = []int{9093, 9095}
+
+// functionGroup lets functions inside reach the table, by its gateway endpoint, and the brokers' own listeners. Nobody reaches
+// functions.
+func (d *deployment) functionGroup(vpc, hosts string) string {
+	group := awsec2.NewCfnSecurityGroup(d.stack, jsii.String("FunctionGroup"), &awsec2.CfnSecurityGroupProps{
+		VpcId:            &vpc,
+		GroupDescription: jsii.String("Functions inside the VPC: the brokers own listeners and the table"),
+		SecurityGroupEgress: []any{
+			&awsec2.CfnSecurityGroup_EgressProperty{
+				IpProtocol: jsii.String("tcp"), FromPort: jsii.Number(443), ToPort: jsii.Number(443), CidrIp: jsii.String("0.0.0.0/0"),
+				Description: jsii.String("the gateway endpoint of DynamoDB"),
+			},
+		},
+	})
+	for _, port := range brokerPorts {
+		awsec2.NewCfnSecurityGroupEgress(d.stack, jsii.String("Functions"+number(port)+"Out"), &awsec2.CfnSecurityGroupEgressProps{
+			GroupId: group.AttrGroupId(), DestinationSecurityGroupId: &hosts,
+			IpProtocol: jsii.String("tcp"), FromPort: jsii.Number(port), ToPort: jsii.Number(port), Description: jsii.String("functions ask brokers"),
+		})
+		awsec2.NewCfnSecurityGroupIngress(d.stack, jsii.String("Functions"+number(port)+"In"), &awsec2.CfnSecurityGroupIngressProps{
+			GroupId: &hosts, SourceSecurityGroupId: group.AttrGroupId(),
+			IpProtocol: jsii.String("tcp"), FromPort: jsii.Number(port), ToPort: jsii.Number(port), Description: jsii.String("functions ask brokers"),
+		})
 	}
 	return *group.AttrGroupId()
 }

@@ -14,6 +14,8 @@ type statement struct {
 	actions []string
 	on      []string
 	when    conditions
+	// forbids makes it something that a role may not do, whatever else allows it.
+	forbids bool
 }
 
 // conditions are IAM's: operator, key, values.
@@ -36,8 +38,12 @@ func (d *deployment) policy(statements []statement) *map[string]awsiam.PolicyDoc
 		for operator, keys := range s.when {
 			when[operator] = keys
 		}
+		effect := awsiam.Effect_ALLOW
+		if s.forbids {
+			effect = awsiam.Effect_DENY
+		}
 		document.AddStatements(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
-			Sid: jsii.String(s.id), Actions: jsii.Strings(s.actions...), Resources: jsii.Strings(s.on...), Conditions: &when,
+			Effect: effect, Sid: jsii.String(s.id), Actions: jsii.Strings(s.actions...), Resources: jsii.Strings(s.on...), Conditions: &when,
 		}))
 	}
 	return &map[string]awsiam.PolicyDocument{"permissions": document}
@@ -58,6 +64,10 @@ func (d *deployment) permissions(name string) []statement {
 		return append(own, d.useTable(), d.useTableKey(), d.startOperations())
 	case "provisioning":
 		return append(own, append([]statement{d.useTable(), d.useTableKey()}, d.provisionHosts()...)...)
+	case "healthsweep":
+		return append(own, d.useTable(), d.useTableKey(), d.startOperations(), lookAtHostStates)
+	case "brokerreplacement":
+		return append(own, append([]statement{d.useTable(), d.useTableKey()}, d.beInside(name)...)...)
 	case "hostevents":
 		return append(append(own, d.readHostStream()...), d.publishHostEvents())
 	case "hostmetrics":
@@ -128,6 +138,40 @@ func (d *deployment) lookAtNetwork() statement {
 	}
 }
 
+var lookAtHostStates = statement{
+	id: "LookAtHostStates", why: "does a host still run, and do EC2's own checks of it pass? Describe calls know no resources",
+	actions: []string{"ec2:DescribeInstances", "ec2:DescribeInstanceStatus"},
+	on:      []string{"*"},
+}
+
+// beInside is what Lambda needs of the role of a function that it connects to the VPC. Lambda acts in the role's name, before the
+// function runs; the function itself, which has the same role, is kept from it.
+func (d *deployment) beInside(name string) []statement {
+	inVPC := conditions{"ArnEquals": {"ec2:Vpc": d.ec2("vpc/" + d.network.vpc)}}
+	change := []string{"ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"}
+	look := []string{"ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"}
+	return []statement{
+		{
+			id: "LambdaConnects", why: "Lambda makes the interfaces by which the function is in the VPC, and in no other",
+			actions: change,
+			on:      []string{d.ec2("network-interface/*"), d.ec2("subnet/*"), d.ec2("security-group/*")},
+			when:    inVPC,
+		},
+		{
+			id: "LambdaLooks", why: "are those interfaces there? Describe calls know no resources",
+			actions: look,
+			on:      []string{"*"},
+		},
+		{
+			id: "NotTheFunctionItself", why: "what Lambda needs to connect the function, its code does not",
+			actions: append(change, look...),
+			on:      []string{"*"},
+			when:    conditions{"ArnEquals": {"lambda:SourceFunctionArn": d.arn("lambda", "function:"+d.Deployment+"-"+name)}},
+			forbids: true,
+		},
+	}
+}
+
 // provisionHosts is all of the rights over machines. What is made has to carry the deployment's tag, and only what carries it
 // can be changed or removed, so nothing else in the account is in reach.
 func (d *deployment) provisionHosts() []statement {
@@ -142,7 +186,7 @@ func (d *deployment) provisionHosts() []statement {
 				"ec2:DescribeInstances", "ec2:DescribeVolumes", "ec2:DescribeVolumesModifications", "ec2:DescribeNetworkInterfaces",
 				"ec2:DescribeSubnets",
 			},
-			on:      []string{"*"},
+			on: []string{"*"},
 		},
 		{
 			id: "LaunchFromTemplate", why: "hosts start from the deployment's launch template and no other way",

@@ -16,10 +16,17 @@ type granted struct {
 	actions, on   []string
 	when          string
 	unconditional bool
+	// forbids says that it is something that the role may not do.
+	forbids bool
 }
 
 // statements gives what a role may do; the role is named as words name its ARN.
 func (t template) statements(role string) []granted {
+	return slices.DeleteFunc(t.policy(role), func(g granted) bool { return g.forbids })
+}
+
+// policy gives all that is said about what a role may do and what not.
+func (t template) policy(role string) []granted {
 	var found []granted
 	for _, r := range t.of("AWS::IAM::Role") {
 		if role != "${"+shortName(r.id)+".Arn}" {
@@ -29,7 +36,7 @@ func (t template) statements(role string) []granted {
 		for _, policy := range policies {
 			list, _ := at(policy, "PolicyDocument", "Statement").([]any)
 			for _, s := range list {
-				g := granted{id: words(at(s, "Sid")), actions: all(at(s, "Action")), on: all(at(s, "Resource")), unconditional: at(s, "Condition") == nil}
+				g := granted{id: words(at(s, "Sid")), actions: all(at(s, "Action")), on: all(at(s, "Resource")), unconditional: at(s, "Condition") == nil, forbids: at(s, "Effect") == "Deny"}
 				if !g.unconditional {
 					g.when = conditionWords(at(s, "Condition"))
 				}
@@ -79,6 +86,34 @@ func TestPermissions_NeverAllowEverything(t *testing.T) {
 	}
 }
 
+// What an adapter calls and Lambda needs as well has to be granted to a function that calls it.
+func TestFunctions_HaveNoUseOfWhatLambdaNeedsToConnectThem(t *testing.T) {
+	made := standard(t)
+	for _, row := range functionTable {
+		if !row.inside {
+			continue
+		}
+		f := function(t, made, row.called())
+		var allowed, forbidden []string
+		for _, s := range made.policy(words(f.Properties["Role"])) {
+			for _, action := range s.actions {
+				switch {
+				case !strings.HasPrefix(action, "ec2:"):
+				case s.forbids && s.when == "lambda:SourceFunctionArn = arn:aws:lambda:us-east-1:${AccountId}:function:millrace-"+row.called():
+					forbidden = append(forbidden, action)
+				default:
+					allowed = append(allowed, action)
+				}
+			}
+		}
+		slices.Sort(allowed)
+		slices.Sort(forbidden)
+		if len(allowed) == 0 || !slices.Equal(allowed, forbidden) {
+			t.Errorf("Lambda may %v for %s, which itself may not %v", allowed, row.called(), forbidden)
+		}
+	}
+}
+
 func TestHosts_ReadTheirOwnSpecAndWriteTheirOwnBeatAndNothingElse(t *testing.T) {
 	var got []string
 	for _, s := range standard(t).statements("${HostRole.Arn}") {
@@ -114,10 +149,15 @@ var sdkCall = regexp.MustCompile(`&(dynamodb|ec2|kms|route53|secretsmanager|sfn|
 
 // Calls that are authorised under other names than their own.
 var (
-	services    = map[string]string{"sfn": "states", "eventbridge": "events"}
-	authorised  = map[string][]string{"dynamodb:TransactWriteItems": {"dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"}}
-	notByOurs   = []string{"ec2:CreateTags", "iam:PassRole", "secretsmanager:TagResource"} // asked for by the calls above them
-	byLambda    = []string{"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams", "sqs:SendMessage"}
+	services   = map[string]string{"sfn": "states", "eventbridge": "events"}
+	authorised = map[string][]string{"dynamodb:TransactWriteItems": {"dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"}}
+	notByOurs  = []string{"ec2:CreateTags", "iam:PassRole", "secretsmanager:TagResource"} // asked for by the calls above them
+	byLambda   = []string{"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams", "sqs:SendMessage"}
+	// Lambda's own, to connect a function to the VPC; the function itself may not.
+	byLambdaInside = []string{
+		"ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
+		"ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets",
+	}
 	byAnyLambda = []string{"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 )
 
@@ -156,7 +196,7 @@ func TestFunctions_MayCallWhatTheAdaptersCallAndNothingElse(t *testing.T) {
 			}
 			for _, action := range s.actions {
 				allowed[action] = true
-				if !called[action] && !slices.Contains(slices.Concat(notByOurs, byLambda, byAnyLambda), action) {
+				if !called[action] && !slices.Contains(slices.Concat(notByOurs, byLambda, byLambdaInside, byAnyLambda), action) {
 					t.Errorf("%s may call %s, and no adapter does", f.id, action)
 				}
 			}
@@ -225,7 +265,7 @@ func permissionTable(made template) string {
 			name := words(policy)
 			row([]string{name[strings.LastIndex(name, "/")+1:]}, nil, "", "AWS's own policy for this purpose")
 		}
-		for _, s := range made.statements("${" + shortName(role.id) + ".Arn}") {
+		for _, s := range made.policy("${" + shortName(role.id) + ".Arn}") {
 			var on []string
 			for _, arn := range s.on {
 				on = append(on, "`"+strings.NewReplacer("arn:aws:", "", "us-east-1:${AccountId}:", "").Replace(assetHash.ReplaceAllString(arn, "HASH"))+"`")
@@ -234,7 +274,11 @@ func permissionTable(made template) string {
 			if when != "" {
 				when = "`" + when + "`"
 			}
-			row(s.actions, on, when, made.whys[s.id])
+			actions := s.actions
+			if s.forbids {
+				actions = append([]string{"**not**"}, actions...)
+			}
+			row(actions, on, when, made.whys[s.id])
 		}
 	}
 	return b.String()

@@ -38,32 +38,101 @@ type triggers struct{ ended awsevents.Rule }
 
 // addTriggers makes everything that starts the control plane besides a call of the API.
 func (d *deployment) addTriggers() triggers {
-	d.sweepEachMinute()
+	d.addSchedules()
+	d.lookWhenWoken()
 	d.listenToHosts("HostNews", "hostevents", "news", 0)
 	d.listenToHosts("HostBeats", "hostmetrics", "last", 60)
 	return triggers{ended: d.sweepAfterFailures()}
 }
 
-// sweepEachMinute is the safety net: it finds every operation that nobody works at. A run that could not be started is not
-// tried again, since the next one comes.
-func (d *deployment) sweepEachMinute() {
-	sweep := d.machines["operations-sweep"]
-	role := d.addRole("ScheduleRole", "scheduler.amazonaws.com", []statement{{
-		id: "StartSweep", why: "the one machine that the schedule starts",
-		actions: []string{"states:StartExecution"}, on: []string{*sweep.StateMachineArn()},
-	}})
-	awsscheduler.NewCfnSchedule(d.stack, jsii.String("SweepSchedule"), &awsscheduler.CfnScheduleProps{
-		Name:               jsii.String(d.Deployment + "-operations-sweep"),
-		Description:        jsii.String("Takes up operations that nobody works at"),
-		ScheduleExpression: jsii.String("rate(1 minute)"),
-		FlexibleTimeWindow: &awsscheduler.CfnSchedule_FlexibleTimeWindowProperty{Mode: jsii.String("OFF")},
-		Target: &awsscheduler.CfnSchedule_TargetProperty{
-			Arn: sweep.StateMachineArn(), RoleArn: role.RoleArn(), Input: jsii.String("{}"),
-			RetryPolicy: &awsscheduler.CfnSchedule_RetryPolicyProperty{
-				MaximumRetryAttempts: jsii.Number(0), MaximumEventAgeInSeconds: jsii.Number(60),
-			},
+// addSchedules makes what happens by the clock. The sweeps are the safety net: they find every operation that nobody works at,
+// and every node that is sick and that no event told of.
+//
+// Lambda takes a function's way into the VPC away when nobody has called it for two weeks; the call after that fails, and the
+// function is of no use for a minute or two. So it is called each day, for nothing.
+func (d *deployment) addSchedules() {
+	inside := d.functions["brokerreplacement"]
+	schedules := []struct{ id, name, rate, what, target, input string }{
+		{
+			"SweepSchedule", "operations-sweep", "rate(1 minute)", "Takes up operations that nobody works at",
+			*d.machines["operations-sweep"].StateMachineArn(), "{}",
+		},
+		{"HealthSchedule", "health-sweep", "rate(1 minute)", "Looks at every cluster", *d.machines["health-sweep"].StateMachineArn(), "{}"},
+		{
+			"StayConnectedSchedule", "stay-connected", "rate(1 day)", "Keeps the function inside connected to the VPC",
+			*inside.FunctionArn(), `{"step":"StayConnected"}`,
+		},
+	}
+	role := d.addRole("ScheduleRole", "scheduler.amazonaws.com", []statement{
+		{
+			id: "StartSweep", why: "the machines that a schedule starts",
+			actions: []string{"states:StartExecution"}, on: []string{schedules[0].target, schedules[1].target},
+		},
+		{
+			id: "StayConnected", why: "the function inside, so that it stays connected to the VPC",
+			actions: []string{"lambda:InvokeFunction"}, on: []string{schedules[2].target},
 		},
 	})
+	for _, s := range schedules {
+		awsscheduler.NewCfnSchedule(d.stack, &s.id, &awsscheduler.CfnScheduleProps{
+			Name:               jsii.String(d.Deployment + "-" + s.name),
+			Description:        &s.what,
+			ScheduleExpression: &s.rate,
+			FlexibleTimeWindow: &awsscheduler.CfnSchedule_FlexibleTimeWindowProperty{Mode: jsii.String("OFF")},
+			Target: &awsscheduler.CfnSchedule_TargetProperty{
+				Arn: &s.target, RoleArn: role.RoleArn(), Input: &s.input,
+				// What could not be started is not tried again, since the next one comes.
+				RetryPolicy: &awsscheduler.CfnSchedule_RetryPolicyProperty{
+					MaximumRetryAttempts: jsii.Number(0), MaximumEventAgeInSeconds: jsii.Number(60),
+				},
+			},
+		})
+	}
+}
+
+// ends are the states of an instance on its way out, in EC2's words. Its start is no news: whoever started it waits for it.
+var ends = []string{"stopping", "stopped", "shutting-down", "terminated"}
+
+// lookWhenWoken starts a look at health when something is heard that may be about it. All of it may come late, twice or not at
+// all, and be about nothing of ours: what is woken looks for itself. What could not be started within two minutes is let go,
+// since the schedule has looked meanwhile.
+func (d *deployment) lookWhenWoken() {
+	look := *d.machines["health-sweep"].StateMachineArn()
+	role := *d.addRole("WakeRole", "events.amazonaws.com", []statement{{
+		id: "StartHealthSweep", why: "the one machine that events start",
+		actions: []string{"states:StartExecution"}, on: []string{look},
+	}}).RoleArn()
+	wake := func(id, name, what string, bus *string, pattern map[string]any, change func(*awsevents.CfnRule_TargetProperty)) {
+		target := &awsevents.CfnRule_TargetProperty{
+			Id: jsii.String("HealthSweep"), Arn: &look, RoleArn: &role,
+			RetryPolicy: &awsevents.CfnRule_RetryPolicyProperty{MaximumRetryAttempts: jsii.Number(10), MaximumEventAgeInSeconds: jsii.Number(120)},
+		}
+		change(target)
+		awsevents.NewCfnRule(d.stack, &id, &awsevents.CfnRuleProps{
+			Name: jsii.String(d.Deployment + "-" + name), Description: &what, EventBusName: bus, EventPattern: pattern, Targets: []any{target},
+		})
+	}
+	all := func(t *awsevents.CfnRule_TargetProperty) { t.Input = jsii.String("{}") }
+	wake("HostEvent", "host-event", "Whatever a host says: a look at its cluster", &d.bus.name,
+		map[string]any{"source": []string{"millrace"}, "detail": map[string]any{"cluster": []any{map[string]any{"exists": true}}}},
+		func(t *awsevents.CfnRule_TargetProperty) {
+			t.InputTransformer = &awsevents.CfnRule_InputTransformerProperty{
+				InputPathsMap: map[string]string{"cluster": "$.detail.cluster"}, InputTemplate: jsii.String(`{"cluster": <cluster>}`),
+			}
+		})
+	// Neither event says more of an instance than its id.
+	wake("InstanceEnds", "instance-ends", "An instance of this account ends or stops: a look at all clusters", nil,
+		map[string]any{
+			"source": []string{"aws.ec2"}, "detail-type": []string{"EC2 Instance State-change Notification"},
+			"detail": map[string]any{"state": ends},
+		}, all)
+	wake("SpotInterruption", "spot-interruption", "EC2 is about to take an instance away: a look at all clusters", nil,
+		map[string]any{"source": []string{"aws.ec2"}, "detail-type": []string{"EC2 Spot Instance Interruption Warning"}}, all)
+	wake("HealthAlarm", "health-alarm", "An alarm about health sounds: a look at all clusters", nil,
+		map[string]any{
+			"source": []string{"aws.cloudwatch"}, "detail-type": []string{"CloudWatch Alarm State Change"},
+			"resources": healthAlarmARNs(d), "detail": map[string]any{"state": map[string]any{"value": []string{"ALARM"}}},
+		}, all)
 }
 
 // sweepAfterFailures ends at once what an execution left that was cut off: its own time-out, an abort and States.Runtime pass

@@ -13,7 +13,7 @@ import (
 // addMachines deploys every file of statemachines/ as it is. Those named -sweep are Express: they run each minute for a
 // moment, for a hundredth of the price.
 //
-// All events are logged, without the data. An execution's history holds its data for 90 days already, and logs that hold none
+// All events are logged, without the data; of sweeps only errors, because one that went well has nothing to tell. An execution's history holds its data for 90 days already, and logs that hold none
 // can be read by whoever is on call, whatever a request contained.
 func (d *deployment) addMachines() map[string]awsstepfunctions.StateMachine {
 	machines := map[string]awsstepfunctions.StateMachine{}
@@ -23,9 +23,9 @@ func (d *deployment) addMachines() map[string]awsstepfunctions.StateMachine {
 			panic(err) // Names lists what there is
 		}
 		id := title(name)
-		kind := awsstepfunctions.StateMachineType_STANDARD
+		kind, events := awsstepfunctions.StateMachineType_STANDARD, awsstepfunctions.LogLevel_ALL
 		if statemachines.IsSweep(name) {
-			kind = awsstepfunctions.StateMachineType_EXPRESS
+			kind, events = awsstepfunctions.StateMachineType_EXPRESS, awsstepfunctions.LogLevel_ERROR
 		}
 		functions := statemachines.FunctionsOf(name)
 		values, used := map[string]*string{}, []string(nil)
@@ -44,7 +44,7 @@ func (d *deployment) addMachines() map[string]awsstepfunctions.StateMachine {
 			Role:                    fixed(role),
 			TracingEnabled:          jsii.Bool(true),
 			Logs: &awsstepfunctions.LogOptions{
-				Destination: logs, Level: awsstepfunctions.LogLevel_ALL, IncludeExecutionData: jsii.Bool(false),
+				Destination: logs, Level: events, IncludeExecutionData: jsii.Bool(false),
 			},
 		})
 	}
