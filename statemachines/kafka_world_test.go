@@ -23,16 +23,19 @@ type kafka struct {
 	partitions []cluster.Partition
 	written    map[int32]string     // by node: the host that last wrote to its volume, while it may still
 	formats    map[int32]int        // by node: how often its volume was formatted
+	starts     map[int32]int        // by node: how often its Kafka was started
+	lag        time.Duration        // until a broker that has started is in sync
 	ailments   map[string]*ailment  // by host
 	poked      map[string]chan bool // by host: its agent is to look at once
 }
 
 // ailment is what is wrong with a host, or with the Kafka on it.
 type ailment struct {
-	held, silent bool // until Kafka is started again
-	broken       bool // Kafka does not start
-	mute         bool // the agent can't be heard; Kafka goes on
-	apart        bool // nobody reaches the host, and it reaches nobody
+	held, silent bool          // until Kafka is started again
+	broken       bool          // Kafka does not start
+	mute         bool          // the agent can't be heard; Kafka goes on
+	apart        bool          // nobody reaches the host, and it reaches nobody
+	longLog      time.Duration // that Kafka goes through before it runs
 }
 
 const (
@@ -46,7 +49,7 @@ const (
 
 func newKafka(w *world) *kafka {
 	return &kafka{
-		w: w, members: map[int32]string{}, written: map[int32]string{}, formats: map[int32]int{},
+		w: w, members: map[int32]string{}, written: map[int32]string{}, formats: map[int32]int{}, starts: map[int32]int{}, lag: catchesUp,
 		ailments: map[string]*ailment{}, poked: map[string]chan bool{},
 	}
 }
@@ -82,6 +85,13 @@ func (k *kafka) poke(hostID string) chan bool {
 	return k.poked[hostID]
 }
 
+// slowly changes how long a broker takes to be in sync.
+func (k *kafka) slowly(lag time.Duration) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.lag = lag
+}
+
 // createTopic makes a partition for each broker to lead, on all of them.
 func (k *kafka) createTopic(name string, brokers ...int32) {
 	k.mu.Lock()
@@ -101,7 +111,7 @@ func (k *kafka) join(node int32, hostID string) {
 	k.members[node] = hostID
 	k.elect()
 	k.tellAll()
-	time.AfterFunc(catchesUp, func() {
+	time.AfterFunc(k.lag, func() {
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		if k.members[node] != hostID {
@@ -212,6 +222,7 @@ func (k *kafka) mount(node int32, hostID string, spec nodespec.Spec) {
 		k.w.t.Errorf("host %s writes to the volume of node %d while host %s does", hostID, node, other)
 	}
 	k.written[node] = hostID
+	k.starts[node]++
 	if k.formats[node] == 0 {
 		if !spec.Volume.New {
 			k.w.t.Errorf("the volume of node %d is empty, and may not be formatted", node)
@@ -273,7 +284,7 @@ func (w *world) healthyAgent(ctx context.Context, hostID string, node int32) {
 		}
 		p.beat(ctx)
 		rest := agentRests
-		if !p.working() {
+		if !p.working() || !w.kafka.has(node, hostID) {
 			rest = agentLooks
 		}
 		select {
@@ -308,9 +319,11 @@ func (p *process) act(ctx context.Context) bool {
 		if p.w.platform.AttachedTo(cluster.Token{ClusterID: clusterID, NodeID: p.node}) != p.hostID {
 			return ctx.Err() == nil
 		}
-		p.beatAs(ctx, nodespec.Starting, "Kafka is starting")
-		if !pause(ctx, startsWithin) {
-			return false
+		for left := startsWithin + ails.longLog; left > 0; left -= agentLooks {
+			p.beatAs(ctx, nodespec.Starting, "Kafka is starting")
+			if !pause(ctx, min(left, agentLooks)) {
+				return false
+			}
 		}
 		if ails.broken || p.isFull() {
 			p.failedStarts++
@@ -318,7 +331,6 @@ func (p *process) act(ctx context.Context) bool {
 		}
 		k.mount(p.node, p.hostID, p.spec)
 		p.up, p.started, p.failedStarts, p.startedAt = true, p.spec.Restarts, 0, time.Now()
-		k.join(p.node, p.hostID)
 	}
 	p.notice(ails)
 	return ctx.Err() == nil
@@ -346,7 +358,7 @@ func (p *process) notice(ails ailment) {
 		})
 		return
 	}
-	if !p.w.kafka.has(p.node, p.hostID) {
+	if !p.w.kafka.has(p.node, p.hostID) && (p.spec.Role == nodespec.Controller || p.w.kafka.quorate()) {
 		p.w.kafka.join(p.node, p.hostID)
 	}
 }
@@ -355,6 +367,27 @@ func (k *kafka) has(node int32, hostID string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.members[node] == hostID
+}
+
+// quorate tells whether a majority of the controllers is there: without it no broker becomes a member.
+func (k *kafka) quorate() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	caughtUp, _ := k.voters()
+	return 2*len(caughtUp) > k.w.spec.Controllers
+}
+
+// voters are the controllers that are there, and those that are not. The caller holds mu.
+func (k *kafka) voters() (caughtUp, behind []int32) {
+	for i := range k.w.spec.Controllers {
+		id := cluster.FirstController + int32(i)
+		if _, there := k.members[id]; there {
+			caughtUp = append(caughtUp, id)
+		} else {
+			behind = append(behind, id)
+		}
+	}
+	return caughtUp, behind
 }
 
 // isFull tells whether there is no room left on the node's volume.
@@ -382,6 +415,8 @@ func (p *process) beat(ctx context.Context) {
 		p.beatAs(ctx, nodespec.Failing, "no space left on device")
 	case !p.up:
 		p.beatAs(ctx, nodespec.Failing, "Kafka ended with status 1")
+	case p.working() && !p.w.kafka.has(p.node, p.hostID):
+		p.beatAs(ctx, nodespec.Starting, "waits for the quorum")
 	default:
 		p.beatAs(ctx, nodespec.Running, "")
 	}
@@ -400,7 +435,7 @@ func (p *process) beatAs(ctx context.Context, state nodespec.State, reason strin
 		beat.Process = &nodespec.Process{PID: 1, Release: p.spec.Release, StartedAt: p.startedAt, HeldSince: p.heldSince}
 		beat.SilentSince = p.silentSince
 	}
-	if p.working() {
+	if p.working() && p.w.kafka.has(p.node, p.hostID) {
 		beat.Brokers = p.w.kafka.alive()
 		p.w.kafka.describe(p.node, &beat)
 	}
@@ -433,16 +468,8 @@ func (k *kafka) describe(node int32, beat *nodespec.Heartbeat) {
 		beat.Replication = r
 		return
 	}
-	q := &nodespec.Quorum{}
-	for i := range k.w.spec.Controllers {
-		id := cluster.FirstController + int32(i)
-		if _, there := k.members[id]; there {
-			q.CaughtUp = append(q.CaughtUp, id)
-		} else {
-			q.Behind = append(q.Behind, id)
-		}
-	}
-	if len(q.CaughtUp) > 0 && q.CaughtUp[0] == node && 2*len(q.CaughtUp) > k.w.spec.Controllers {
-		beat.Quorum = q
+	caughtUp, behind := k.voters()
+	if 2*len(caughtUp) > k.w.spec.Controllers && caughtUp[0] == node {
+		beat.Quorum = &nodespec.Quorum{CaughtUp: caughtUp, Behind: behind}
 	}
 }

@@ -148,8 +148,8 @@ func TestDeadline_NamesWhatWasWaitedFor(t *testing.T) {
 		},
 		{
 			"Kafka never runs",
-			func(w *world) { w.agent = w.onlyFor(1001, w.hello) },
-			"gave up after 10m0s; last waited for: controller 1001: Kafka is starting", cluster.StepStartKafka,
+			func(w *world) { w.agent = w.onlyFor(1, w.hello) },
+			"gave up after 10m0s; last waited for: broker 1: Kafka is starting", cluster.StepStartKafka,
 		},
 		{
 			"a broker stays alone",

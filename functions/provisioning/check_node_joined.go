@@ -74,7 +74,10 @@ func (s CheckNodeJoined) Run(ctx context.Context, in CheckNodeJoinedInput) (Chec
 		if verdict.Failed != "" {
 			return false, fault.New(fault.Internal, "%s", verdict.Failed)
 		}
-		return verdict.Done, s.Progress.report(ctx, in.ClusterID, in.OperationID, starting(*op.Heal), 0, verdict.Waiting)
+		if verdict.Done {
+			return true, nil
+		}
+		return false, s.Progress.report(ctx, in.ClusterID, in.OperationID, starting(op), 0, verdict.Waiting)
 	})
 	out := CheckNodeJoinedOutput{Done: verdict.Done, Reason: verdict.Waiting}
 	if err != nil {
@@ -96,12 +99,17 @@ func (s CheckNodeJoined) Run(ctx context.Context, in CheckNodeJoinedInput) (Chec
 	return out, s.giveUp(ctx, in, beat, out.Reason)
 }
 
-// starting is the step of an operation in which the node's Kafka starts.
-func starting(h cluster.Heal) string {
-	if h.Remedy == cluster.Restart {
+// starting is the step of an operation in which the node's Kafka starts. Once it has run, whatever happens to it is a part of
+// its catching up.
+func starting(op cluster.Operation) string {
+	switch {
+	case op.HasBegun(cluster.StepCatchUp):
+		return cluster.StepCatchUp
+	case op.Heal.Remedy == cluster.Restart:
 		return cluster.StepRestartKafka
+	default:
+		return cluster.StepStartKafka
 	}
-	return cluster.StepStartKafka
 }
 
 // lost are the nodes whose hosts have ended, as the platform says. Silence of the platform is no proof.
