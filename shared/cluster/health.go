@@ -97,7 +97,9 @@ func (f Finding) Sick() bool {
 func (f Finding) Overdue(now time.Time) bool { return f.Sick() && !now.Before(f.ToleratedUntil) }
 
 // LeftAlone tells whether the node is sick and nothing will be done about it but by people.
-func (f Finding) LeftAlone() bool { return f.Sick() && f.Remedy == NoRemedy && f.Advice != "" }
+func (f Finding) LeftAlone() bool {
+	return f.Sick() && f.Remedy == NoRemedy && f.Waits == "" && f.Advice != ""
+}
 
 // Health is what the last look at a cluster gave.
 type Health struct {
@@ -109,6 +111,8 @@ type Health struct {
 	Findings     []Finding `json:"findings"` // brokers first, by id
 	// Breaker says why only the proven dead are replaced at the moment; empty while the circuit breaker is closed.
 	Breaker string `json:"breaker,omitempty"`
+	// Everywhere says that it is open for every cluster, because too many of them have sick nodes.
+	Everywhere bool `json:"everywhere,omitempty"`
 }
 
 // Sick gives the findings of the nodes that are.

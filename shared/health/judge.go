@@ -1,6 +1,7 @@
 package health
 
 import (
+	"slices"
 	"time"
 
 	"github.com/millrace/millrace/shared/cluster"
@@ -32,6 +33,9 @@ type Look struct {
 	Heals []cluster.Operation
 }
 
+// Remembered is how long a heal counts.
+const Remembered = 24 * time.Hour
+
 // Observed is a node with what its platform and its host say.
 type Observed struct {
 	Node cluster.Node
@@ -50,35 +54,100 @@ type Verdict struct {
 	LookAgain time.Time
 }
 
-// Judge judges every cluster that is looked at, in their order.
-func Judge(d Deployment, t Tolerance) []Verdict {
-	verdicts := make([]Verdict, len(d.Looks))
-	for i, l := range d.Looks {
-		verdicts[i] = Verdict{Health: cluster.Health{ClusterID: l.Cluster.ID, LookedAt: d.Now, WatchedSince: d.Now}}
-		for _, o := range l.Nodes {
-			f := cluster.Finding{NodeID: o.Node.ID, Role: o.Node.Role, Condition: cluster.Well, Since: d.Now}
-			if o.Node.Host != nil {
-				f.Host = o.Node.Host.ID
-			}
-			if o.Host != nil && (o.Host.State == cluster.HostTerminated || o.Host.State == cluster.HostShuttingDown) {
-				f.Condition, f.Remedy, f.Reason = cluster.HostDead, cluster.Replace, "host "+f.Host+" is "+string(o.Host.State)
-			}
-			verdicts[i].Health.Findings = append(verdicts[i].Health.Findings, f)
-			if f.Remedy != cluster.NoRemedy && l.Cluster.Active == nil && verdicts[i].Heal == nil {
-				verdicts[i].Heal = &cluster.Heal{
-					NodeID: f.NodeID, Role: f.Role, Remedy: f.Remedy, Condition: f.Condition, Reason: f.Reason, Since: f.Since,
-					Host: f.Host, Launch: o.Node.Launches, Proven: true,
-				}
-			}
-		}
-	}
-	return verdicts
-}
-
 // Ours tells whether a cluster is looked after: one that is being made or deleted, or that could not be, is not.
 func Ours(c cluster.Cluster) bool {
 	if c.Active != nil && (c.Active.Type == cluster.CreateCluster || c.Active.Type == cluster.DeleteCluster) {
 		return false
 	}
 	return c.Ready && c.Failure == nil
+}
+
+// Judge judges every cluster that is looked at, in their order.
+//
+//  1. Each node: what is the matter with it, and for how long is that borne?
+//  2. All of them: are few enough sick that it is no outage of ours?
+//  3. Each sick node: what helps, and is anything against doing that now?
+//  4. Each cluster: which of its nodes comes first? While many clusters are sick, which of all?
+func Judge(d Deployment, t Tolerance) []Verdict {
+	cases := make([]caseOf, len(d.Looks))
+	for i, l := range d.Looks {
+		cases[i] = examine(l, d, t)
+	}
+	outage := outageOf(cases, d, t)
+	verdicts := make([]Verdict, len(cases))
+	for i := range cases {
+		verdicts[i] = cases[i].decide(outage)
+	}
+	outage.oneByOne(verdicts, d.Now)
+	return verdicts
+}
+
+// caseOf is a cluster under judgement.
+type caseOf struct {
+	Look
+	now     time.Time
+	t       Tolerance
+	watched time.Time // since when looks have followed each other closely
+	heard   time.Time // since when hosts could be heard
+	healing *cluster.Operation
+	nodes   []found // in their order
+}
+
+// found is a node with its diagnosis, and the finding as far as it has got.
+type found struct {
+	Node cluster.Node
+	diagnosis
+	cluster.Finding
+}
+
+// examine finds out what is the matter with each node.
+func examine(l Look, d Deployment, t Tolerance) caseOf {
+	c := caseOf{Look: l, now: d.Now, t: t, watched: watchedSince(l.Before, d.Now, t), heard: d.ListeningSince}
+	if l.Cluster.Active != nil {
+		i := slices.IndexFunc(d.Healing, func(op cluster.Operation) bool { return op.ID == l.Cluster.Active.ID })
+		if i >= 0 {
+			c.healing = &d.Healing[i]
+		}
+	}
+	for _, o := range l.Nodes {
+		before := c.last(o)
+		s := sight{caseOf: &c, Observed: o, before: before, track: c.trackOf(o, before)}
+		c.nodes = append(c.nodes, found{Node: o.Node, diagnosis: s.diagnose()})
+	}
+	for i := range c.nodes {
+		c.nodes[i].Finding = c.finding(c.nodes[i])
+	}
+	return c
+}
+
+// watchedSince is since when looks have followed each other closely: a gap begins it anew.
+func watchedSince(before cluster.Health, now time.Time, t Tolerance) time.Time {
+	if before.LookedAt.IsZero() || before.WatchedSince.IsZero() || now.Sub(before.LookedAt) > t.Outage {
+		return now
+	}
+	return before.WatchedSince
+}
+
+// last is what the last look at a node gave; nothing when that was another host, or there was none.
+func (c *caseOf) last(o Observed) cluster.Finding {
+	f, ok := c.Before.Of(o.Node.ID)
+	if !ok || o.Node.Host == nil || f.Host != o.Node.Host.ID {
+		return cluster.Finding{}
+	}
+	return f
+}
+
+// finding is the diagnosis with its times.
+func (c *caseOf) finding(f found) cluster.Finding {
+	finding := cluster.Finding{
+		NodeID: f.Node.ID, Role: f.Node.Role,
+		Condition: f.condition, Reason: f.reason, Since: f.since, Advice: f.advice, Track: f.track,
+	}
+	if f.Node.Host != nil {
+		finding.Host = f.Node.Host.ID
+	}
+	if finding.Sick() {
+		finding.ToleratedUntil = f.until
+	}
+	return finding
 }

@@ -31,10 +31,8 @@ type Tolerance struct {
 	Starts       int
 	StartsWithin time.Duration
 
-	FullPercent float64
-	SlowMillis  int
-
-	// SickNodes of a cluster, or SickClusters at once, may be an outage of ours.
+	// SickNodes of a cluster at once, or SickClusters with sick nodes, may be an outage of ours. While that many clusters
+	// were sick and more than one still is, it goes on.
 	SickNodes, SickClusters int
 
 	// A heal that failed is tried again after FirstPause, doubled with each failure in a row, at most LongestPause. A node
@@ -69,10 +67,9 @@ func Tolerated() Tolerance {
 		Unknown:      10 * time.Minute,
 
 		FailedStarts: 5, Starts: 6, StartsWithin: 30 * time.Minute,
-		FullPercent: 98, SlowMillis: 1000,
 		SickNodes: 2, SickClusters: 3,
 
 		FirstPause: 30 * time.Second, LongestPause: 30 * time.Minute,
-		GivenUp: 3, GivenUpWithin: time.Hour, Rest: time.Hour, Relapse: 10 * time.Minute,
+		GivenUp: 3, GivenUpWithin: time.Hour, Rest: time.Hour, Relapse: 2 * time.Minute,
 	}
 }

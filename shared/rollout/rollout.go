@@ -16,11 +16,11 @@ type Verdict struct {
 }
 
 // CanStop tells whether a broker may stop without taking any partition below its min.insync.replicas, or away altogether.
-// What stopping it does not change says nothing: a partition that it has no part in, or whose in-sync replicas have lost
-// it already.
+// What stopping it does not change says nothing: a partition that it has no part in, whose in-sync replicas have lost it
+// already, or that has no leader. That one is away as it is, and comes back no sooner for waiting.
 func CanStop(broker int32, partitions []cluster.Partition) Verdict {
 	for _, p := range partitions {
-		if !slices.Contains(p.InSync, broker) {
+		if p.Leader < 0 || !slices.Contains(p.InSync, broker) {
 			continue
 		}
 		left := len(p.InSync) - 1
