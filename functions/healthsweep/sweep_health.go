@@ -7,12 +7,11 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/health"
 )
 
-// SweepHealth looks at clusters, records how they are, and starts at most one healing operation for each.
+// SweepHealth looks at clusters, records how they are, and begins at most one healing operation for each.
 type SweepHealth struct{ Deps }
 
 // SweepHealthInput names the cluster to look at; without a name all are. StartedAt is when the machine that asks was
@@ -22,117 +21,120 @@ type SweepHealthInput struct {
 	StartedAt *time.Time `json:"startedAt,omitempty"`
 }
 
-// SweepHealthOutput tells what was started, and whether and when to look again.
+// SweepHealthOutput tells what was begun, and whether and when to look again.
 type SweepHealthOutput struct {
 	LookAgain        bool     `json:"lookAgain"`
 	LookAgainSeconds int      `json:"lookAgainSeconds"`
 	Started          []string `json:"started"` // ids of operations
 }
 
-// Run may be called at any time, and by many at once.
+const (
+	// looksFor is how long after its start a machine is told to look again; later the next sweep is near.
+	looksFor = 150 * time.Second
+	// shortestPause between two looks is the shortest wait of a state machine that is worth its price.
+	shortestPause = 5 * time.Second
+	// overtaken is how often a look is taken anew because another sweep has begun a heal meanwhile.
+	overtaken = 3
+)
+
+// Run may be called at any time, and by many at once: whoever is first begins a heal, and the others see it.
+//
+//  1. Look at the cluster that is named, or at all.
+//  2. Have them judged. Where one is to be healed, all are looked at before: what is sick in many places may be an outage.
+//  3. Record the verdicts that are news.
+//  4. Begin the heals. When another sweep has begun one meanwhile, this look was overtaken: take another.
+//  5. Say when to look again.
 func (s SweepHealth) Run(ctx context.Context, in SweepHealthInput) (SweepHealthOutput, error) {
 	out := SweepHealthOutput{Started: []string{}}
-	clusters, err := s.Records.AllClusters(ctx)
+	var next time.Time
+	var err error
+	for range overtaken {
+		next, err = s.sweep(ctx, in.Cluster, &out)
+		if !errors.Is(err, errOvertaken) {
+			break
+		}
+	}
+	if errors.Is(err, errOvertaken) {
+		next, err = s.Now(), nil // they are many, and so are those who look
+	}
+	out.lookAgain(next, s.Now(), in.StartedAt)
+	return out, err
+}
+
+func (s SweepHealth) sweep(ctx context.Context, name string, out *SweepHealthOutput) (next time.Time, err error) {
+	seen, problems := s.look(ctx, name)
+	if seen == nil {
+		return time.Time{}, problems
+	}
+	verdicts, err := s.judge(ctx, seen)
+	if err == nil && name != "" && anyHeal(verdicts) {
+		if seen, problems = s.look(ctx, ""); seen == nil {
+			return time.Time{}, problems
+		}
+		verdicts, err = s.judge(ctx, seen)
+	}
 	if err != nil {
-		return out, fmt.Errorf("list clusters: %w", err)
+		return time.Time{}, errors.Join(problems, err)
 	}
-	d := health.Deployment{Now: s.Now().UTC(), ListeningSince: s.ListeningSince}
-	for _, c := range clusters {
-		if !health.Ours(c) || in.Cluster != "" && in.Cluster != c.Name {
-			continue
-		}
-		l, err := s.look(ctx, c)
-		if err != nil {
-			return out, err
-		}
-		d.Looks = append(d.Looks, l)
+	if name == "" {
+		problems = errors.Join(problems, s.writeMetrics(*seen, verdicts))
 	}
-	for i, v := range health.Judge(d, s.Tolerance) {
-		if err := s.Records.PutHealth(ctx, v.Health); err != nil {
-			return out, err
+	for i, v := range verdicts {
+		if err := s.record(ctx, seen.Looks[i], v.Health); err != nil {
+			problems = errors.Join(problems, err)
 		}
+		if !v.LookAgain.IsZero() && (next.IsZero() || v.LookAgain.Before(next)) {
+			next = v.LookAgain
+		}
+	}
+	for i, v := range verdicts {
 		if v.Heal == nil {
 			continue
 		}
-		id, err := s.start(ctx, d.Looks[i].Cluster, *v.Heal)
-		if err != nil {
-			return out, err
-		}
-		if id != "" {
+		id, err := s.begin(ctx, &seen.turn, seen.Looks[i].Cluster, *v.Heal)
+		switch {
+		case errors.Is(err, errOvertaken):
+			return next, errors.Join(problems, err)
+		case err != nil:
+			problems = errors.Join(problems, err)
+		case id != "":
 			out.Started = append(out.Started, id)
 		}
 	}
-	return out, nil
+	return next, problems
 }
 
-func (s SweepHealth) look(ctx context.Context, c cluster.Cluster) (health.Look, error) {
-	l := health.Look{Cluster: c}
-	var err error
-	if l.Before, err = s.Records.Health(ctx, c.ID); err != nil && !fault.Is(err, fault.NotFound) {
-		return l, err
-	}
-	nodes, err := s.Records.Nodes(ctx, c.ID)
-	if err != nil {
-		return l, fmt.Errorf("load nodes of cluster %s: %w", c.ID, err)
-	}
-	var ids []string
-	for _, n := range nodes {
-		o := health.Observed{Node: n}
-		if n.Host != nil {
-			ids = append(ids, n.Host.ID)
-			beat, ok, err := s.Records.LastBeat(ctx, n.Host.ID)
-			if err != nil {
-				return l, fmt.Errorf("heartbeat of %s: %w", n, err)
-			}
-			if ok {
-				o.Beat = &beat
-			}
-		}
-		l.Nodes = append(l.Nodes, o)
-	}
-	hosts, err := s.Hosts.HostStates(ctx, ids)
-	if err != nil {
-		return l, fmt.Errorf("look at the hosts of cluster %s: %w", c.ID, err)
-	}
-	for i, o := range l.Nodes {
-		if o.Node.Host == nil {
-			continue
-		}
-		if h, known := hosts[o.Node.Host.ID]; known {
-			l.Nodes[i].Host = &h
+func anyHeal(verdicts []health.Verdict) bool {
+	for _, v := range verdicts {
+		if v.Heal != nil {
+			return true
 		}
 	}
-	return l, nil
+	return false
 }
 
-var errHeld = errors.New("another operation holds the cluster")
+// lookAgain says when the machine that was started at a time is to look next.
+func (out *SweepHealthOutput) lookAgain(next, now time.Time, started *time.Time) {
+	if next.IsZero() {
+		return
+	}
+	pause := max(next.Sub(now), shortestPause)
+	if started != nil && !started.IsZero() && now.Add(pause).Sub(*started) > looksFor {
+		return
+	}
+	out.LookAgain = true
+	out.LookAgainSeconds = int((pause + time.Second - 1) / time.Second)
+}
 
-// start records a healing operation and starts its machine; the id is empty when somebody was quicker.
-func (s SweepHealth) start(ctx context.Context, c cluster.Cluster, heal cluster.Heal) (string, error) {
-	id, err := s.NewID()
-	if err != nil {
-		return "", err
+// cleanUp forgets what is recorded of clusters that are gone: a look may be recorded while its cluster is forgotten.
+func (s SweepHealth) cleanUp(ctx context.Context, clusterID string) error {
+	_, err := s.Records.Cluster(ctx, clusterID)
+	if !fault.Is(err, fault.NotFound) {
+		return err
 	}
-	op := cluster.Operation{
-		ID: id, ClusterID: c.ID, ARN: c.OperationARN(id), Type: cluster.HealBroker, State: cluster.Pending,
-		CreatedAt: s.Now().UTC().Truncate(time.Millisecond), Attempt: 1, Heal: &heal,
+	slog.InfoContext(ctx, "forgot the health of a cluster that is gone", "cluster", clusterID)
+	if err := s.Records.ForgetHealth(ctx, clusterID); err != nil {
+		return fmt.Errorf("forget the health of cluster %s: %w", clusterID, err)
 	}
-	_, err = s.Records.StartOperation(ctx, c.ID, op, func(c *cluster.Cluster) error {
-		if c.Active != nil || !health.Ours(*c) {
-			return errHeld
-		}
-		c.Active = &cluster.ActiveOperation{ID: op.ID, Type: op.Type}
-		return nil
-	})
-	if errors.Is(err, errHeld) {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("record a heal of %s: %w", heal, err)
-	}
-	slog.InfoContext(ctx, "healing", "cluster", c.ID, "operation", id, "node", heal.NodeID, "remedy", heal.Remedy, "reason", heal.Reason)
-	if err := s.Workflows.Start(ctx, op.Machine(), op.ExecutionName(), op.Input()); err != nil {
-		slog.WarnContext(ctx, "left the start of an operation to the sweep", "cluster", c.ID, "operation", id, "error", err)
-	}
-	return id, nil
+	return nil
 }

@@ -62,6 +62,52 @@ func (r Records) ForgetHealth(ctx context.Context, clusterID string) error {
 	return r.Table.Write(ctx, Write{Key: healthKey(clusterID), Delete: true})
 }
 
+// healTurn counts the heals that were begun, in all clusters.
+var healTurn = Key{"heal-turn", only}
+
+// HealTurn numbers the heal that was begun last; 0 before the first.
+func (r Records) HealTurn(ctx context.Context) (turn int64, err error) {
+	item, err := r.Table.Get(ctx, healTurn)
+	if fault.Is(err, fault.NotFound) {
+		return 0, nil
+	}
+	return item.Revision, err
+}
+
+// StartHeal records a healing operation of a cluster as StartOperation does, when it is the next one after a turn: whoever
+// has decided on a look at all clusters decides anew when another heal was begun in between, which is a Conflict. It gives
+// the turn that this heal has.
+func (r Records) StartHeal(
+	ctx context.Context, turn int64, clusterID string, op cluster.Operation, admit func(*cluster.Cluster) error,
+) (int64, error) {
+	err := r.retryContended(ctx, "cluster "+clusterID, func() error {
+		c, revision, err := r.cluster(ctx, clusterID)
+		if err != nil {
+			return err
+		}
+		if err := admit(&c); err != nil {
+			return final{err}
+		}
+		condition := IfAbsent()
+		if turn > 0 {
+			condition = IfRevision(turn)
+		}
+		next, err := put(healTurn, unfinished{op.ClusterID, op.ID}, condition)
+		if err != nil {
+			return err
+		}
+		err = r.writeOperation(ctx, c, revision, op, 0, next)
+		if !fault.Is(err, fault.Conflict) {
+			return err
+		}
+		if now, unread := r.HealTurn(ctx); unread == nil && now != turn {
+			return final{fault.New(fault.Conflict, "another heal was begun since: %w", err)}
+		}
+		return err
+	})
+	return turn + 1, unwrapFinal(err)
+}
+
 // LastBeat gives the last heartbeat of a host, without its signing request; ok is false when it has not sent one.
 func (r Records) LastBeat(ctx context.Context, hostID string) (beat nodespec.Heartbeat, ok bool, err error) {
 	beat, _, err = get[nodespec.Heartbeat](ctx, r.Table, r.beatKey(hostID, LastBeat))

@@ -3,6 +3,7 @@ package records
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
@@ -99,7 +100,7 @@ func (r Records) StartOperation(
 }
 
 func (r Records) writeOperation(
-	ctx context.Context, c cluster.Cluster, cRevision int64, op cluster.Operation, opRevision int64,
+	ctx context.Context, c cluster.Cluster, cRevision int64, op cluster.Operation, opRevision int64, beside ...Write,
 ) error {
 	condition := IfAbsent()
 	if opRevision > 0 {
@@ -118,7 +119,7 @@ func (r Records) writeOperation(
 			return err
 		}
 	}
-	return r.Table.Write(ctx, append(writes, pointer)...)
+	return r.Table.Write(ctx, slices.Concat(writes, []Write{pointer}, beside)...)
 }
 
 // ForgetCluster removes a cluster with everything recorded of it: what belongs to it first, the cluster and its name last

@@ -1,0 +1,98 @@
+package healthsweep
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/health"
+	"github.com/millrace/millrace/shared/nodespec"
+)
+
+// Metrics go to CloudWatch as lines of the function's own log (embedded metric format), one for each sweep over all clusters.
+// They are of the whole deployment: each costs $0.30 a month, and `millrace health` tells which node it is.
+const (
+	namespace  = "Millrace/Health"
+	dimension  = "Deployment"
+	unitOfAll  = "Count"
+	silent     = "SilentHosts"
+	impaired   = "ImpairedHosts"
+	offline    = "OfflinePartitions"
+	lagging    = "UnderReplicatedPartitions"
+	full       = "FullDisks"
+	open       = "OpenBreakers"
+	leftAlone  = "NodesLeftAlone"
+	metricsKey = "_aws"
+)
+
+type metric struct{ Name, Unit string }
+
+// directive tells CloudWatch which members of a line are metrics.
+type directive struct {
+	Namespace  string
+	Dimensions [][]string
+	Metrics    []metric
+}
+
+var names = []string{silent, impaired, offline, lagging, full, open, leftAlone}
+
+// writeMetrics tells how many of what there are.
+func (s SweepHealth) writeMetrics(seen seen, verdicts []health.Verdict) error {
+	if s.Metrics == nil {
+		return nil
+	}
+	counts := map[string]int{}
+	for i, l := range seen.Looks {
+		s.count(counts, l, seen)
+		h := verdicts[i].Health
+		if h.Breaker != "" {
+			counts[open]++
+		}
+		for _, f := range h.Findings {
+			if f.Condition == cluster.DiskFull {
+				counts[full]++
+			}
+			if f.LeftAlone() {
+				counts[leftAlone]++
+			}
+		}
+	}
+	of := directive{Namespace: namespace, Dimensions: [][]string{{dimension}}}
+	line := map[string]any{dimension: s.Deployment}
+	for _, name := range names {
+		of.Metrics = append(of.Metrics, metric{name, unitOfAll})
+		line[name] = counts[name]
+	}
+	line[metricsKey] = map[string]any{"Timestamp": seen.Now.UnixMilli(), "CloudWatchMetrics": []directive{of}}
+	text, err := json.Marshal(line)
+	if err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
+	if _, err := s.Metrics.Write(append(text, '\n')); err != nil {
+		return fmt.Errorf("write metrics: %w", err)
+	}
+	return nil
+}
+
+// count adds what hosts and brokers of a cluster say. Every broker knows of the partitions that have no leader, and each of
+// those that it leads.
+func (s SweepHealth) count(counts map[string]int, l health.Look, seen seen) {
+	most := 0
+	for _, o := range l.Nodes {
+		if o.Host != nil && o.Host.Impaired {
+			counts[impaired]++
+		}
+		if o.Node.Host == nil {
+			continue
+		}
+		if o.Beat == nil || seen.Now.Sub(o.Beat.At) > s.Tolerance.Silence {
+			counts[silent]++
+			continue
+		}
+		if r := o.Beat.Replication; r != nil && o.Beat.State == nodespec.Running {
+			counts[lagging] += r.UnderReplicated
+			most = max(most, r.Offline)
+		}
+	}
+	counts[offline] += most
+}
