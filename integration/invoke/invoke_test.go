@@ -14,16 +14,23 @@ func TestInvoke_PrintsTheAnswerAndTheLog(t *testing.T) {
 	if testing.Short() {
 		t.Skip("moto takes seconds to start")
 	}
-	file := filepath.Join(t.TempDir(), "step.json")
-	if err := os.WriteFile(file, []byte(`{"step":"SealVolumes","clusterId":"c-1","operationId":"op-1"}`), 0o600); err != nil {
-		t.Fatal(err)
+	step := func(payload string) string {
+		file := filepath.Join(t.TempDir(), "step.json")
+		if err := os.WriteFile(file, []byte(payload), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
 	}
+	seal := step(`{"step":"SealVolumes","clusterId":"c-1","operationId":"op-1"}`)
+	look, stay := step(`{"step":"SweepHealth"}`), step(`{"step":"StayConnected"}`)
 	for _, tt := range []struct{ function, event, answer, log string }{
 		{"operations", "execution_ended", `"started": 0`, ""},
 		{"hostevents", "heartbeat_last", `"batchItemFailures"`, "KafkaDataLogsDiskUsed"},
 		{"api", "api_request_iam", `"statusCode": 200`, ""},
 		{"api", "api_request", `"statusCode": 403`, `"message":"answered"`},
-		{"provisioning", file, "{}", `"message":"sealed volumes"`},
+		{"provisioning", seal, "{}", `"message":"sealed volumes"`},
+		{"healthsweep", look, `"started": []`, ""},
+		{"brokerreplacement", stay, "{}", ""},
 	} {
 		t.Run(tt.function+"/"+filepath.Base(tt.event), func(t *testing.T) {
 			var out, logs bytes.Buffer

@@ -81,10 +81,12 @@ const aStep = `the payload of a step, such as {"step":"SealVolumes","clusterId":
 
 // takes says which events each function takes. The schedule starts a machine, and host events are for whoever listens to them.
 var takes = map[string]string{
-	"api":          "api_request, api_request_iam",
-	"hostevents":   "heartbeat_news, heartbeat_last",
-	"operations":   "execution_ended, or " + aStep,
-	"provisioning": aStep,
+	"api":               "api_request, api_request_iam",
+	"brokerreplacement": aStep,
+	"healthsweep":       `{"step":"SweepHealth"}, or with the name of a cluster`,
+	"hostevents":        "heartbeat_news, heartbeat_last",
+	"operations":        "execution_ended, or " + aStep,
+	"provisioning":      aStep,
 }
 
 // event reads a sample by its name, or a file by its path.

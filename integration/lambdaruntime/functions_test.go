@@ -37,6 +37,14 @@ var functions = []function{
 		refused: `{"path":7}`, code: "Invalid", words: "decode input",
 	},
 	{
+		name: "brokerreplacement", payload: `{"step":"StayConnected"}`, answer: `{}`,
+		refused: `{"step":"JudgeReplacement","clusterId":"c-1","operationId":"op-1","nodeId":1}`, code: "NotFound", words: "c-1",
+	},
+	{
+		name: "healthsweep", payload: `{"step":"SweepHealth"}`, answer: `"started":[]`,
+		refused: `{"step":"SweepHealth","startedAt":"yesterday"}`, code: "Invalid", words: "yesterday",
+	},
+	{
 		name: "hostevents", event: "heartbeat_news", answer: `"batchItemFailures":`,
 		refused: `{"Records":7}`, code: "Invalid", words: "decode input",
 	},
