@@ -154,7 +154,8 @@ func TestJudgeReplacement_AsksTheOtherBrokers(t *testing.T) {
 		{"the broker is missed by nobody", []cluster.Partition{partition(0, 1, 1, 3)}, `{"safe":true,"recovered":false}`},
 		{"the others are enough", []cluster.Partition{partition(0, 1, 1, 2, 3)}, `{"safe":true,"recovered":false}`},
 		{
-			"a partition would fall below its minimum", []cluster.Partition{partition(0, 1, 1, 2, 3), partition(1, 1, 1, 2)},
+			"a partition would fall below its minimum",
+			[]cluster.Partition{partition(0, 1, 1, 2, 3), partition(1, 1, 1, 2)},
 			`{"safe":false,"recovered":false,"reason":"orders-1 would keep 1 of 2 replicas in sync"}`,
 		},
 		{"a partition without leader serves nobody", []cluster.Partition{partition(0, -1, 2)}, `{"safe":true,"recovered":false}`},
@@ -349,7 +350,8 @@ func TestCheckBrokerInSync_CountsEveryPartitionThatHasALeader(t *testing.T) {
 		{"it is in sync", []cluster.Partition{partition(0, 1, 1, 2, 3), elsewhere}, `{"done":true,"moreUrgent":false}`},
 		{"the other partitions have lost their leaders", []cluster.Partition{partition(0, 1, 1, 2), partition(1, -1, 3)}, `{"done":true,"moreUrgent":false}`},
 		{
-			"one is missing", []cluster.Partition{partition(0, 1, 1, 2, 3), partition(3, 1, 1, 3)},
+			"one is missing",
+			[]cluster.Partition{partition(0, 1, 1, 2, 3), partition(3, 1, 1, 3)},
 			`{"done":false,"moreUrgent":false,"reason":"broker 2 is not in sync yet in 1 of its 2 partitions, orders-3 the first of them"}`,
 		},
 	} {

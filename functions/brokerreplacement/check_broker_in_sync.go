@@ -66,12 +66,11 @@ type progress struct {
 }
 
 func (s CheckBrokerInSync) look(ctx context.Context, p patient) (progress, error) {
-	seen, err := progress{}, error(nil)
+	lookCloser := s.lookAtPartitions
 	if p.node.Role == cluster.Controller {
-		seen, err = s.lookAtQuorum(ctx, p)
-	} else {
-		seen, err = s.lookAtPartitions(ctx, p)
+		lookCloser = s.lookAtQuorum
 	}
+	seen, err := lookCloser(ctx, p)
 	if fault.Is(err, fault.Unavailable) {
 		return progress{waiting: err.Error()}, nil
 	}
