@@ -1,0 +1,85 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/integration/load"
+)
+
+// Load is a producer and a consumer under whose load a cluster is, until the test is over.
+type Load struct {
+	*load.Load
+	t testing.TB
+}
+
+// UsualLoad is fifty records a second to each of three partitions: enough to miss nothing, and leaves the machine to the brokers.
+func UsualLoad(topic string) load.Options {
+	return load.Options{Topic: topic, Partitions: 3, Pause: 20 * time.Millisecond, Size: 200}
+}
+
+// StartLoad makes a topic and puts the cluster under load, and waits until that flows.
+func (c Client) StartLoad(o load.Options) *Load {
+	c.t.Helper()
+	l, err := load.Start(c.t.Context(), c.target(), o)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(l.Close)
+	loaded := &Load{l, c.t}
+	loaded.WaitUntilItFlows(time.Now())
+	return loaded
+}
+
+// target is how the load's clients reach the cluster.
+func (c Client) target() load.Target {
+	t := load.Target{Bootstrap: c.bootstrap, TLS: c.tls}
+	if c.dial != nil {
+		t.Dial = func(_ context.Context, network, address string) (net.Conn, error) { return c.dial(network, address) }
+	}
+	return t
+}
+
+// WaitUntilItFlows waits until every partition has acknowledged a record that was sent after a time.
+func (l *Load) WaitUntilItFlows(since time.Time) {
+	l.t.Helper()
+	Until(l.t, "every partition acknowledges records again", 3*time.Minute, func() (bool, string) {
+		ok, missing := l.FlowsSince(since)
+		return ok, fmt.Sprintf("%s; failures: %v", missing, l.Failures())
+	})
+}
+
+// WaitUntilOutOfSync waits until Kafka has noticed that a replica is missing.
+func (l *Load) WaitUntilOutOfSync() {
+	l.t.Helper()
+	Until(l.t, "a replica is out of sync", time.Minute, func() (bool, string) {
+		ok, _ := l.InSync(l.t.Context())
+		return !ok, ""
+	})
+}
+
+// WaitUntilInSync waits until every partition of the cluster has a leader and all its replicas in sync.
+func (l *Load) WaitUntilInSync() {
+	l.t.Helper()
+	Until(l.t, "all replicas are in sync", 3*time.Minute, func() (bool, string) { return l.InSync(l.t.Context()) })
+}
+
+// Verify stops the load and fails the test unless every record that was acknowledged is in the log, once, in order and where
+// it was said to be, and the consumer has got all of them so.
+func (l *Load) Verify() load.Report {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeout(l.t.Context(), 3*time.Minute)
+	defer cancel()
+	report, err := l.Stop(ctx)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if err := report.Err(); err != nil {
+		l.t.Error(err)
+	}
+	l.t.Logf("%d records acknowledged; the longest write gap was %.2f s", report.Acknowledged, report.LongestGap.Seconds())
+	return report
+}
