@@ -1,4 +1,4 @@
-// Command lambda serves the step that looks at the health of clusters.
+// Command lambda serves the step that looks at clusters and starts what heals them.
 package main
 
 import (
