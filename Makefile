@@ -80,7 +80,7 @@ lint: setup synth ## golangci-lint; cfn-lint, asl-validator and cdk-nag over wha
 	go test -count=1 -run Nag ./infra
 
 .PHONY: model
-model: ## what a create takes on AWS, modelled: its critical path, and its budget
+model: ## what a create and a replacement take on AWS, modelled: their critical paths, and their budgets
 	@go test ./statemachines -count=1 -v -run 'OnAWS$$' | grep -v '^=== \|^PASS'
 
 .PHONY: invoke

@@ -42,7 +42,7 @@ const (
 	startsWithin   = 4 * time.Second  // Kafka
 	catchesUp      = 6 * time.Second  // a broker, after it has started
 	agentLooks     = 5 * time.Second  // how often an agent writes while something changes
-	agentRests     = 15 * time.Second // and in peace
+	agentRests     = 15 * time.Second // and in peace, where nothing else is said
 	fencedAfter    = 9 * time.Second  // of a broker that says nothing: the quorum's session timeout
 	topicMinInSync = 2
 )
@@ -283,7 +283,7 @@ func (w *world) healthyAgent(ctx context.Context, hostID string, node int32) {
 			return
 		}
 		p.beat(ctx)
-		rest := agentRests
+		rest := w.rests
 		if !p.working() || !w.kafka.has(node, hostID) {
 			rest = agentLooks
 		}

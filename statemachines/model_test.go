@@ -81,7 +81,15 @@ func TestModel_KnowsTheStatesBetweenFunctions(t *testing.T) {
 				}
 			case "Map":
 				walk(*s.ItemProcessor, before+1)
+			case "Choice":
+				if name == d.StartAt {
+					before++
+				}
+				continue
 			case "Task":
+				if d.States[d.StartAt].Default == name { // what is entered first only leads here
+					before = containers + 1
+				}
 				after := 0
 				if d.States[s.Next].Type == "Choice" {
 					after++
@@ -95,7 +103,9 @@ func TestModel_KnowsTheStatesBetweenFunctions(t *testing.T) {
 			}
 		}
 	}
-	walk(read(t, "create-cluster"), 0)
+	for _, machine := range []string{"create-cluster", "health-sweep", "replace-broker"} {
+		walk(read(t, machine), 0)
+	}
 }
 
 // modelCreates models creates, and gives them by how long they took.
@@ -146,7 +156,7 @@ type model struct {
 	calls     []*stopwatch
 	happened  map[event]time.Time
 	inSync    map[string]time.Time // when all servers have a name, by its address
-	attached  map[string]time.Time // by host
+	attached  map[int32]time.Time  // by node: when its volume was given to its last host
 	registers map[int32]bool       // brokers that have started
 }
 
@@ -164,7 +174,7 @@ const (
 func newModel(w *world, run int) *model {
 	m := &model{
 		w: w, run: run,
-		drawn: map[string]int{}, happened: map[event]time.Time{}, attached: map[string]time.Time{}, registers: map[int32]bool{},
+		drawn: map[string]int{}, happened: map[event]time.Time{}, attached: map[int32]time.Time{}, registers: map[int32]bool{},
 		inSync: map[string]time.Time{},
 	}
 	if err := w.engine.Close(context.Background()); err != nil {
@@ -176,6 +186,13 @@ func newModel(w *world, run int) *model {
 	w.platform.Named = m.named
 	w.platform.Booting = func(token cluster.Token) time.Duration {
 		return m.draw("ec2.pending-to-running", fmt.Sprint("host ", token.NodeID))
+	}
+	w.platform.Ending = func(token cluster.Token) time.Duration {
+		ends := m.draw("ec2.terminate", fmt.Sprint("host ", token.NodeID))
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.happened[event{"CheckHostFenced", token.NodeID}] = time.Now().Add(ends)
+		return ends
 	}
 	w.powerOn(w.journal)
 	slow := local.Functions{}
@@ -246,8 +263,10 @@ func (m *model) takes(ctx context.Context, latencies ...string) {
 func (m *model) cloudTakes(ctx context.Context, call string) {
 	look := "ec2.describe"
 	switch call {
-	case "Zones", "Host", "FindHost":
+	case "Zones", "Host", "FindHost", "ForgetHost":
 		m.takes(ctx, look)
+	case "HostStates", "RetireHost": // the checks of those that run; a call that ends
+		m.takes(ctx, look, look)
 	case "EnsureAddress":
 		m.takes(ctx, look, "ec2.create-interface", look, "route53.change")
 		if s, ok := ctx.Value(stopwatchKey{}).(*stopwatch); ok {
@@ -264,7 +283,7 @@ func (m *model) cloudTakes(ctx context.Context, call string) {
 		m.takes(ctx, look, "ebs.attach-volume")
 		if s, ok := ctx.Value(stopwatchKey{}).(*stopwatch); ok {
 			m.mu.Lock()
-			m.attached[m.w.platform.HostIDOf(cluster.Token{ClusterID: clusterID, NodeID: s.node, Attempt: 1})] = time.Now()
+			m.attached[s.node] = time.Now()
 			m.mu.Unlock()
 		}
 	case "NameKnown":
@@ -331,7 +350,10 @@ func (f slowFunction) Invoke(ctx context.Context, payload []byte) ([]byte, error
 		time.Sleep(f.m.draw("states.transition", s.label))
 	}
 	latency := "lambda.warm"
-	if around.cold {
+	switch {
+	case around.inside:
+		latency = "lambda.cold-inside"
+	case around.cold:
 		latency = "lambda.cold"
 	}
 	time.Sleep(f.m.draw(latency, s.label))
@@ -351,7 +373,7 @@ func (f slowFunction) Invoke(ctx context.Context, payload []byte) ([]byte, error
 // its function starts cold: nothing was asked of it lately, or more is asked at once than before.
 var statesAround = map[string]struct {
 	before, after int
-	cold          bool
+	cold, inside  bool
 }{
 	"BeginOperation":     {cold: true},
 	"PlanCluster":        {cold: true},
@@ -361,6 +383,15 @@ var statesAround = map[string]struct {
 	"CheckHostsReported": {after: 1},
 	"CheckNodesJoined":   {after: 1},
 	"EndOperation":       {after: 2}, // HasSucceeded, Succeeded
+
+	"SweepHealth":       {before: 1, after: 1, cold: true}, // IsAboutOneCluster; IsThereMoreToSee
+	"RenewKafkaAccess":  {cold: true},
+	"JudgeReplacement":  {after: 1, inside: true},
+	"FenceHost":         {after: 1},
+	"CheckHostFenced":   {after: 1},
+	"CheckHostReported": {after: 1},
+	"CheckNodeJoined":   {after: 1},
+	"CheckBrokerInSync": {after: 1},
 }
 
 // agent is a host that boots, says hello, and starts Kafka as it is told.
@@ -373,18 +404,23 @@ func (m *model) agent(ctx context.Context, hostID string, nodeID int32) {
 	}
 	m.w.hello(ctx, hostID)
 	m.happens("CheckHostsReported", nodeID)
+	m.happens("CheckHostReported", nodeID)
 	spec, ok := m.w.nextSpec(ctx, hostID, 0)
 	if !ok {
 		return
 	}
 	m.mu.Lock()
-	attached := m.attached[hostID]
+	attached := m.attached[nodeID]
 	m.mu.Unlock()
 	attached = attached.Add(m.draw("ebs.attached", label))
 	if !pause(ctx, max(time.Until(attached), 0)+m.draw("host.format-volume", label)) {
 		return
 	}
-	if !pause(ctx, m.draw("kafka."+string(spec.Role)+"-start", label)) {
+	start := "kafka." + string(spec.Role) + "-start"
+	if !spec.Volume.New { // left by a Kafka that had no time to close its files
+		start = "kafka.broker-recover"
+	}
+	if !pause(ctx, m.draw(start, label)) {
 		return
 	}
 	m.mu.Lock()
@@ -400,6 +436,13 @@ func (m *model) agent(ctx context.Context, hostID string, nodeID int32) {
 	}
 	m.w.beat(ctx, hostID, nodespec.Heartbeat{Generation: spec.Generation, State: nodespec.Running, Brokers: []int32{1, 2, 3}})
 	m.happens("CheckNodesJoined", nodeID)
+	m.happens("CheckNodeJoined", nodeID)
+	lag := m.draw("kafka.catch-up", label)
+	m.w.kafka.slowly(lag)
+	m.w.kafka.join(nodeID, hostID)
+	if pause(ctx, lag) {
+		m.happens("CheckBrokerInSync", nodeID)
+	}
 }
 
 // allBrokersStarted tells whether every broker runs, and enough controllers for them to register with.
@@ -469,7 +512,7 @@ func (m *model) stretch(s *stopwatch) stretch {
 			happens = s.end
 		}
 		out.waits = max(happens.Sub(s.body), 0)
-		if s.step == "CheckHostRunning" {
+		if s.step == "CheckHostRunning" || s.step == "CheckHostFenced" {
 			out.aws = out.waits
 		} else {
 			out.host = out.waits

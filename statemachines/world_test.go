@@ -56,6 +56,8 @@ type world struct {
 	spec cluster.Spec
 	// powerMayBeOut says that an operation may be recorded and not started.
 	powerMayBeOut bool
+	// rests is how often a host says something in peace.
+	rests time.Duration
 	// agent is what runs on every host.
 	agent func(ctx context.Context, hostID string, nodeID int32)
 	// write, when it is set, is asked before every write to the table; its error is what the writer gets.
@@ -103,7 +105,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w.kafka = newKafka(w)
 	w.records = records.Records{Table: watchedTable{table, w}}
-	w.agent, w.spec = w.healthyAgent, small(1)
+	w.agent, w.spec, w.rests = w.healthyAgent, small(1), agentRests
 	w.platform.Boot = func(ctx context.Context, hostID string, nodeID int32) { w.agent(ctx, hostID, nodeID) }
 	w.journal = asl.NewMemoryJournal()
 	w.powerOn(w.journal)

@@ -30,8 +30,8 @@ type Cloud struct {
 	GrowsWithin time.Duration
 	// Takes, where there is one, is called at the start of every call by its name, and may take the call's time.
 	Takes func(ctx context.Context, call string)
-	// Booting, where there is one, gives each host its own time to start.
-	Booting func(token cluster.Token) time.Duration
+	// Booting and Ending, where they are there, give each host its own time to start and to end.
+	Booting, Ending func(token cluster.Token) time.Duration
 	// Named, where there is one, says whether an address's name is known by now.
 	Named func(address cluster.Address) bool
 	// Polled is for a cloud that tells nobody of its changes: WatchHosts signals so often instead, as a reminder to look.
@@ -342,12 +342,17 @@ func (c *Cloud) WatchHosts() (<-chan struct{}, func()) {
 // RetireHost begins to end a host. It takes a while, as a cloud does.
 func (c *Cloud) RetireHost(ctx context.Context, id string) error {
 	_, err := call(ctx, c, "RetireHost", func() (nothing, error) {
-		if h := c.hosts[id]; h != nil && h.State != cluster.HostTerminated && !c.NeverEnds {
+		h := c.hosts[id]
+		if h != nil && h.State != cluster.HostTerminated && h.State != cluster.HostShuttingDown && !c.NeverEnds {
 			h.State = cluster.HostShuttingDown
+			ends := c.EndsWithin
+			if c.Ending != nil {
+				ends = c.Ending(h.token)
+			}
 			go func() {
 				h.off()
 				<-h.silent
-				time.Sleep(c.EndsWithin)
+				time.Sleep(ends)
 				c.turn(h, cluster.HostTerminated)
 			}()
 		}
