@@ -493,7 +493,7 @@ func (w *world) cutOff(node int32, since time.Duration) {
 // reach ends that.
 func (w *world) reach(node int32) {
 	w.t.Helper()
-	w.kafka.ail(w.hostOf(node), func(a *ailment) { a.apart = false })
+	w.kafka.ail(w.hostOf(node), func(a *ailment) { a.apart, a.mute = false, false })
 	time.Sleep(agentLooks)
 }
 

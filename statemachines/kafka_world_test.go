@@ -104,13 +104,18 @@ func (k *kafka) createTopic(name string, brokers ...int32) {
 	}
 }
 
-// join makes a node a member. A broker that was away is in sync once it has caught up.
+// join makes a node a member.
 func (k *kafka) join(node int32, hostID string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.members[node] = hostID
 	k.elect()
 	k.tellAll()
+	k.follow(node, hostID)
+}
+
+// follow has a broker fetch from the leaders that there are, until it is in sync. The caller holds mu.
+func (k *kafka) follow(node int32, hostID string) {
 	time.AfterFunc(k.lag, func() {
 		k.mu.Lock()
 		defer k.mu.Unlock()
@@ -122,6 +127,7 @@ func (k *kafka) join(node int32, hostID string) {
 				k.partitions[i].InSync = append(slices.Clone(p.InSync), node)
 			}
 		}
+		k.tellAll()
 	})
 }
 
@@ -152,8 +158,10 @@ func (k *kafka) tellAll() {
 	}
 }
 
-// elect gives every partition a leader that is in sync and there, if there is one. The caller holds mu.
+// elect gives every partition a leader that is in sync and there, if there is one. Whoever has waited for a leader follows it.
+// The caller holds mu.
 func (k *kafka) elect() {
+	returned := false
 	for i, p := range k.partitions {
 		if _, there := k.members[p.Leader]; there {
 			continue
@@ -164,6 +172,12 @@ func (k *kafka) elect() {
 				k.partitions[i].Leader = id
 				break
 			}
+		}
+		returned = returned || p.Leader < 0 && k.partitions[i].Leader >= 0
+	}
+	if returned {
+		for node, hostID := range k.members {
+			k.follow(node, hostID)
 		}
 	}
 }
