@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,10 +15,13 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/functions/api"
+	"github.com/millrace/millrace/functions/brokerreplacement"
+	"github.com/millrace/millrace/functions/healthsweep"
 	"github.com/millrace/millrace/functions/hostevents"
 	"github.com/millrace/millrace/functions/operations"
 	"github.com/millrace/millrace/functions/provisioning"
 	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/kafka"
 	"github.com/millrace/millrace/shared/mskapi"
 	"github.com/millrace/millrace/shared/platform/local"
 	"github.com/millrace/millrace/shared/platform/local/asl"
@@ -35,15 +39,19 @@ type controlPlaneConfig struct {
 	Agent, Software string
 }
 
-// sweepEvery is how long an operation that nobody works on can stay unnoticed.
-const sweepEvery = 5 * time.Second
+const (
+	// sweepEvery is how long an operation that nobody works on can stay unnoticed.
+	sweepEvery = 5 * time.Second
+	// healthEvery is how long a sick node can stay unnoticed of which no event has told.
+	healthEvery = 2 * time.Second
+)
 
 // runControlPlane serves a data directory until ctx ends.
 //
 //  1. Open the data directory.
 //  2. Wire the functions and the machines, as the deployment does on AWS.
 //  3. Open the front door, and tell the hosts where it is.
-//  4. Resume what was under way; look after hosts and operations now and then.
+//  4. Resume what was under way; look after hosts, operations and the health of clusters now and then.
 //  5. Serve. ready is called once, with the address.
 //
 // Brokers are not touched when it ends.
@@ -62,13 +70,7 @@ func runControlPlane(ctx context.Context, c controlPlaneConfig, ready func(addre
 	}
 	defer func() { err = errors.Join(err, closeEngine(engine)) }()
 	workflows := local.Workflows{Engine: engine}
-	functions["operations"] = operations.Steps(operations.Deps{
-		Records: platform.Records, Workflows: workflows, Now: time.Now, NewVersion: newVersion,
-	})
-	functions["provisioning"] = provisioning.Steps(provisioning.Deps{
-		Records: platform.Records, Platform: provisioningPlatform(platform), Now: time.Now,
-	})
-
+	wire(functions, platform, workflows)
 	bus := local.NewBus(hostevents.EventsOf)
 
 	listener, err := listen(ctx, c.Listen)
@@ -94,6 +96,7 @@ func runControlPlane(ctx context.Context, c controlPlaneConfig, ready func(addre
 	defer stop()
 	background.Go(func() { platform.Hosts.Keep(working, bus.Died) })
 	background.Go(func() { sweep(working, functions["operations"]) })
+	background.Go(func() { lookAfterHealth(working, functions["healthsweep"], bus) })
 
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
@@ -113,6 +116,23 @@ func closeDoor(server *http.Server) error {
 	defer cancel()
 	_ = server.Shutdown(ctx) // whoever is left is closed next
 	return server.Close()
+}
+
+// wire makes the functions that machines call, and those that are called now and then.
+func wire(functions local.Functions, p *local.Platform, workflows local.Workflows) {
+	functions["operations"] = operations.Steps(operations.Deps{
+		Records: p.Records, Workflows: workflows, Now: time.Now, NewVersion: newVersion,
+	})
+	functions["provisioning"] = provisioning.Steps(provisioning.Deps{
+		Records: p.Records, Platform: provisioningPlatform(p), Now: time.Now,
+	})
+	functions["brokerreplacement"] = brokerreplacement.Steps(brokerreplacement.Deps{
+		Records: p.Records, Kafka: kafka.Admin{}, Now: time.Now,
+	})
+	functions["healthsweep"] = healthsweep.Steps(healthsweep.Deps{
+		Deployment: "local", Records: p.Records, Hosts: p.Hosts, Workflows: workflows,
+		Now: time.Now, NewID: newOperationID, ListeningSince: time.Now(),
+	})
 }
 
 func newEngine(c controlPlaneConfig, platform *local.Platform, functions local.Functions) (*asl.Engine, error) {
@@ -166,6 +186,8 @@ func provisioningPlatform(p *local.Platform) provisioning.Platform {
 	}
 }
 
+func newOperationID() (string, error) { return cluster.NewOperationID(time.Now(), rand.Reader) }
+
 func newVersion() (string, error) { return mskapi.NewClusterVersion(rand.Reader) }
 
 // frontDoor is everything that listens: the MSK API with Millrace's own, and the hosts' mailboxes.
@@ -197,14 +219,16 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 	return config.Listen(ctx, "tcp", address)
 }
 
+// invoker is a function of the control plane.
+type invoker interface {
+	Invoke(ctx context.Context, payload []byte) ([]byte, error)
+}
+
 // sweep looks for operations that nobody works on, at once and then now and then.
 //
 // It calls the step, not the machine operations-sweep that does on AWS. The engine journals every execution, so one each five
 // seconds would be all that is kept of executions within minutes, and would write to the disk of a laptop that is at rest.
-func sweep(ctx context.Context, function interface {
-	Invoke(ctx context.Context, payload []byte) ([]byte, error)
-},
-) {
+func sweep(ctx context.Context, function invoker) {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
 	for {
@@ -213,6 +237,34 @@ func sweep(ctx context.Context, function interface {
 		}
 		select {
 		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// lookAfterHealth looks at all clusters now and then, and at once at each that the bus names. It calls the step, as sweep
+// does, and its next round is the machine's next look.
+func lookAfterHealth(ctx context.Context, function invoker, bus *local.Bus) {
+	look := func(clusterName string) {
+		payload, err := json.Marshal(map[string]string{"step": "SweepHealth", "cluster": clusterName})
+		if err == nil {
+			_, err = function.Invoke(ctx, payload)
+		}
+		if err != nil && ctx.Err() == nil {
+			slog.ErrorContext(ctx, "look at the health of clusters failed", "cluster", clusterName, "error", err)
+		}
+	}
+	ticker := time.NewTicker(healthEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-bus.Woken():
+			for _, name := range bus.Take() {
+				look(name)
+			}
+		case <-ticker.C:
+			look("")
 		case <-ctx.Done():
 			return
 		}
