@@ -31,8 +31,13 @@ func (m *Millrace) ProcessesOf(arn string, node int32, kinds ...Kind) (found []P
 	return found
 }
 
-// Serving is what serves a node at the moment: the id of its host, and the volume that the host has.
-type Serving struct{ Host, Volume string }
+// Serving is what serves a node at the moment: the id of its host, which launch of the node that was, and the volume that the
+// host has.
+type Serving struct {
+	Host   string
+	Launch int
+	Volume string
+}
 
 // Serving tells what serves a node; it is the zero value while no Kafka runs for it.
 func (m *Millrace) Serving(arn string, node int32) (s Serving) {
@@ -42,7 +47,7 @@ func (m *Millrace) Serving(arn string, node int32) (s Serving) {
 		if err != nil {
 			m.t.Fatal(err)
 		}
-		s = Serving{filepath.Base(p.Host), filepath.Base(volume)}
+		s = Serving{filepath.Base(p.Host), p.Launch, filepath.Base(volume)}
 	}
 	return s
 }

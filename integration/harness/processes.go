@@ -29,9 +29,10 @@ type Process struct {
 	Kind Kind
 	// Host is the directory of its host; empty for the control plane.
 	Host string
-	// Node is what the host was launched for: unique in a control plane. Role is its role.
-	Node string
-	Role cluster.Role
+	// Node is what the host was launched for: unique in a control plane. Role is its role, Launch the number of the launch.
+	Node   string
+	Role   cluster.Role
+	Launch int
 }
 
 func (p Process) String() string {
@@ -75,22 +76,23 @@ func (m *Millrace) look(pid int) (p Process, ok bool) {
 			p.Kind, p.Host = Agent, dir
 		}
 	}
-	p.Node, p.Role = nodeOf(p.Host)
+	p.Node, p.Role, p.Launch = nodeOf(p.Host)
 	return p, true
 }
 
 // nodeOf reads what a host was launched for; empty when its directory is gone.
-func nodeOf(hostDir string) (node string, role cluster.Role) {
+func nodeOf(hostDir string) (node string, role cluster.Role, launch int) {
 	content, err := os.ReadFile(filepath.Join(hostDir, "launch.json"))
 	if err != nil {
-		return "", ""
+		return "", "", 0
 	}
-	var launch cluster.HostRequest
-	if err := json.Unmarshal(content, &launch); err != nil {
-		return "", ""
+	var launched cluster.HostRequest
+	if err := json.Unmarshal(content, &launched); err != nil {
+		return "", "", 0
 	}
-	launch.Token.Attempt = 0
-	return launch.Token.String(), launch.Role
+	token := launched.Token
+	token.Attempt = 0
+	return token.String(), launched.Role, launched.Token.Attempt
 }
 
 // Kafkas are the Kafka processes of a control plane, by what they are: node to process number.
