@@ -113,17 +113,23 @@ func (s sight) isHostDead() (diagnosis, bool) {
 	if s.Host == nil {
 		return diagnosis{}, false
 	}
-	d := s.found(cluster.HostDead, "host %s is %s", s.Node.Host.ID, s.Host.State).remedied(cluster.Replace)
-	d.proven = true
 	switch s.Host.State {
 	case cluster.HostTerminated, cluster.HostShuttingDown:
+		d := s.proven("host %s is %s", s.Node.Host.ID, s.Host.State)
 		d.until = d.since
 		return d, true
 	case cluster.HostStopped:
-		return d.borne(s.t.HostStopped), true
+		return s.proven("host %s is %s", s.Node.Host.ID, s.Host.State).borne(s.t.HostStopped), true
 	default:
 		return diagnosis{}, false
 	}
+}
+
+// proven is the diagnosis of a host that has certainly ended.
+func (s sight) proven(format string, args ...any) diagnosis {
+	d := s.found(cluster.HostDead, format, args...).remedied(cluster.Replace)
+	d.proven = true
+	return d
 }
 
 // isHostLost: the platform has forgotten the host, as it does an hour after its end, and nothing is heard of it. An answer
@@ -144,10 +150,8 @@ func (s sight) isHostLost() (diagnosis, bool) {
 		}
 		return d, true
 	}
-	d := s.found(cluster.HostDead, "the platform does not know host %s any more, and nothing was heard of it since %s",
-		s.Node.Host.ID, clock(since)).borne(s.t.HostMissing).remedied(cluster.Replace)
-	d.proven = true
-	return d, true
+	return s.proven("the platform does not know host %s any more, and nothing was heard of it since %s",
+		s.Node.Host.ID, clock(since)).borne(s.t.HostMissing), true
 }
 
 // isHostImpaired: the platform's checks of the host fail, and it does not do its work either.
@@ -267,6 +271,9 @@ func (s sight) isKafkaSilent() (diagnosis, bool) {
 	}
 	if others.listed() {
 		d.reason += ", while " + s.inFavour(others)
+	}
+	if s.isAlone() {
+		return d.borne(s.t.KafkaAlone), true
 	}
 	return d.borne(s.t.KafkaBusy), true
 }

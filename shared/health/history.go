@@ -31,12 +31,18 @@ func (c *caseOf) hasHelped(heals []cluster.Operation, i int, f found) bool {
 	return condition != op.Heal.Condition || condition == cluster.HostDead || since.Sub(op.EndedAt) >= c.t.Relapse
 }
 
-// hasNotHelped tells whether the node's last heal was by a remedy, and did not help.
+// hasNotHelped tells whether a remedy is among the last heals of the node that were all for the same condition and in vain.
 func (c *caseOf) hasNotHelped(f found, remedy cluster.Remedy) bool {
 	heals := c.healsOf(f)
-	last := len(heals) - 1
-	return last >= 0 && heals[last].Heal.Remedy == remedy && heals[last].Heal.Condition == f.Condition &&
-		c.now.Sub(heals[last].EndedAt) < c.t.Rest && !c.hasHelped(heals, last, f)
+	for i, op := range slices.Backward(heals) {
+		if op.Heal.Condition != f.Condition || c.now.Sub(op.EndedAt) >= c.t.Rest || c.hasHelped(heals, i, f) {
+			return false
+		}
+		if op.Heal.Remedy == remedy {
+			return true
+		}
+	}
+	return false
 }
 
 // givenUp tells whether so many heals of the node have not helped lately that it is left alone, and until when.

@@ -93,6 +93,11 @@ func (s sight) others() (t testimony) {
 	return t
 }
 
+// isAlone tells whether the cluster has no other node that does the same: nobody could say anything of it then.
+func (s sight) isAlone() bool {
+	return !slices.ContainsFunc(s.Nodes, func(o Observed) bool { return o.Node.ID != s.Node.ID && o.Node.Role == s.Node.Role })
+}
+
 // quorumOf is what the active controller says; the last word counts where two believe that they are it.
 func (s sight) quorumOf() (t testimony) {
 	var last time.Time

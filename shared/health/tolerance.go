@@ -18,6 +18,7 @@ type Tolerance struct {
 	KafkaHeld    time.Duration
 	KafkaSilent  time.Duration // of a Kafka that the others have given up
 	KafkaBusy    time.Duration // of one that they have not
+	KafkaAlone   time.Duration // of one that has no others
 	KafkaDown    time.Duration
 	LongStart    time.Duration // of a Kafka that may be going through its log
 	Fenced       time.Duration // of a Kafka that answers
@@ -59,6 +60,7 @@ func Tolerated() Tolerance {
 		KafkaHeld:    10 * time.Second,
 		KafkaSilent:  45 * time.Second,
 		KafkaBusy:    10 * time.Minute,
+		KafkaAlone:   2 * time.Minute,
 		KafkaDown:    3 * time.Minute,
 		LongStart:    30 * time.Minute,
 		Fenced:       3 * time.Minute,
