@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/health"
@@ -53,7 +52,7 @@ func (s SweepHealth) look(ctx context.Context, name string) (*seen, error) {
 			delete(before, c.ID)
 			continue
 		}
-		l, err := s.lookAt(ctx, c, before[c.ID], d.Now)
+		l, err := s.lookAt(ctx, c, before[c.ID])
 		delete(before, c.ID)
 		if err != nil {
 			problems = errors.Join(problems, fmt.Errorf("look at cluster %s: %w", c.Name, err))
@@ -89,7 +88,7 @@ func (s SweepHealth) clusters(ctx context.Context, name string) ([]cluster.Clust
 }
 
 // lookAt gathers what is known of a cluster but for what the platform says of its hosts.
-func (s SweepHealth) lookAt(ctx context.Context, c cluster.Cluster, before cluster.Health, now time.Time) (health.Look, error) {
+func (s SweepHealth) lookAt(ctx context.Context, c cluster.Cluster, before cluster.Health) (health.Look, error) {
 	l := health.Look{Cluster: c, Before: before}
 	nodes, err := s.Records.Nodes(ctx, c.ID)
 	if err != nil {
