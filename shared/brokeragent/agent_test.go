@@ -173,6 +173,18 @@ func TestAgent_SlowsDownAlsoWhenKafkaCrashesRightAfterItWorked(t *testing.T) {
 	})
 }
 
+// What kills a Kafka every half minute is not Kafka itself.
+func TestAgent_RestartsWithinASecondAlsoAKafkaThatIsKilledAgainAndAgain(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.mailbox.put(spec(1))
+		for kill := range 20 {
+			r.after(30 * time.Second)
+			r.machine.kafka().die("signal: killed")
+			r.after(time.Second).wantStarts(kill + 2)
+		}
+	})
+}
+
 func TestAgent_ReportsNeighboursAtOnceThatJoinAfterItsOwnBroker(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.machine.change(func(m *fakeMachine) { m.alone = true })

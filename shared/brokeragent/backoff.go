@@ -18,8 +18,9 @@ const (
 	// firstPause lies before the restart of a Kafka that had been running; longestPause bounds the pauses of a crash loop.
 	firstPause   = 500 * time.Millisecond
 	longestPause = 30 * time.Second
-	// steady is how long Kafka has to run for its next crash to count as a new trouble and not as the old one's next turn.
-	steady = time.Minute
+	// forgives is how long Kafka has to be a member of its cluster to make up for one crash: one that is killed now and then is
+	// back at once each time, one that ends again soon after its start is tried less and less often.
+	forgives = 10 * time.Second
 
 	// stopPatience is how long Kafka may take to hand over its partitions before it is killed.
 	stopPatience = 30 * time.Second

@@ -35,7 +35,7 @@ type node struct {
 	started bool      // the process has said that it started; of an adopted one that is taken for granted
 	joined  time.Time // when the process was first seen as a member of its cluster; zero when it never was
 	hasRun  bool      // Kafka was a member of its cluster once in this agent's life
-	strikes int       // crashes and failed starts in a row, for the pause after the next one
+	strikes int       // crashes and failed starts that are not made up for, for the pause after the next one
 }
 
 // holdError says why the node stays as it is until there is a newer spec.
@@ -54,8 +54,9 @@ func stopf(format string, args ...any) error {
 // crashError says how a Kafka ended that should have run on.
 type crashError struct {
 	reason string
-	// steadily and everRan say for how long it had been a member of its cluster, if ever.
-	everRan, steadily bool
+	// everRan and served say for how long it had been a member of its cluster, if ever.
+	everRan bool
+	served  time.Duration
 }
 
 func (e crashError) Error() string { return e.reason }
@@ -390,10 +391,8 @@ func (n *node) recover(ctx context.Context, err error) {
 	}
 
 	var crash crashError
-	isCrash := errors.As(err, &crash)
-	if isCrash && crash.steadily {
-		n.strikes = 0
-	}
+	errors.As(err, &crash)
+	n.strikes = max(0, n.strikes-int(crash.served/forgives))
 	wait := doubling(firstPause, longestPause, n.strikes)
 	n.strikes++
 	disk := n.report.meter.disk()

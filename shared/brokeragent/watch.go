@@ -132,9 +132,9 @@ func (n *node) hasStarted() bool {
 func (n *node) crash() error {
 	exit, joined := n.process.exit(), n.joined
 	n.setProcess(nil)
-	return crashError{
-		reason:   explain(exit, n.written),
-		everRan:  !joined.IsZero(),
-		steadily: !joined.IsZero() && time.Since(joined) >= steady,
+	crash := crashError{reason: explain(exit, n.written), everRan: !joined.IsZero()}
+	if crash.everRan {
+		crash.served = time.Since(joined)
 	}
+	return crash
 }
