@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -246,5 +247,29 @@ func TestAnswers_OnlyWhileTheCertificateIsGoodForTheHostsOwnKey(t *testing.T) {
 				t.Errorf("got %t", got)
 			}
 		})
+	}
+}
+
+func TestIssue_MakesAKeyWithACertificateThatLivesAsLongAsItIsToldTo(t *testing.T) {
+	a := newAuthority(t)
+	chain, key, err := a.Issue(subject, time.Hour, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.X509KeyPair([]byte(chain), []byte(key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pair.Leaf.Subject.CommonName != subject.CommonName || !pair.Leaf.NotAfter.Equal(now.Add(time.Hour)) {
+		t.Errorf("for %s until %s", pair.Leaf.Subject.CommonName, pair.Leaf.NotAfter)
+	}
+	_, err = pair.Leaf.Verify(x509.VerifyOptions{
+		Roots: trusting(t, a), CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if _, another, err := a.Issue(subject, time.Hour, now); err != nil || another == key {
+		t.Errorf("the same key again (%v)", err)
 	}
 }
