@@ -116,7 +116,19 @@ func (c *Cause) explain() cluster.Failure {
 		message = m
 	}
 	if message == "" {
-		message = c.Error
+		message = inWords(c.Error)
 	}
 	return cluster.Failure{Code: c.Error, Message: message}
+}
+
+// inWords says what an error of Step Functions' or Lambda's own means, which comes without a cause.
+func inWords(code string) string {
+	switch {
+	case code == "States.Timeout":
+		return "a step of the operation did not answer in time (States.Timeout)"
+	case strings.HasPrefix(code, "Lambda."):
+		return fmt.Sprintf("a function of the control plane could not be called (%s)", code)
+	default:
+		return fmt.Sprintf("the operation's state machine ended with %s", code)
+	}
 }

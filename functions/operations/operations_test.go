@@ -208,8 +208,10 @@ func TestEndOperation_PublishesTheClusterAndTheOperationAtOnce(t *testing.T) {
 
 func TestEndOperation_GivesTheReasonInPlainWords(t *testing.T) {
 	for cause, want := range map[*operations.Cause]string{
-		broken:                               "a host is on fire",
-		{Error: "States.Timeout", Cause: ""}: "States.Timeout",
+		broken:                                              "a host is on fire",
+		{Error: "States.Timeout"}:                           "a step of the operation did not answer in time (States.Timeout)",
+		{Error: "Lambda.SdkClientException"}:                "a function of the control plane could not be called (Lambda.SdkClientException)",
+		{Error: "States.DataLimitExceeded"}:                 "the operation's state machine ended with States.DataLimitExceeded",
 		{Error: "Lambda.Unknown", Cause: "out of memory"}:   "out of memory",
 		{Error: "States.Runtime", Cause: `{"a": "number"}`}: `{"a": "number"}`,
 	} {
