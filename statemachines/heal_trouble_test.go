@@ -286,6 +286,29 @@ func TestReplaceBroker_DoesNotWaitWhileAnotherNodeHasLostItsHost(t *testing.T) {
 	})
 }
 
+// The controller is there and does nothing: as long as somebody waits for the broker, nobody heals the controller.
+func TestReplaceBroker_DoesNotWaitWhileTheQuorumIsLost(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.serving()
+		controller := w.judged(1001, cluster.Restart, cluster.KafkaHeld)
+		w.kafka.ail(controller.Host, func(a *ailment) { a.held = true })
+		time.Sleep(time.Minute)
+		err := w.records.PutHealth(w.t.Context(), cluster.Health{ClusterID: clusterID, LookedAt: time.Now(), Findings: []cluster.Finding{{
+			NodeID: 1001, Role: cluster.Controller, Host: controller.Host, Condition: cluster.KafkaHeld, Remedy: cluster.Restart,
+			Since: time.Now(), ToleratedUntil: time.Now(),
+		}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		op := w.loseHost(2)
+		began := time.Now()
+		if x := w.wait(op); x.Status != asl.Succeeded || time.Since(began) > 2*time.Minute {
+			t.Errorf("%+v after %s", x, time.Since(began))
+		}
+		w.wantLaunches(2, 2)
+	})
+}
+
 // A second broker is lost while the first catches up.
 func TestReplaceBroker_LetsABrokerCatchUpAloneWhenAnotherHasLostItsHost(t *testing.T) {
 	inBubble(t, func(w *world) {

@@ -22,6 +22,10 @@ type CheckNodeJoined struct {
 		// HostStates tells how far hosts are; one that the platform does not know is missing.
 		HostStates(ctx context.Context, ids []string) (map[string]cluster.Host, error)
 	}
+	Judged interface {
+		// Health is what the last look at a cluster gave, or a NotFound error.
+		Health(ctx context.Context, clusterID string) (cluster.Health, error)
+	}
 	Progress Progress
 	Now      func() time.Time
 }
@@ -35,8 +39,8 @@ type CheckNodeJoinedInput struct {
 	Since       time.Time `json:"since,omitzero"`
 }
 
-// CheckNodeJoinedOutput is the answer. MoreUrgent says that another node has lost its host, and that this one will come back
-// without anybody's help: it must not be waited for.
+// CheckNodeJoinedOutput is the answer. MoreUrgent says that another node has lost its host, or that the quorum is lost without
+// which no broker starts, and that this one will come back without anybody's help: it must not be waited for.
 type CheckNodeJoinedOutput struct {
 	Done       bool   `json:"done"`
 	MoreUrgent bool   `json:"moreUrgent"`
@@ -95,6 +99,10 @@ func (s CheckNodeJoined) Run(ctx context.Context, in CheckNodeJoinedInput) (Chec
 		return out, nil
 	case out.Done:
 		return out, nil
+	case n.Role == cluster.Broker && beat.Generation == n.SpecGeneration:
+		if out.MoreUrgent, err = s.quorumIsLost(ctx, in.ClusterID); err != nil || out.MoreUrgent {
+			return out, err
+		}
 	}
 	return out, s.giveUp(ctx, in, beat, out.Reason)
 }
@@ -131,6 +139,18 @@ func (s CheckNodeJoined) lost(ctx context.Context, nodes []cluster.Node) (map[in
 		}
 	}
 	return lost, nil
+}
+
+// quorumIsLost tells whether the node waits for a quorum that has to be healed before.
+func (s CheckNodeJoined) quorumIsLost(ctx context.Context, clusterID string) (bool, error) {
+	judged, err := s.Judged.Health(ctx, clusterID)
+	if fault.Is(err, fault.NotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("health of cluster %s: %w", clusterID, err)
+	}
+	return judged.QuorumIsLost(s.Now()), nil
 }
 
 // giveUp returns an error when it has taken too long. A Kafka that was merely started again and has been starting ever since

@@ -72,7 +72,7 @@ func Steps(d Deps) serve.Steps {
 		"CheckHostFenced":   serve.New(CheckHostFenced{r, p.Hosts, progress, d.Now}.Run),
 		"CheckHostReported": serve.New(CheckHostReported{r, r, p.Hosts, progress, d.Now}.Run),
 		"WriteNodeSpec":     serve.New(WriteNodeSpec{specs, patient}.Run),
-		"CheckNodeJoined":   serve.New(CheckNodeJoined{r, r, r, p.Hosts, progress, d.Now}.Run),
+		"CheckNodeJoined":   serve.New(CheckNodeJoined{r, r, r, p.Hosts, r, progress, d.Now}.Run),
 		"GrowVolume":        serve.New(GrowVolume{r, r, p.Volumes, progress}.Run),
 		"CheckVolumeGrown":  serve.New(CheckVolumeGrown{r, r, r, p.Volumes, progress, d.Now}.Run),
 

@@ -126,6 +126,22 @@ func (h Health) Sick() []Finding {
 	return sick
 }
 
+// QuorumIsLost tells whether so many controllers are known to be sick, for longer than is borne, that there is no majority:
+// no broker can start then, or come back.
+func (h Health) QuorumIsLost(now time.Time) bool {
+	controllers, sick := 0, 0
+	for _, f := range h.Findings {
+		if f.Role != Controller {
+			continue
+		}
+		controllers++
+		if f.Overdue(now) {
+			sick++
+		}
+	}
+	return controllers > 0 && 2*sick >= controllers
+}
+
 // Of gives the finding of a node; ok is false when the last look knew of no such node.
 func (h Health) Of(node int32) (f Finding, ok bool) {
 	i := slices.IndexFunc(h.Findings, func(f Finding) bool { return f.NodeID == node })

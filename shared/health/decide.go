@@ -88,6 +88,8 @@ func (c *caseOf) hold(f *found, breaker string) (until time.Time) {
 		if window.Reason != "" {
 			f.Waits += ": " + window.Reason
 		}
+	case c.quorumIsLost() && f.needsQuorum():
+		f.Waits = "no broker can start without a quorum, so the controllers are healed first"
 	case breaker != "" && f.Remedy == cluster.Replace && !f.proven:
 		f.Waits = "the circuit breaker is open: " + breaker
 	case c.isHealing(f.NodeID):

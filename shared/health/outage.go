@@ -44,10 +44,11 @@ func outageOf(cases []caseOf, d Deployment, t Tolerance) outage {
 
 // sick are the nodes that are sick for longer than is borne, as far as that may have a common cause. A node that is being
 // healed is one until it is well, and so is, once the breaker is open, every one that is not seen well: silence is no news.
-// What a person works on, and conditions that a host itself explains, do not count.
+// What a person works on, conditions that a host itself explains, and brokers that wait for controllers do not count.
 func (c *caseOf) sick() (names []string) {
+	lost := c.quorumIsLost()
 	for _, f := range c.nodes {
-		if _, maintained := c.Cluster.Healing.MaintenanceOf(f.NodeID, c.now); maintained || f.harmless {
+		if _, maintained := c.Cluster.Healing.MaintenanceOf(f.NodeID, c.now); maintained || f.harmless || lost && f.needsQuorum() {
 			continue
 		}
 		unwell := f.Condition != cluster.Well && (c.isHealing(f.NodeID) || c.Before.Breaker != "")
@@ -56,6 +57,28 @@ func (c *caseOf) sick() (names []string) {
 		}
 	}
 	return names
+}
+
+// quorumIsLost is [cluster.Health.QuorumIsLost] of what is found now.
+func (c *caseOf) quorumIsLost() bool {
+	var h cluster.Health
+	for _, f := range c.nodes {
+		h.Findings = append(h.Findings, f.Finding)
+	}
+	return h.QuorumIsLost(c.now)
+}
+
+// needsQuorum tells whether a broker's condition is what any has who finds no quorum: it says nothing about the broker.
+func (f found) needsQuorum() bool {
+	if f.Role != cluster.Broker {
+		return false
+	}
+	switch f.Condition {
+	case cluster.Starting, cluster.Unknown, cluster.KafkaDown, cluster.KafkaSilent, cluster.OutOfSync:
+		return true
+	default:
+		return false
+	}
 }
 
 func (c *caseOf) isHealing(node int32) bool {

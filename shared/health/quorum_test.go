@@ -1,0 +1,32 @@
+package health_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/shared/nodespec"
+)
+
+// What brokers lack that find no quorum says nothing about them: counted as sick they would keep the breaker open, and the
+// breaker the controller from being replaced without which they never come up.
+func TestJudge_BrokersThatFindNoQuorumWaitForTheController(t *testing.T) {
+	w := newWardOf(t, "orders", 3, 1)
+	w.impaired(1001)
+	w.vanish(1001)
+	for _, broker := range []int32{1, 3} {
+		w.says(broker, func(b *nodespec.Heartbeat) {
+			b.State, b.Reason, b.FailedStarts, b.Process, b.Brokers = nodespec.Failing, "no quorum", 5, nil, nil
+		})
+	}
+	w.pass(time.Minute) // two brokers are sick, and nobody knows yet of whom that comes
+	if got := w.describe(); !strings.Contains(got, "the circuit breaker is open") {
+		t.Errorf("got\n%s", got)
+	}
+	if got := w.healsWithin(time.Hour); !strings.HasPrefix(got, "replace controller 1001 after ") {
+		t.Errorf("got\n%s", got)
+	}
+	if got := w.describe(); !strings.Contains(got, "replace waits: no broker can start without a quorum, so the controllers are healed first") {
+		t.Errorf("got\n%s", got)
+	}
+}
