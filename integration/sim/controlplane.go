@@ -254,8 +254,9 @@ const longestCall = 90 * time.Second
 // lambdaError is an error of the Lambda service's own.
 type lambdaError string
 
-func (e lambdaError) Error() string     { return string(e) }
-func (e lambdaError) ErrorType() string { return string(e) }
+func (e lambdaError) Error() string      { return string(e) }
+func (e lambdaError) ErrorType() string  { return string(e) }
+func (e lambdaError) ErrorCause() string { return "" }
 
 // Invoke calls a function as Lambda does.
 func (p *plane) Invoke(ctx context.Context, function string, payload []byte) ([]byte, error) {

@@ -99,7 +99,9 @@ func victim(w *World, u customer, k *kafkaCluster, fits func(h *host) bool) *hos
 
 func anyHost(*host) bool { return true }
 
-func hasKafka(h *host) bool { return h.kafka != nil && h.kafka.heldSince.IsZero() && h.kafka.hungSince.IsZero() }
+func hasKafka(h *host) bool {
+	return h.kafka != nil && h.kafka.heldSince.IsZero() && h.kafka.hungSince.IsZero()
+}
 
 func (h *host) name() string { return fmt.Sprintf("%s of node %d", h.id, h.token.NodeID) }
 
@@ -154,6 +156,12 @@ func processHeld(w *World, u customer, k *kafkaCluster) string {
 	}
 	p := h.kafka
 	h.hurt, p.heldSince = time.Now(), time.Now()
+	led := map[*partition]int{} // the epochs of what it leads
+	for _, part := range k.partitions {
+		if part.leader == p.node && k.broker(p.node).by == p {
+			led[part] = part.epoch
+		}
+	}
 	wakes := between(u.a.rng, 5*time.Second, 10*time.Minute)
 	w.laterLocked("wake of "+h.id, wakes, func(_ context.Context, _ *actor) {
 		w.mu.Lock()
@@ -164,9 +172,9 @@ func processHeld(w *World, u customer, k *kafkaCluster) string {
 		w.noteLocked("FAULT", "the held process on "+h.name()+" goes on")
 		p.heldSince = time.Time{}
 		for _, part := range k.partitions { // what it had in its hands goes to its volume now
-			if slices.Contains(part.replicas, p.node) && k.broker(p.node).by == p {
+			if epoch, ok := led[part]; ok && !p.ended {
 				w.kafka.last++
-				p.write(part, record{w.kafka.last, part.epoch - 1})
+				p.write(part, record{w.kafka.last, epoch})
 			}
 		}
 	})
@@ -256,6 +264,12 @@ func fetcherDied(w *World, u customer, k *kafkaCluster) string {
 		return ""
 	}
 	for _, p := range k.partitions {
+		if len(p.stuck) > 0 {
+			// Each of two such brokers is needed by what the other lacks: nobody can start either of them again.
+			return ""
+		}
+	}
+	for _, p := range k.partitions {
 		if p.leader != h.token.NodeID && slices.Contains(p.replicas, h.token.NodeID) {
 			h.hurt = time.Now()
 			p.stuck[h.token.NodeID] = true
@@ -299,9 +313,11 @@ func (w *World) endFaultsLocked(k *kafkaCluster) {
 		if !h.impaired {
 			h.cutUntil = time.Time{}
 		}
-		if h.volume != nil && h.volume.filled {
-			h.volume.filled = false
-			w.noteLocked(h.id, "somebody frees its disk")
+	}
+	for token, v := range w.cloud.volumes {
+		if token.ClusterID == k.id && v.filled {
+			v.filled = false
+			w.noteLocked("customer", "frees the disk of "+v.id)
 		}
 	}
 }

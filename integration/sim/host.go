@@ -37,7 +37,9 @@ type host struct {
 func (h *host) gone() bool { return h.state == cluster.HostTerminated }
 
 // on tells whether anything runs on the host.
-func (h *host) on() bool { return h.state == cluster.HostRunning || h.state == cluster.HostShuttingDown }
+func (h *host) on() bool {
+	return h.state == cluster.HostRunning || h.state == cluster.HostShuttingDown
+}
 
 // connected tells whether others reach it.
 func (h *host) connected(now time.Time) bool { return h.on() && now.After(h.cutUntil) }
@@ -50,6 +52,7 @@ type agent struct {
 	mailbox *tablemailbox.Mailbox
 	gone    bool
 	looked  time.Time // for a spec
+	seen    int64     // revision of the spec that was read last
 	spec    nodespec.Spec
 	state   nodespec.State
 	reason  string
@@ -60,7 +63,7 @@ type agent struct {
 
 	sending bool // a heartbeat is on its way
 	beaten  time.Time
-	told    string // what the last heartbeat said that is worth saying at once
+	told    news // what the last heartbeat said that is worth saying at once
 }
 
 const (
@@ -87,9 +90,10 @@ func (a *agent) read(now time.Time) {
 	}
 	a.looked = now
 	item, err := a.h.w.table.get(records.Key{Partition: "spec#" + a.h.id, Sort: "only"})
-	if err != nil {
+	if err != nil || item.Revision == a.seen {
 		return
 	}
+	a.seen = item.Revision
 	var spec nodespec.Spec
 	if err := json.Unmarshal(item.Body, &spec); err != nil {
 		a.h.w.violateLocked("the spec of host %s can't be read: %v", a.h.id, err)
@@ -114,7 +118,6 @@ func (a *agent) keep(now time.Time) {
 	case a.spec.Generation == 0:
 		a.state, a.reason = nodespec.Waiting, ""
 	case p != nil && p.restarts != a.spec.Restarts:
-		h.w.judgeStopLocked(h, "its Kafka is started again")
 		p.end("stopped to be started again")
 		a.counted = nil
 		a.state, a.reason = nodespec.Preparing, "Kafka is started again"
@@ -234,11 +237,11 @@ func (a *agent) report(now time.Time) {
 	if a.sending || !a.h.reports(now) {
 		return
 	}
-	news := a.news()
-	if news == a.told && now.Sub(a.beaten) < interval {
+	says := a.news()
+	if says == a.told && now.Sub(a.beaten) < interval {
 		return
 	}
-	a.sending, a.beaten, a.told = true, now, news
+	a.sending, a.beaten, a.told = true, now, says
 	beat := a.heartbeat(now)
 	h := a.h
 	h.w.laterLocked("host "+h.id, between(h.w.cloud.rng, time.Millisecond, 30*time.Millisecond), func(ctx context.Context, _ *actor) {
@@ -247,21 +250,28 @@ func (a *agent) report(now time.Time) {
 		defer h.w.mu.Unlock()
 		a.sending = false
 		if err != nil {
-			a.told = ""
+			a.told = news{}
 		}
 	})
 }
 
 // news is what is worth a heartbeat at once.
-func (a *agent) news() string {
-	p := a.h.kafka
-	held, hung := false, false
-	var listed []int32
-	if p != nil {
-		held, hung, listed = !p.heldSince.IsZero(), !p.hungSince.IsZero(), p.listed
+type news struct {
+	generation       int64
+	state            nodespec.State
+	reason           string
+	held, hung, full bool
+	listed           [9]int32
+}
+
+func (a *agent) news() news {
+	n := news{generation: a.spec.Generation, state: a.state, reason: a.reason}
+	if p := a.h.kafka; p != nil {
+		n.held, n.hung = !p.heldSince.IsZero(), !p.hungSince.IsZero()
+		copy(n.listed[:], p.listed)
 	}
-	full := a.h.volume != nil && a.h.volume.full()
-	return fmt.Sprint(a.spec.Generation, a.state, a.reason, held, hung, listed, full)
+	n.full = a.h.volume != nil && a.h.volume.full()
+	return n
 }
 
 func (a *agent) heartbeat(now time.Time) nodespec.Heartbeat {
@@ -285,8 +295,11 @@ func (a *agent) heartbeat(now time.Time) nodespec.Heartbeat {
 		held := p.heldSince
 		beat.Process.HeldSince = &held
 	}
-	if p.joined && !p.hungSince.IsZero() {
+	if p.joined && (!p.hungSince.IsZero() || !p.heldSince.IsZero()) {
 		silent := p.hungSince
+		if silent.IsZero() {
+			silent = p.heldSince
+		}
 		beat.SilentSince = &silent
 	}
 	if a.state != nodespec.Running {

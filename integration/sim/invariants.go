@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/nodespec"
 	"github.com/millrace/millrace/shared/records"
 )
 
@@ -25,7 +26,7 @@ func (w *World) judgeStopLocked(h *host, why string) {
 	if c == nil || c.deleting || p == nil || !p.works(now) || len(c.partitions) == 0 {
 		return
 	}
-	if now.Sub(h.hurt) > peace && now.Sub(h.launched) > peace {
+	if now.Sub(h.hurt) > peace && now.Sub(h.launched) > peace && !c.ails(p) {
 		w.violateLocked("node %d of %s is healthy on host %s, and %s", p.node, c.name, h.id, why)
 	}
 	b := c.broker(p.node)
@@ -48,6 +49,17 @@ func (w *World) judgeStopLocked(h *host, why string) {
 		}
 	}
 	b.stopped = now
+}
+
+// ails tells whether something is the matter with a process that works, or was a moment ago.
+func (c *kafkaCluster) ails(p *process) bool {
+	for _, part := range c.partitions {
+		if part.stuck[p.node] {
+			return true
+		}
+	}
+	b := c.broker(p.node)
+	return p.host.impaired || b != nil && (b.inSince.IsZero() || time.Since(b.inSince) < grace)
 }
 
 func (w *World) judgeVoterLocked(c *kafkaCluster, p *process, now time.Time, why string) {
@@ -113,6 +125,28 @@ func (w *World) watchOperations(key records.Key, after []byte) {
 	}
 }
 
+// watchRestarts judges every restart that an agent is told to make. It is made when the agent next looks for its spec: half a
+// minute later in peace.
+func (w *World) watchRestarts(key records.Key, before, after []byte) {
+	id, ok := strings.CutPrefix(key.Partition, "spec#")
+	if !ok || before == nil {
+		return
+	}
+	var old, spec nodespec.Spec
+	if json.Unmarshal(before, &old) != nil || json.Unmarshal(after, &spec) != nil {
+		w.violate("the spec of host %s can't be read", id)
+		return
+	}
+	if spec.Restarts == old.Restarts {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if h := w.cloud.host(id); h != nil {
+		w.judgeStopLocked(h, "its Kafka is started again")
+	}
+}
+
 // judgeOperations judges every operation of a cluster by its record.
 func (w *World) judgeOperations(clusterID string) {
 	now := time.Now()
@@ -138,12 +172,14 @@ func (w *World) judgeOperation(op cluster.Operation, now time.Time) {
 	w.mu.Lock()
 	away := w.downFor
 	w.mu.Unlock()
-	if took := ended.Sub(began); took > 2*op.Type.Budget()+away {
+	if took := ended.Sub(began); took > 2*op.Type.Budget()+away && !w.judged[op.ID] {
+		w.judged[op.ID] = true
 		w.violate("operation %s (%s) took %s, more than twice its budget", op.ID, op.Type, took)
 	}
-	if op.State != cluster.OperationFailed {
+	if op.State != cluster.OperationFailed || w.judged[op.ID] {
 		return
 	}
+	w.judged[op.ID] = true
 	if op.Failure == nil || len(op.Failure.Message) < 10 || strings.HasPrefix(op.Failure.Message, "{") || !strings.Contains(op.Failure.Message, " ") {
 		w.violate("operation %s (%s) failed for no readable reason: %+v", op.ID, op.Type, op.Failure)
 	}

@@ -45,25 +45,26 @@ type broker struct {
 	fenced bool
 	heard  time.Time
 	by     *process // the process that is registered
-	// outSince is since when the broker is missing among some in-sync replicas; zero while it is missing nowhere.
-	outSince time.Time
+	// outSince is since when the broker is missing among some in-sync replicas, inSince since when it is missing nowhere; one
+	// of them is zero.
+	outSince, inSince time.Time
 	// stopped is when it was stopped on purpose; zero once it is in sync again.
 	stopped time.Time
 }
 
 type partition struct {
-	name     string
-	id       int32
-	replicas []int32
-	inSync   []int32
-	leader   int32 // -1 while there is none
-	epoch    int
-	minimum  int // min.insync.replicas
-	acked    []ack
-	high     int                 // high watermark
-	behind   map[int32]time.Time // since when an in-sync replica has not caught up
-	thinSince time.Time          // since when it can't do without any of its in-sync replicas
-	stuck    map[int32]bool      // replicas whose fetcher has died, until their process is started again
+	name      string
+	id        int32
+	replicas  []int32
+	inSync    []int32
+	leader    int32 // -1 while there is none
+	epoch     int
+	minimum   int // min.insync.replicas
+	acked     []ack
+	high      int                 // high watermark
+	behind    map[int32]time.Time // since when an in-sync replica has not caught up
+	thinSince time.Time           // since when it can't do without any of its in-sync replicas
+	stuck     map[int32]bool      // replicas whose fetcher has died, until their process is started again
 }
 
 // record is what a producer has written.
@@ -162,6 +163,7 @@ func (c *kafkaCluster) look(now time.Time) {
 			}
 		}
 		since(&b.outSince, out, now)
+		since(&b.inSince, !out, now)
 		if !out && now.Sub(b.stopped) > sessionTimeout { // before that nobody has missed it yet
 			b.stopped = time.Time{}
 		}

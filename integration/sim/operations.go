@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -211,13 +212,32 @@ func (w *World) whatIsWrong(k *kafkaCluster, c cluster.Cluster) string {
 		if h.agent != nil {
 			state = fmt.Sprintf("%s %s", h.agent.state, h.agent.reason)
 		}
-		text += fmt.Sprintf("%s is %s (%s); ", h.id, h.state, state)
+		text += fmt.Sprintf("host %d of node %d is %s (%s); ", h.token.Attempt, h.token.NodeID, h.state, state)
 	}
 	for _, p := range k.partitions {
 		text += fmt.Sprintf("%s leader %d in sync %v; ", p.name, p.leader, p.inSync)
 	}
 	if item, err := w.table.get(healthKey(k.id)); err == nil {
-		text += string(item.Body)
+		text += findings(item.Body)
+	}
+	return text
+}
+
+// findings says of a health record what is not well.
+func findings(body []byte) string {
+	var h cluster.Health
+	if err := json.Unmarshal(body, &h); err != nil {
+		return err.Error()
+	}
+	text := "judged"
+	if h.Breaker != "" {
+		text += " (" + h.Breaker + ")"
+	}
+	for _, f := range h.Findings {
+		if f.Condition != cluster.Well {
+			text += fmt.Sprintf("; %s %d is %s: %s; remedy %q, waits: %q, advice: %q", f.Role, f.NodeID, f.Condition, f.Reason, f.Remedy,
+				f.Waits, f.Advice)
+		}
 	}
 	return text
 }

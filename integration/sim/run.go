@@ -23,7 +23,7 @@ func Run(t *testing.T, seed uint64, o Options) (r Result) {
 func newWorld(seed uint64, o Options) *World {
 	w := &World{
 		seed: seed, options: o, began: time.Now(), hash: fnvOffset,
-		taken: map[int64]bool{}, names: map[string]int{}, running: map[string]string{},
+		taken: map[int64]bool{}, names: map[string]int{}, running: map[string]string{}, judged: map[string]bool{},
 		journal: asl.NewMemoryJournal(), stats: Stats{FaultNames: map[string]int{}},
 	}
 	w.chance = w.random("run")
@@ -31,6 +31,10 @@ func newWorld(seed uint64, o Options) *World {
 	w.table.written = func(key records.Key, before, after []byte) {
 		w.streamed(key, before, after)
 		w.watchOperations(key, after)
+		w.watchRestarts(key, before, after)
+		if w.options.Trace && key.Partition == "health" {
+			w.say("health", findings(after))
+		}
 	}
 	return w
 }
@@ -94,10 +98,14 @@ func (w *World) judgeEnd() {
 	if len(left) > 0 {
 		w.violate("EC2 still has %v", left)
 	}
-	if left := w.table.left(); len(left) > 0 {
+	left = slices.DeleteFunc(w.table.left(), func(name string) bool { return name == turnOfHealing })
+	if len(left) > 0 {
 		w.violate("the table still has %v", left)
 	}
 }
+
+// turnOfHealing is the one record that belongs to no cluster.
+const turnOfHealing = "heal-turn/only"
 
 // end lets everybody stop, and gives what came of it.
 func (w *World) end() Result {
@@ -121,4 +129,6 @@ func (w *World) end() Result {
 	return r
 }
 
-func healthKey(clusterID string) records.Key { return records.Key{Partition: "health", Sort: clusterID} }
+func healthKey(clusterID string) records.Key {
+	return records.Key{Partition: "health", Sort: clusterID}
+}

@@ -39,8 +39,9 @@ type World struct {
 	plane    *plane // nil while there is none
 	stats    Stats
 	versions int
-	crashIn  int           // writes of the journal until the control plane is killed; 0 for never
-	downFor  time.Duration // that there was no control plane, in all
+	crashIn  int               // writes of the journal until the control plane is killed; 0 for never
+	downFor  time.Duration     // that there was no control plane, in all
+	judged   map[string]bool   // operations that were found bad
 	running  map[string]string // the operation that has not ended, by cluster
 }
 
@@ -152,6 +153,13 @@ func (w *World) note(who, what string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.noteLocked(who, what)
+}
+
+// say adds to the trace what is no event.
+func (w *World) say(who, what string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.trace = append(w.trace, line(time.Since(w.began), who, what))
 }
 
 const (
