@@ -16,7 +16,7 @@ func TestImage_CallsTheAgentByCommandsThatItHas(t *testing.T) {
 		t.Fatal(err)
 	}
 	units, err := filepath.Glob(filepath.Join(imageFiles, "*.service"))
-	if err != nil || len(units) != 2 {
+	if err != nil || len(units) != 3 {
 		t.Fatalf("units: %v, %v", units, err)
 	}
 	for _, unit := range units {

@@ -232,15 +232,7 @@ func TestAgent_SaysWhichPropertyIsWrong(t *testing.T) {
 func TestAgent_SaysThatTheDiskIsFull(t *testing.T) {
 	c := newCluster(t)
 	// Room for the few files of a new broker's volume, and none for what Kafka adds.
-	if err := syscall.Mount("tmpfs", c.Broker.volume, "tmpfs", 0, "size=12k"); err != nil {
-		t.Skipf("needs to mount a small file system: %v", err)
-	}
-	t.Cleanup(func() {
-		c.Broker.cleanUp() // before its own turn: a volume in use can't be unmounted
-		if err := syscall.Unmount(c.Broker.volume, 0); err != nil {
-			t.Error(err)
-		}
-	})
+	c.Broker.makeVolumeSmall("12k")
 	for _, h := range []*host{c.Controller, c.Broker} {
 		h.StartAgent()
 		h.Assign()

@@ -146,8 +146,9 @@ func TestRun_SaysHowItIsUsed(t *testing.T) {
 	}{
 		{[]string{"--help"}, ""},
 		{[]string{"mount", "--help"}, ""},
-		{nil, "what to do is one of: run, mount"},
-		{[]string{"stop"}, "what to do is one of: run, mount"},
+		{[]string{"grow", "--help"}, ""},
+		{nil, "what to do is one of: run, mount, grow"},
+		{[]string{"stop"}, "what to do is one of: run, mount, grow"},
 		{[]string{"run"}, "--host-dir is missing"},
 		{[]string{"run", "--ec2", "now"}, `"now" is not understood; try: broker-agent --help`},
 		{[]string{"run", "--host-dir", "d", "--kafka", "k"}, "--volume and --kafka go with --ec2; elsewhere host.json says them"},

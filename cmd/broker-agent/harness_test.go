@@ -78,7 +78,8 @@ type testCluster struct {
 	authority          authority
 	shape              brokerconfig.Cluster
 	id                 string
-	Broker, Controller *host
+	Broker, Controller *host   // the first controller
+	Controllers        []*host // all of them
 }
 
 // host is one agent's machine.
@@ -98,9 +99,13 @@ type host struct {
 	clusterID     string
 	volumeIsNew   bool
 	javaHeapInMiB int
+	restarts      int64
 }
 
-func newCluster(t *testing.T) *testCluster {
+func newCluster(t *testing.T) *testCluster { return newClusterOf(t, 1) }
+
+// newClusterOf is a cluster of one broker and as many controllers.
+func newClusterOf(t *testing.T, controllers int) *testCluster {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("runs real Kafka")
@@ -116,11 +121,18 @@ func newCluster(t *testing.T) *testCluster {
 
 	// Addresses of 127/8 that no other test of this run or of another process is likely to have.
 	network := fmt.Sprintf("127.%d.%d.", 1+mathrand.IntN(250), mathrand.IntN(250))
-	c.Controller = c.newHost("i-controller", controllerID, nodespec.Controller, network+"101")
+	var voters []brokerconfig.Controller
+	for i := range int32(controllers) {
+		id := controllerID + i
+		h := c.newHost(fmt.Sprintf("i-controller-%d", id), id, nodespec.Controller, network+fmt.Sprint(id))
+		c.Controllers = append(c.Controllers, h)
+		voters = append(voters, brokerconfig.Controller{ID: id, Host: h.address})
+	}
+	c.Controller = c.Controllers[0]
 	c.Broker = c.newHost("i-broker", brokerID, nodespec.Broker, network+"1")
 	c.shape = brokerconfig.Cluster{
 		Release:      release,
-		Controllers:  []brokerconfig.Controller{{ID: controllerID, Host: c.Controller.address}},
+		Controllers:  voters,
 		Brokers:      1,
 		Zones:        1,
 		ClientBroker: "TLS",
@@ -225,6 +237,24 @@ func (h *host) cleanUp() {
 	}
 }
 
+// makeVolumeSmall puts a file system of a certain size in the place of the volume, until the test ends.
+func (h *host) makeVolumeSmall(size string) {
+	h.t.Helper()
+	if err := syscall.Mount("tmpfs", h.volume, "tmpfs", 0, "size="+size); err != nil {
+		h.t.Skipf("needs to mount a small file system: %v", err)
+	}
+	h.t.Cleanup(func() {
+		h.cleanUp() // before its own turn: a volume in use can't be unmounted, nor one whose last user is just ending
+		waitUntil(h.t, "nobody uses "+h.volume, func() bool {
+			err := syscall.Unmount(h.volume, 0)
+			if err != nil && !errors.Is(err, syscall.EBUSY) {
+				h.t.Error(err)
+			}
+			return !errors.Is(err, syscall.EBUSY)
+		})
+	})
+}
+
 // Assign writes the host's next spec, with a certificate for the key whose request the agent sent.
 func (h *host) Assign() int64 {
 	h.t.Helper()
@@ -240,6 +270,7 @@ func (h *host) Assign() int64 {
 	h.generation++
 	h.cluster.post.put(h.id, nodespec.Spec{
 		Generation: h.generation,
+		Restarts:   h.restarts,
 		Cluster:    "orders",
 		ClusterID:  h.clusterID,
 		NodeID:     h.nodeID,
@@ -284,18 +315,32 @@ func (h *host) AwaitState(state nodespec.State) nodespec.Heartbeat {
 	return h.Await("state "+string(state), func(b nodespec.Heartbeat) bool { return b.State == state })
 }
 
-// Start runs both agents until both nodes work.
+// Start runs all agents until all nodes work.
 func (c *testCluster) Start() {
 	c.t.Helper()
-	for _, h := range []*host{c.Controller, c.Broker} {
+	hosts := append(slices.Clone(c.Controllers), c.Broker)
+	for _, h := range hosts {
 		h.StartAgent()
 	}
-	for _, h := range []*host{c.Controller, c.Broker} {
+	for _, h := range hosts {
 		h.Assign()
 	}
-	for _, h := range []*host{c.Controller, c.Broker} {
+	for _, h := range hosts {
 		h.AwaitRunning()
 	}
+}
+
+// Signal signals the host's Kafka, past its agent.
+func (h *host) Signal(signal syscall.Signal) int {
+	h.t.Helper()
+	kafka, found, err := brokeragent.KafkaOf(h.dir)
+	if err != nil || !found {
+		h.t.Fatalf("%s has no Kafka to signal: %v", h.id, err)
+	}
+	if err := syscall.Kill(kafka.PID, signal); err != nil {
+		h.t.Fatal(err)
+	}
+	return kafka.PID
 }
 
 // post is the control plane's memory: the mailboxes of both hosts.

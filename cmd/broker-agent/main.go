@@ -28,6 +28,7 @@ Usage:
   broker-agent run --host-dir DIR            on one machine with the control plane
   broker-agent run --ec2 [flags]             on an EC2 instance
   broker-agent mount [flags]                 on an EC2 instance, as root
+  broker-agent grow [flags]                  on an EC2 instance, as root
 
 run --host-dir DIR
   DIR holds host.json, which says who the host is and where its volume, its mailbox and Kafka's software are.
@@ -46,9 +47,15 @@ mount
   --volume DIR     where to mount it (default /var/lib/millrace/volume)
   --owner USER     whom it belongs to (default root)
 
+grow
+  Makes the file system of the log volume as large as the volume has become, while Kafka uses it. Does nothing when it is, or
+  when no volume is mounted.
+  --volume DIR     where it is mounted (default /var/lib/millrace/volume)
+
 Examples:
   broker-agent run --host-dir ~/.local/share/millrace/hosts/h-1f6c
   broker-agent mount --owner millrace
+  broker-agent grow
   broker-agent run --ec2
   broker-agent run --ec2 --host-dir /mnt/agent --kafka ~/.cache/millrace/kafka
 `
@@ -78,12 +85,14 @@ func run(ctx context.Context, args []string, output io.Writer) error {
 		return runAgent(ctx, args[1:], output)
 	case "mount":
 		return mount(ctx, args[1:], output)
+	case "grow":
+		return grow(ctx, args[1:], output)
 	case "help", "-h", "-help", "--help":
 		fmt.Fprint(output, usage)
 		return nil
 	default:
 		fmt.Fprint(output, usage)
-		return errors.New("what to do is one of: run, mount")
+		return errors.New("what to do is one of: run, mount, grow")
 	}
 }
 

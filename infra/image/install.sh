@@ -8,7 +8,7 @@ install -d -o millrace -g millrace -m 0750 /var/lib/millrace
 install -d /opt/millrace
 install -m 0755 "$software/broker-agent" /opt/millrace/broker-agent
 install -m 0644 "$files/sysctl.conf" /etc/sysctl.d/90-millrace.conf
-install -m 0644 "$files"/*.service /etc/systemd/system/
+install -m 0644 "$files"/*.service "$files"/*.timer /etc/systemd/system/
 
 # Start-up archives build on the JVM's own, which not every package brings along.
 own=$(dirname "$(dirname "$(readlink --canonicalize "$(command -v java)")")")/lib/server/classes.jsa
@@ -25,5 +25,5 @@ chown -R root:root /opt/millrace
 chmod -R u=rwX,go=rX /opt/millrace
 
 # No way in: no shell from the network, and no agent that waits for commands.
-systemctl enable millrace-volume.service millrace-agent.service
+systemctl enable millrace-volume.service millrace-agent.service millrace-grow.timer
 systemctl disable sshd.service amazon-ssm-agent.service

@@ -254,6 +254,14 @@ func (m *fakeMachine) handle(p *fakeProcess) *handle {
 
 func (h *handle) done() <-chan struct{} { return h.gone }
 
+// exit is told by the process once it has ended; an agent that let go of it knows nothing.
+func (h *handle) exit() string {
+	if h.alive() {
+		return ""
+	}
+	return h.fakeProcess.exit()
+}
+
 func (h *handle) signal(s syscall.Signal) error {
 	select {
 	case <-h.let:
