@@ -90,3 +90,8 @@ invoke: ## call one function with one event, as on AWS: make invoke FUNCTION=ope
 .PHONY: bench
 bench: setup programs ## figures: ours and hand-started brokers side by side
 	go run ./integration/bench
+
+MINUTES := 60
+.PHONY: chaos
+chaos: setup programs ## once a minute something goes wrong on a cluster under load: make chaos MINUTES=60 SEED=7
+	go run ./integration/chaos -minutes $(MINUTES) $(if $(SEED),-seed $(SEED))

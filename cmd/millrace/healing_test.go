@@ -92,7 +92,7 @@ Maintenance:   the whole cluster until 2026-09-20 13:00:00
 Maintenance:   broker 3 until 2026-09-20 13:00:00 (new disk)
 Full volumes:  grow up to 200 GiB
 
-NODE  ROLE        HEALTH     SINCE                REMEDY   WAITS FOR    REASON
+NODE  ROLE        HEALTH     SINCE                REMEDY   WAITS        REASON
 1     broker      well       2026-09-20 12:00:00  -        -            -
 2     broker      host dead  2026-09-20 12:00:00  replace  -            the host is terminated
 3     broker      disk full  2026-09-20 12:00:00  grow     maintenance  99 % are used

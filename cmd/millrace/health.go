@@ -102,7 +102,7 @@ func (a *app) writeHealth(w io.Writer, h client.Health) error {
 		rows = append(rows, healthRow(h, n))
 	}
 	fmt.Fprintln(w)
-	if err := table(w, []string{"NODE", "ROLE", "HEALTH", "SINCE", "REMEDY", "WAITS FOR", "REASON"}, rows); err != nil {
+	if err := table(w, []string{"NODE", "ROLE", "HEALTH", "SINCE", "REMEDY", "WAITS", "REASON"}, rows); err != nil {
 		return err
 	}
 	return writeLines(w, adviceFor("", h.Nodes))
