@@ -289,17 +289,21 @@ func (l *Load) LongestGap(from, to time.Time) time.Duration {
 	return longest
 }
 
-// EmptySlots counts the slots of a length, from the beginning to now, in which no partition has acknowledged anything.
+// EmptySlots counts the slots of a length, from the beginning to now, in which no partition has acknowledged anything. One
+// that is not over yet does not count.
 func (l *Load) EmptySlots(length time.Duration) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	over := time.Since(l.began) / length
 	filled := map[time.Duration]bool{}
 	for _, b := range l.partitions {
 		for _, a := range b.acknowledged {
-			filled[a.at/length] = true
+			if slot := a.at / length; slot < over {
+				filled[slot] = true
+			}
 		}
 	}
-	return int(time.Since(l.began)/length) - len(filled)
+	return int(over) - len(filled)
 }
 
 // InSync tells whether every partition of the cluster has a leader and all its replicas in sync, and which one has not.
