@@ -376,3 +376,67 @@ func TestSweepOperations(t *testing.T) {
 		})
 	}
 }
+
+// desk of a heal: a cluster that serves while one of its nodes is healed.
+func openHeal(t *testing.T) *desk {
+	t.Helper()
+	d := openDesk(t, cluster.HealBroker)
+	d.edit(t, func(c *cluster.Cluster, op *cluster.Operation) {
+		c.Ready = true
+		op.Heal = &cluster.Heal{NodeID: 2, Role: cluster.Broker, Remedy: cluster.Replace, Host: "i-1", Launch: 1}
+	})
+	if err := d.beginAs(t, "op-1"); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func TestEndOperation_OfAHealThatFailedLetsTheClusterServeOn(t *testing.T) {
+	d := openHeal(t)
+	if op := d.operation(t); len(op.Steps) != 6 || op.Steps[0].Name != cluster.StepJudge || op.Deadline != now.Add(30*time.Minute) {
+		t.Errorf("it began as %+v", op)
+	}
+	if _, err := d.endAs(t, "op-1", &operations.Cause{Error: "Internal", Cause: `{"errorMessage":"host i-1 is running"}`}); err != nil {
+		t.Fatal(err)
+	}
+	c, err := d.records.Cluster(t.Context(), "c")
+	if err != nil || c.State() != cluster.Active || c.Version != "K1" || c.Failure != nil {
+		t.Errorf("the cluster is %s, version %s (%+v, %v)", c.State(), c.Version, c.Failure, err)
+	}
+	op := d.operation(t)
+	if op.State != cluster.OperationFailed || op.Failure.Message != "host i-1 is running" || op.Steps[0].Detail != "host i-1 is running" {
+		t.Errorf("the operation is %+v", op)
+	}
+	if op.TryAgain(&c) {
+		t.Error("it may be tried again: the next look at the node decides what is to be done")
+	}
+	if left, err := d.records.UnfinishedOperations(t.Context()); err != nil || len(left) > 0 {
+		t.Errorf("still to be finished: %v, %v", left, err)
+	}
+}
+
+func TestEndOperation_OfAHealThatHelpedGivesTheClusterANewVersion(t *testing.T) {
+	d := openHeal(t)
+	if ok, err := d.endAs(t, "op-1", nil); err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	c, err := d.records.Cluster(t.Context(), "c")
+	if err != nil || c.State() != cluster.Active || c.Version != "K2" {
+		t.Errorf("the cluster is %s, version %s (%v)", c.State(), c.Version, err)
+	}
+}
+
+func TestSweepOperations_StartsTheMachineOfTheRemedy(t *testing.T) {
+	for remedy, machine := range map[cluster.Remedy]string{
+		cluster.Replace: "replace-broker", cluster.Restart: "restart-broker", cluster.Grow: "grow-volume",
+	} {
+		d := openDesk(t, cluster.HealBroker)
+		d.edit(t, func(_ *cluster.Cluster, op *cluster.Operation) { op.Heal = &cluster.Heal{NodeID: 2, Remedy: remedy} })
+		if _, err := d.sweep.Run(t.Context(), operations.SweepOperationsInput{}); err != nil {
+			t.Fatal(err)
+		}
+		if want := machine + " op-1"; len(d.executions.started) != 1 || d.executions.started[0] != want {
+			t.Errorf("started %v, want %s", d.executions.started, want)
+		}
+	}
+}
