@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -89,6 +90,7 @@ func (n *node) follow(ctx context.Context, spec nodespec.Spec) {
 	n.report.update(func(b *nodespec.Heartbeat) {
 		if !kept {
 			b.State, b.Reason = nodespec.Preparing, ""
+			b.SilentSince, b.Replication, b.Quorum = nil, nil, nil // until somebody asks again
 		}
 		b.Generation, b.FailedStarts = spec.Generation, 0
 		b.Cluster, b.NodeID, b.Role, b.CertificateEnds = spec.Cluster, spec.NodeID, spec.Role, endOf(spec.Certificate)
@@ -149,7 +151,7 @@ func (n *node) keep(ctx context.Context, spec nodespec.Spec) error {
 // sameVolume refuses a volume that is no more what it was when it was locked: meanwhile it may have been taken away, and the
 // directory that it was mounted over, or another volume, be in its place.
 func (n *node) sameVolume(volume string) error {
-	dir, attached, err := n.volume.Volume()
+	dir, attached, err := n.findVolume()
 	if err != nil {
 		return fmt.Errorf("look for the volume: %w", err)
 	}
@@ -170,7 +172,7 @@ func (n *node) runsAs(spec nodespec.Spec) bool {
 	if n.process == nil {
 		return false
 	}
-	volume, attached, err := n.volume.Volume()
+	volume, attached, err := n.findVolume()
 	if err != nil || !attached {
 		return false
 	}
@@ -268,9 +270,23 @@ func (n *node) setProcess(p process) {
 	}
 }
 
+// findVolume gives the directory of the volume itself, not a link to it: what is locked and checked is what Kafka opens, even
+// when the link leads to another volume a moment later.
+func (n *node) findVolume() (dir string, attached bool, err error) {
+	link, attached, err := n.volume.Volume()
+	if err != nil || !attached {
+		return "", false, err
+	}
+	dir, err = filepath.EvalSymlinks(link)
+	if errors.Is(err, os.ErrNotExist) { // it went in between
+		return "", false, nil
+	}
+	return dir, err == nil, err
+}
+
 func (n *node) awaitVolume(ctx context.Context) (string, error) {
 	for {
-		dir, attached, err := n.volume.Volume()
+		dir, attached, err := n.findVolume()
 		if err != nil {
 			return "", fmt.Errorf("look for the volume: %w", err)
 		}

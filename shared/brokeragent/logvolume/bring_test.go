@@ -146,6 +146,20 @@ func TestBring_LeavesAloneWhatIsNotBlankAndSaysSoAtItsPlace(t *testing.T) {
 			},
 			"vol0test has no file system and is not blank: it is left alone",
 		},
+		{
+			"a log volume that has lost its beginning", func(l loop) error {
+				if _, err := output(exec.Command("mkfs."+FileSystem, "-q", l.device)); err != nil {
+					return err
+				}
+				f, err := os.OpenFile(l.device, os.O_WRONLY, 0)
+				if err != nil {
+					return err
+				}
+				_, err = f.Write(make([]byte, 2<<20))
+				return errors.Join(err, f.Close())
+			},
+			"vol0test has no file system and is not blank: it is left alone",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			l, target := attach(t), place(t)

@@ -23,7 +23,7 @@ type Device struct {
 	Parts int
 	// Signature names the file system, partition table, RAID or other format that was found on it; empty for none.
 	Signature string
-	// Blank says that its first MiB was read and holds nothing but zeros.
+	// Blank says that its first MiB, its end and places all over it were read and hold nothing but zeros.
 	Blank bool
 }
 

@@ -12,9 +12,16 @@ import (
 	"strings"
 )
 
-// looksBlank is how much of a device has to be zeros for it to count as blank: everything that puts something onto a disk
-// without a signature that blkid knows leaves a trace there.
+// looksBlank is how much of a device has to be zeros at its beginning for it to count as blank: everything that puts something
+// onto a disk without a signature that blkid knows leaves a trace there.
 const looksBlank = 1 << 20
+
+// A device that has lost its beginning holds data further on: XFS keeps a copy of what it is at the head of each of its groups,
+// of which a new one has four, and writes them all over the device.
+const (
+	samples    = 64
+	sampleSize = 64 << 10
+)
 
 // Disks looks at the disks of this machine. It writes to none of them, and reads only those that may be log volumes.
 func Disks(ctx context.Context) ([]Device, error) {
@@ -109,11 +116,28 @@ func isBlank(path string) (bool, error) {
 		return false, err
 	}
 	defer f.Close()
-	first := make([]byte, looksBlank)
-	if _, err := io.ReadFull(f, first); err != nil {
-		return false, fmt.Errorf("read %s: %w", path, err)
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return false, fmt.Errorf("size of %s: %w", path, err)
 	}
-	return len(bytes.Trim(first, "\x00")) == 0, nil
+	if blank, err := isZero(f, 0, looksBlank); !blank || err != nil {
+		return false, err
+	}
+	for i := range int64(samples) {
+		if blank, err := isZero(f, size/samples*i, sampleSize); !blank || err != nil {
+			return false, err
+		}
+	}
+	return isZero(f, size-sampleSize, sampleSize)
+}
+
+// isZero tells whether part of a device holds nothing but zeros.
+func isZero(device io.ReaderAt, at, size int64) (bool, error) {
+	content := make([]byte, size)
+	if _, err := device.ReadAt(content, at); err != nil {
+		return false, fmt.Errorf("read the device at %d: %w", at, err)
+	}
+	return len(bytes.Trim(content, "\x00")) == 0, nil
 }
 
 // output runs a command; its error ends with the last words of the command.

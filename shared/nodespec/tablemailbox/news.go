@@ -35,7 +35,7 @@ func isNews(told *nodespec.Heartbeat, beat nodespec.Heartbeat) bool {
 		someOffline(*told) != someOffline(beat) ||
 		votersChanged(*told, beat) ||
 		diskCrossed(*told, beat) ||
-		beat.At.Sub(told.At) >= quiet && !slices.Equal(told.LivingOutOfSync(), beat.LivingOutOfSync()) ||
+		beat.At.Sub(told.At).Abs() >= quiet && !slices.Equal(told.LivingOutOfSync(), beat.LivingOutOfSync()) ||
 		told.CertificateNearItsEnd() != beat.CertificateNearItsEnd()
 }
 

@@ -75,6 +75,10 @@ func TestNews_IsWhatChangesWhatOthersShouldKnow(t *testing.T) {
 		{"a partition has no leader", replication(nil), func(b *nodespec.Heartbeat) { b.Replication = &nodespec.Replication{Offline: 1} }, true},
 		{"a broker is out of sync, right after other news", same, replication(map[int32]int{2: 1}), false},
 		{"a broker is out of sync, a minute after other news", same, aMinuteLater(replication(map[int32]int{2: 1})), true},
+		{"a broker is out of sync, and the clock was set back", same, func(b *nodespec.Heartbeat) {
+			b.At = b.At.Add(-time.Hour)
+			replication(map[int32]int{2: 1})(b)
+		}, true},
 		{"more partitions of it are", replication(map[int32]int{2: 1}), aMinuteLater(replication(map[int32]int{2: 5})), false},
 		{"another broker is too", replication(map[int32]int{2: 1}), aMinuteLater(replication(map[int32]int{2: 1, 3: 1})), true},
 		{"a broker is in sync again", replication(map[int32]int{2: 1}), aMinuteLater(replication(nil)), true},
