@@ -82,6 +82,8 @@ type Track struct {
 	Ran time.Time `json:"ran,omitzero"`
 	// Starts are the starts of Kafka that were seen lately, oldest first.
 	Starts []time.Time `json:"starts,omitempty"`
+	// Falls are the moments, lately, at which the others were found to have given up the process that Ran, oldest first.
+	Falls []time.Time `json:"falls,omitempty"`
 	// Behind counts the partitions of which the node's replica was out of sync, when there were fewest of them;
 	// BehindSince is since when they have not become fewer.
 	Behind      int       `json:"behind,omitempty"`

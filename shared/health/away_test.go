@@ -67,6 +67,18 @@ func TestJudge_AfterTheControlPlaneWasAway(t *testing.T) {
 			w.away(20*time.Second, true)
 			w.mute[2] = true
 		}, 10 * time.Second, "broker 2 is unknown: nothing was heard of host h-2 since 20s"},
+		{"hosts were powered off with it, and are on again soon after", func(w *ward) {
+			for _, n := range w.nodes {
+				w.host(n.ID, cluster.HostStopped)
+				w.mute[n.ID] = true
+			}
+			w.pass(50 * time.Second)
+			w.away(80*time.Second, true)
+			w.pass(30 * time.Second)
+			for _, n := range w.nodes {
+				w.recover(n.ID)
+			}
+		}, time.Hour, "all are well"},
 		{"hosts spoke to the table while nobody looked", func(w *ward) { w.away(10*time.Minute, false) }, time.Hour, "all are well"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

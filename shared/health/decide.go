@@ -9,7 +9,7 @@ import (
 	"github.com/millrace/millrace/shared/cluster"
 )
 
-// decide says of each sick node what helps and what is against doing that now, and picks the node whose turn it is.
+// decide says of each sick node what is against doing what helps now, and picks the node whose turn it is.
 func (c *caseOf) decide(o outage) Verdict {
 	v := Verdict{Health: cluster.Health{
 		ClusterID: c.Cluster.ID, LookedAt: c.now, WatchedSince: c.watched,
@@ -19,7 +19,6 @@ func (c *caseOf) decide(o outage) Verdict {
 	for i := range c.nodes {
 		f := &c.nodes[i]
 		if f.Sick() {
-			c.remedy(f)
 			v.lookAgain(c.hold(f, v.Health.Breaker), c.now)
 		}
 		v.lookAgain(f.changes, c.now)

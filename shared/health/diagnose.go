@@ -20,8 +20,10 @@ type diagnosis struct {
 	advice    string
 	volumeGiB int // for Grow
 	proven    bool
-	// harmless conditions say nothing about what we do or see, however many nodes have them.
-	harmless bool
+	// ownFault conditions are explained by the host itself: they are no sign of an outage, however many nodes have them.
+	ownFault bool
+	// fell says that the others have given the node up.
+	fell bool
 	// changes is when time alone makes another diagnosis of it; zero for never.
 	changes time.Time
 	track   cluster.Track
@@ -42,16 +44,30 @@ func (s sight) diagnose() diagnosis {
 		sight.isDown,
 		sight.isFenced,
 		sight.isOutOfSync,
-		sight.isCrashing,
+		sight.isFlapping,
 		sight.isDiskSlow,
+		sight.isCrashing,
 	} {
 		if d, ok := ask(s); ok {
-			d.track = s.track
-			return d
+			return s.noted(d)
 		}
 	}
-	d := s.found(cluster.Well, "")
+	return s.noted(s.found(cluster.Well, ""))
+}
+
+// noted adds to a diagnosis what the next looks have to know of this one. While something may still go by, a host that falls
+// silent changes it too.
+func (s sight) noted(d diagnosis) diagnosis {
 	d.track = s.track
+	if d.fell && s.before.Condition == cluster.Well && !s.track.Ran.IsZero() {
+		d.track.Falls = s.lately(append(d.track.Falls, s.now))
+	}
+	if d.condition != cluster.Well && s.now.Before(d.until) && s.isHeard(s.Observed) {
+		quiet := s.Beat.At.Add(s.patience(*s.Beat) + time.Second)
+		if d.changes.IsZero() || quiet.Before(d.changes) {
+			d.changes = quiet
+		}
+	}
 	return d
 }
 
@@ -87,6 +103,11 @@ func (d diagnosis) from(at time.Time) diagnosis {
 // borne adds the time that it is borne.
 func (d diagnosis) borne(tolerated time.Duration) diagnosis {
 	d.until = d.until.Add(tolerated)
+	return d
+}
+
+func (d diagnosis) fallen() diagnosis {
+	d.fell = true
 	return d
 }
 
@@ -187,7 +208,7 @@ func (s sight) isSilent() (diagnosis, bool) {
 	if others.fenced() {
 		d := s.found(cluster.Unreachable, "nothing was heard of host %s since %s, and %s",
 			s.Node.Host.ID, clock(since), s.against(others))
-		return d.borne(s.t.Unreachable).remedied(cluster.Replace), true
+		return d.borne(s.t.Unreachable).remedied(cluster.Replace).fallen(), true
 	}
 	d := s.found(cluster.Unknown, "nothing was heard of host %s since %s, and %s", s.Node.Host.ID, clock(since), s.inFavour(others))
 	if told := d.until.Add(s.t.Unknown); s.now.Before(told) {
@@ -221,7 +242,7 @@ func (s sight) isRefused() (diagnosis, bool) {
 		return diagnosis{}, false
 	}
 	d := s.found(cluster.KafkaRefused, "%s", s.saying("the agent refuses to run Kafka")).borne(s.t.KafkaRefused)
-	d.harmless = true
+	d.ownFault = true
 	return d.advised("The agent keeps Kafka from running because that would put data at risk. See that the host's volume is the "+
 		"one of %s and whole; nothing is done about it by itself.", s.Node), true
 }
@@ -243,7 +264,7 @@ func (s sight) isDiskFull() (diagnosis, bool) {
 		reason += ", and Kafka does not run"
 	}
 	d := s.found(cluster.DiskFull, "%s", reason)
-	d.harmless = true
+	d.ownFault = true
 	return s.grow(d), true
 }
 
@@ -267,7 +288,7 @@ func (s sight) isKafkaSilent() (diagnosis, bool) {
 	d := s.found(cluster.KafkaSilent, "Kafka runs and has not answered since %s", clock(at)).from(at).remedied(cluster.Restart)
 	if others.fenced() {
 		d.reason += ", and " + s.against(others)
-		return d.borne(s.t.KafkaSilent), true
+		return d.borne(s.t.KafkaSilent).fallen(), true
 	}
 	if others.listed() {
 		d.reason += ", while " + s.inFavour(others)
@@ -288,7 +309,7 @@ func (s sight) isDown() (diagnosis, bool) {
 	switch {
 	case alive && beat.Process.StartedAt.Equal(s.track.Ran) && s.Node.Role == cluster.Broker:
 		d := s.found(cluster.OutOfSync, "%s", s.saying("Kafka is not a member of its cluster any more"))
-		return d.borne(s.t.Fenced).remedied(cluster.Restart), true
+		return d.borne(s.t.Fenced).remedied(cluster.Restart).fallen(), true
 	case alive && beat.Process.StartedAt.Equal(s.track.Ran):
 		return s.isWithoutQuorum(), true
 	case alive:
@@ -345,7 +366,7 @@ func (s sight) isFenced() (diagnosis, bool) {
 	if s.Node.Role == cluster.Controller {
 		tolerated = s.t.OutOfSync // one that was away has to catch up
 	}
-	return d.borne(tolerated).remedied(cluster.Restart), true
+	return d.borne(tolerated).remedied(cluster.Restart).fallen(), true
 }
 
 // isOutOfSync: leaders miss the broker's replicas, and it does not get better.
@@ -359,15 +380,14 @@ func (s sight) isOutOfSync() (diagnosis, bool) {
 	return d.borne(s.t.OutOfSync).remedied(cluster.Restart), true
 }
 
-// isCrashing: Kafka comes up each time, and ends again and again. Another host would not change that; people may.
-func (s sight) isCrashing() (diagnosis, bool) {
-	if len(s.track.Starts) < s.t.Starts {
+// isFlapping: the others give the node up and take it back, again and again, and each time the partitions that it leads move.
+func (s sight) isFlapping() (diagnosis, bool) {
+	if len(s.track.Falls) < s.t.Falls {
 		return diagnosis{}, false
 	}
-	d := s.found(cluster.KafkaDown, "Kafka runs, and has ended again and again within %s", span(s.t.StartsWithin))
-	d.harmless, d.until = true, d.since
-	d.changes = s.track.Starts[0].Add(s.t.StartsWithin)
-	return d.advised("See in Kafka's log why it ends. A new host would not change that."), true
+	d := s.found(cluster.OutOfSync, "the others have given %s up again and again within %s", s.Node, span(s.t.Lately))
+	d.until = d.since
+	return d.remedied(cluster.Restart), true
 }
 
 // isDiskSlow: writes to the volume take longer than replication bears.
@@ -378,4 +398,15 @@ func (s sight) isDiskSlow() (diagnosis, bool) {
 	d := s.found(cluster.DiskSlow, "writes to the log volume take longer than %d ms", nodespec.SlowMillis).borne(s.t.DiskSlow)
 	return d.advised("See whether the volume is at the limit of its throughput, and whether the platform tells of trouble with it. "+
 		"A new host for %s would have the same volume.", s.Node), true
+}
+
+// isCrashing: Kafka comes up each time, and ends again and again. It does its work meanwhile, and nothing that is done from
+// outside would change it; people may.
+func (s sight) isCrashing() (diagnosis, bool) {
+	if len(s.track.Starts) < s.t.Starts {
+		return diagnosis{}, false
+	}
+	d := s.found(cluster.Well, "Kafka runs, and has ended again and again within %s", span(s.t.Lately))
+	d.changes = s.track.Starts[0].Add(s.t.Lately)
+	return d.advised("See in Kafka's log why it ends."), true
 }

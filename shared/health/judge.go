@@ -64,9 +64,9 @@ func Ours(c cluster.Cluster) bool {
 
 // Judge judges every cluster that is looked at, in their order.
 //
-//  1. Each node: what is the matter with it, and for how long is that borne?
+//  1. Each node: what is the matter with it, for how long is that borne, and what helps?
 //  2. All of them: are few enough sick that it is no outage of ours?
-//  3. Each sick node: what helps, and is anything against doing that now?
+//  3. Each sick node: is anything against doing what helps now?
 //  4. Each cluster: which of its nodes comes first? While many clusters are sick, which of all?
 func Judge(d Deployment, t Tolerance) []Verdict {
 	cases := make([]caseOf, len(d.Looks))
@@ -100,9 +100,9 @@ type found struct {
 	cluster.Finding
 }
 
-// examine finds out what is the matter with each node.
+// examine finds out what is the matter with each node, and what helps.
 func examine(l Look, d Deployment, t Tolerance) caseOf {
-	c := caseOf{Look: l, now: d.Now, t: t, watched: watchedSince(l.Before, d.Now, t), heard: d.ListeningSince}
+	c := caseOf{Look: l, now: d.Now, t: t, watched: latest(watchedSince(l.Before, d.Now, t), d.ListeningSince), heard: d.ListeningSince}
 	if l.Cluster.Active != nil {
 		i := slices.IndexFunc(d.Healing, func(op cluster.Operation) bool { return op.ID == l.Cluster.Active.ID })
 		if i >= 0 {
@@ -115,7 +115,10 @@ func examine(l Look, d Deployment, t Tolerance) caseOf {
 		c.nodes = append(c.nodes, found{Node: o.Node, diagnosis: s.diagnose()})
 	}
 	for i := range c.nodes {
-		c.nodes[i].Finding = c.finding(c.nodes[i])
+		f := &c.nodes[i]
+		if f.Finding = c.finding(*f); f.Sick() {
+			c.treat(f)
+		}
 	}
 	return c
 }

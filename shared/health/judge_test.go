@@ -206,7 +206,16 @@ controller 1003 is unknown: nothing was heard of host h-1003 since 0s, and nobod
 		}, time.Hour, "restart broker 2 after 3m1s: Kafka answers, and broker 1 and broker 3 do not list broker 2 as alive"},
 		{"Kafka comes up each time, and ends again and again", func(w *ward) {
 			w.says(2, func(b *nodespec.Heartbeat) { b.Process.StartedAt = w.now.Truncate(2 * time.Minute) })
-		}, 30 * time.Minute, "broker 2 is kafka down: Kafka runs, and has ended again and again within 30 min; advice"},
+		}, 30 * time.Minute, "broker 2 is well: Kafka runs, and has ended again and again within 30 min; advice"},
+		{"Kafka is given up and taken back again and again", func(w *ward) {
+			at := w.now
+			w.says(2, func(*nodespec.Heartbeat) {
+				delete(w.gone, 2)
+				if w.now.Sub(at)%(2*time.Minute) < 20*time.Second {
+					w.gone[2] = true
+				}
+			})
+		}, time.Hour, "restart broker 2 after 10m21s: the others have given broker 2 up again and again within 30 min"},
 
 		// Replicas and voters.
 		{

@@ -44,15 +44,16 @@ func outageOf(cases []caseOf, d Deployment, t Tolerance) outage {
 
 // sick are the nodes that are sick for longer than is borne, as far as that may have a common cause. A node that is being
 // healed is one until it is well, and so is, once the breaker is open, every one that is not seen well: silence is no news.
-// What a person works on, conditions that a host itself explains, and brokers that wait for controllers do not count.
+// What a person works on, what a host itself explains, what is left to people anyway, and brokers that wait for controllers
+// do not count.
 func (c *caseOf) sick() (names []string) {
 	lost := c.quorumIsLost()
 	for _, f := range c.nodes {
-		if _, maintained := c.Cluster.Healing.MaintenanceOf(f.NodeID, c.now); maintained || f.harmless || lost && f.needsQuorum() {
+		if _, maintained := c.Cluster.Healing.MaintenanceOf(f.NodeID, c.now); maintained || f.ownFault || lost && f.needsQuorum() {
 			continue
 		}
 		unwell := f.Condition != cluster.Well && (c.isHealing(f.NodeID) || c.Before.Breaker != "")
-		if f.Overdue(c.now) || unwell {
+		if f.Overdue(c.now) && f.Remedy != cluster.NoRemedy || unwell {
 			names = append(names, f.Node.String())
 		}
 	}

@@ -7,8 +7,8 @@ import (
 	"github.com/millrace/millrace/shared/cluster"
 )
 
-// remedy says what helps a sick node, after what has been tried: what did not help is not done again and again.
-func (c *caseOf) remedy(f *found) {
+// treat says what helps a sick node, after what has been tried: what did not help is not done again and again.
+func (c *caseOf) treat(f *found) {
 	f.Remedy = f.remedy
 	if f.Remedy == cluster.NoRemedy {
 		return

@@ -126,27 +126,21 @@ func (c *caseOf) outOfSync(node int32) (partitions int) {
 	return partitions
 }
 
-// mostStarts bounds what is noted down of a Kafka that starts again and again.
-const mostStarts = 12
+// atMost bounds what is noted down of a Kafka that starts, or is given up, again and again.
+const atMost = 12
 
-// track notes down what the next looks have to know.
+// trackOf notes down what the next looks have to know.
 func (c *caseOf) trackOf(o Observed, before cluster.Finding) cluster.Track {
 	track := before.Track
-	track.Starts = slices.DeleteFunc(slices.Clone(track.Starts), func(at time.Time) bool {
-		return c.now.Sub(at) > c.t.StartsWithin
-	})
+	track.Starts, track.Falls = c.lately(track.Starts), c.lately(track.Falls)
 	if c.isHeard(o) && o.Beat.Process != nil {
 		started := o.Beat.Process.StartedAt
-		if o.Beat.State == nodespec.Running {
-			track.Ran = started
+		if !slices.ContainsFunc(track.Starts, started.Equal) {
+			track.Starts = c.lately(append(track.Starts, started))
 		}
-		if c.now.Sub(started) <= c.t.StartsWithin && !slices.ContainsFunc(track.Starts, started.Equal) {
-			track.Starts = append(track.Starts, started)
-			track.Starts = track.Starts[max(0, len(track.Starts)-mostStarts):]
+		if o.Beat.State == nodespec.Running && !started.Equal(track.Ran) {
+			track.Ran, track.Falls = started, nil
 		}
-	}
-	if len(track.Starts) == 0 {
-		track.Starts = nil
 	}
 	switch behind := c.outOfSync(o.Node.ID); {
 	case behind == 0:
@@ -155,6 +149,16 @@ func (c *caseOf) trackOf(o Observed, before cluster.Finding) cluster.Track {
 		track.Behind, track.BehindSince = behind, c.now
 	}
 	return track
+}
+
+// lately gives the moments that are not long ago, in a list of its own; nil when there are none.
+func (c *caseOf) lately(moments []time.Time) (recent []time.Time) {
+	for _, at := range moments {
+		if c.now.Sub(at) <= c.t.Lately {
+			recent = append(recent, at)
+		}
+	}
+	return recent[max(0, len(recent)-atMost):]
 }
 
 func latest(a, b time.Time) time.Time {

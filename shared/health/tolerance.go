@@ -26,11 +26,10 @@ type Tolerance struct {
 	DiskSlow     time.Duration
 	Unknown      time.Duration // until people are told
 
-	// FailedStarts in a row are enough, whatever the time they took; Starts are so many of a Kafka that did come up within
-	// StartsWithin.
-	FailedStarts int
-	Starts       int
-	StartsWithin time.Duration
+	// FailedStarts in a row are enough, whatever the time they took. Starts of a Kafka that did come up each time, and Falls of
+	// one that came back each time, are so many within Lately.
+	FailedStarts, Starts, Falls int
+	Lately                      time.Duration
 
 	// SickNodes of a cluster at once, or SickClusters with sick nodes, may be an outage of ours. While that many clusters
 	// were sick and more than one still is, it goes on.
@@ -68,7 +67,7 @@ func Tolerated() Tolerance {
 		DiskSlow:     5 * time.Minute,
 		Unknown:      10 * time.Minute,
 
-		FailedStarts: 5, Starts: 6, StartsWithin: 30 * time.Minute,
+		FailedStarts: 5, Starts: 6, Falls: 6, Lately: 30 * time.Minute,
 		SickNodes: 2, SickClusters: 3,
 
 		FirstPause: 30 * time.Second, LongestPause: 30 * time.Minute,

@@ -231,7 +231,7 @@ func (w *ward) healsWithin(d time.Duration) string {
 func (w *ward) describe() string {
 	var told []string
 	for _, f := range w.before.Findings {
-		if f.Condition == cluster.Well {
+		if f.Condition == cluster.Well && f.Advice == "" {
 			continue
 		}
 		text := fmt.Sprintf("%s %d is %s: %s", f.Role, f.NodeID, f.Condition, w.short(f.Reason))
