@@ -194,6 +194,7 @@ type fakeMachine struct {
 	fenced            bool // Kafka lists other brokers only
 	alone             bool // Kafka lists no other broker
 	noSoftware        error
+	fetching          func() // what happens meanwhile
 	mute              bool   // Kafka answers nothing
 	knows             survey // what Kafka says of others
 	surveys           []time.Time
@@ -204,6 +205,9 @@ func (m *fakeMachine) Command(_ context.Context, release string, _ ProcessSettin
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	say("downloading Kafka %s", release)
+	if m.fetching != nil {
+		m.fetching()
+	}
 	return exec.Command("java"), m.noSoftware
 }
 
