@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -63,7 +64,12 @@ func (r *rig) startAgent() {
 		}
 	}()
 	r.stop = func() { cancel(); <-ended }
-	r.killAgent = func() { cancel(); r.machine.letGo(); <-ended }
+	r.killAgent = func() {
+		let := r.machine.silence()
+		cancel()
+		let()
+		<-ended
+	}
 }
 
 // bubble runs a test in virtual time, with an agent at its start and none at its end.
@@ -240,6 +246,7 @@ func (m *fakeMachine) start(_ *exec.Cmd, marked mark, lock *os.File) (process, e
 // handle is an agent's hold on a process, until the process ends or the agent does.
 type handle struct {
 	*fakeProcess
+	silenced  atomic.Bool // the agent's signals don't arrive any more
 	let, gone chan struct{}
 }
 
@@ -267,22 +274,26 @@ func (h *handle) exit() string {
 }
 
 func (h *handle) signal(s syscall.Signal) error {
-	select {
-	case <-h.let:
+	if h.silenced.Load() {
 		return nil // by an agent that is no more
-	default:
-		return h.fakeProcess.signal(s)
 	}
+	return h.fakeProcess.signal(s)
 }
 
-// letGo ends every agent's hold on the processes.
-func (m *fakeMachine) letGo() {
+// silence takes from the agent its power over the processes, and let then its hold on them.
+func (m *fakeMachine) silence() (let func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, h := range m.handles {
-		close(h.let)
-	}
+	handles := m.handles
 	m.handles = nil
+	for _, h := range handles {
+		h.silenced.Store(true)
+	}
+	return func() {
+		for _, h := range handles {
+			close(h.let)
+		}
+	}
 }
 
 func (m *fakeMachine) find(hostDir string) (process, error) {
