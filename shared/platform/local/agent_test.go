@@ -33,7 +33,7 @@ const withoutKafka = "without-kafka"
 // runAgent is an agent with a process of its own, as Kafka is: each in a session of its own, deaf to SIGTERM.
 func runAgent(dir string) {
 	if _, err := os.Stat(filepath.Join(dir, "..", "..", withoutKafka)); err != nil {
-		kafka := exec.Command(os.Args[0], "-Dmillrace.host="+dir)
+		kafka := exec.Command(os.Args[0], "-Dmillrace.host="+dir, "-Dmillrace.release=4.3.1", "-Dmillrace.files=digest")
 		kafka.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 		if err := kafka.Start(); err != nil {
 			fmt.Println("start Kafka:", err)
