@@ -83,3 +83,49 @@ func (l *Load) Verify() load.Report {
 	l.t.Logf("%d records acknowledged; the longest write gap was %.2f s", report.Acknowledged, report.LongestGap.Seconds())
 	return report
 }
+
+// Topics are made one after the other, until they are verified or the test is over.
+type Topics struct {
+	*load.Topics
+	t testing.TB
+}
+
+// StartMakingTopics begins to make topics of three partitions with three replicas.
+func (c Client) StartMakingTopics(prefix string) *Topics {
+	c.t.Helper()
+	topics, err := load.MakeTopics(c.t.Context(), c.target(), prefix, 3, 3)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(topics.Close)
+	return &Topics{topics, c.t}
+}
+
+// Verify fails the test unless every topic that was said to be made is there, and every one that is there is whole.
+func (m *Topics) Verify() load.Made {
+	m.t.Helper()
+	made, err := m.Stop(m.t.Context())
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	for _, wrong := range made.Wrong {
+		m.t.Error(wrong)
+	}
+	return made
+}
+
+// KillActiveController ends the controller that leads the quorum as kill -9 does, once there is one.
+func (l *Load) KillActiveController(m *Millrace, arn string) (id int32) {
+	l.t.Helper()
+	Until(l.t, "there is an active controller", time.Minute, func() (bool, string) {
+		active, err := l.ActiveController(l.t.Context())
+		if err != nil {
+			return false, err.Error()
+		}
+		// What brokers say may be of a moment ago.
+		id = active
+		return id > 0 && len(m.ProcessesOf(arn, id, Kafka)) > 0, fmt.Sprintf("node %d", id)
+	})
+	m.KillKafka(arn, id)
+	return id
+}
