@@ -24,20 +24,32 @@ func loopbackBlock() string { return fmt.Sprintf("127.15.%d.", rand.N(256)) }
 // start starts commands all at once, each with its output in a file of the directory.
 func (h *byHand) start(commands []*exec.Cmd) error {
 	for i, command := range commands {
-		output, err := os.Create(filepath.Join(h.dir, fmt.Sprintf("output-%d", i)))
-		if err != nil {
-			return err
-		}
-		command.Stdout, command.Stderr = output, output
-		command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for this program, which ends them
-		err = command.Start()
-		output.Close()
-		if err != nil {
+		if err := h.startOne(i, command); err != nil {
 			return err
 		}
 		h.processes = append(h.processes, command)
 	}
 	return nil
+}
+
+// startAgain starts a command in the place of one that has ended.
+func (h *byHand) startAgain(i int, command *exec.Cmd) error {
+	err := h.startOne(i, command)
+	if err == nil {
+		h.processes[i] = command
+	}
+	return err
+}
+
+func (h *byHand) startOne(i int, command *exec.Cmd) error {
+	output, err := os.OpenFile(filepath.Join(h.dir, fmt.Sprintf("output-%d", i)), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer output.Close()
+	command.Stdout, command.Stderr = output, output
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for this program, which ends them
+	return command.Start()
 }
 
 // end kills everything, waits for it and removes the directory. It may be called again.

@@ -53,6 +53,12 @@ var promises = append([]promise{
 	{describeP99, "describe under load, p99", "ms", 20, 0},
 	{listP50, "list under load, p50", "ms", 0, 0},
 	{listP99, "list under load, p99", "ms", 20, 0},
+	{killed + gapOf, "broker killed → every partition is written to again", "s", 4, 0},
+	{killed + gapP95, "the same, p95", "s", 4, 0},
+	{killed + wholeOf, "broker killed → all replicas in sync", "s", 15, 0},
+	{lost + gapOf, "host lost → every partition is written to again", "s", 4, 0},
+	{lost + gapP95, "the same, p95", "s", 4, 0},
+	{lost + wholeOf, "host lost → replaced, all replicas in sync", "s", 20, 0},
 }, functionPromises()...)
 
 // keep judges what was measured for the promise; false when nothing was.
@@ -117,6 +123,8 @@ Tuned by hand: 3 brokers and 1 controller with the same files, flags and class a
 Stock by hand: 3 combined nodes, formatted by Kafka's own tool, plaintext, Kafka's own JVM flags with 1 GB of heap; one round.
 Under load: 200 requests a second for 10 s, describe and list in turns, 100 clusters stored and listed; until the Go SDK
 has decoded the answer, from when the request was due.
+Killed and lost: each broker once in every round, under 150 records a second with acks=all and a consumer, over TLS; by hand
+somebody starts a killed broker again at once. No acknowledged record was lost, or there would be no figures.
 Functions: zipped for arm64, as they are deployed; started on this machine, with moto for AWS, which is part of the time.`)
 	return err
 }

@@ -36,10 +36,19 @@ const (
 	down            = "down"             // stop everything while a cluster runs
 	ready           = "ready"            // start of the control plane → its first answer
 	describe        = "describe"         // describe and list under load
+	killed          = "killed"           // brokers are killed under load
+	lost            = "lost"             // brokers lose their hosts under load
 	functions       = "functions"        // size and start of the Lambda functions
 )
 
-var all = []string{createTLS, createPlaintext, rest, remove, transitions, down, ready, describe, functions}
+// What is measured of brokers that are killed or lose their hosts.
+const (
+	gapOf   = "-gap"     // the longest time in which some partition could not be written to
+	gapP95  = "-gap-p95" // the same, 95 of 100 times
+	wholeOf = "-whole"   // from then until all replicas are in sync
+)
+
+var all = []string{createTLS, createPlaintext, rest, remove, transitions, down, ready, describe, killed, lost, functions}
 
 // options are the flags.
 type options struct {
@@ -69,7 +78,8 @@ func main() {
 //  2. Clusters come and go on one control plane, in turns with brokers started by hand.
 //  3. That control plane is stopped, with a cluster running; then its journal tells the transitions.
 //  4. A second one, with a hundred clusters in its store, is started often, and asked often.
-//  5. The Lambda functions are built, and started under Lambda's runtime API.
+//  5. Brokers are killed and lose their hosts under the load of a producer and a consumer, in turns with brokers started by hand.
+//  6. The Lambda functions are built, and started under Lambda's runtime API.
 func run(ctx context.Context, args []string) (err error) {
 	o, err := parse(args)
 	if err != nil {
@@ -87,6 +97,7 @@ func run(ctx context.Context, args []string) (err error) {
 	}{
 		{[]string{createTLS, createPlaintext, rest, remove, transitions, down}, b.measureClusters},
 		{[]string{ready, describe}, b.measureRequests},
+		{[]string{killed, lost}, b.measureKilled},
 		{[]string{functions}, b.measureFunctions},
 	} {
 		if !o.wants(part.of...) {

@@ -81,31 +81,48 @@ func residentMB(pids []int) ([]float64, error) {
 
 // brokerPIDs are the Kafka processes of all brokers.
 func (c *controlPlane) brokerPIDs() ([]int, error) {
-	launches, err := filepath.Glob(filepath.Join(c.layout.Dir, "hosts", "*", "launch.json"))
-	if err != nil {
-		return nil, err
-	}
 	var pids []int
-	for _, path := range launches {
-		content, err := os.ReadFile(path)
+	for id := range int32(brokerCount) {
+		n, err := c.broker(id + 1)
 		if err != nil {
 			return nil, err
 		}
+		pids = append(pids, n.pid)
+	}
+	return pids, nil
+}
+
+// served is a broker's host, by its directory, and the Kafka process there.
+type served struct {
+	host string
+	pid  int
+}
+
+// broker finds what serves a broker of the only cluster. Hosts that it had before have no process any more.
+func (c *controlPlane) broker(id int32) (served, error) {
+	launches, err := filepath.Glob(filepath.Join(c.layout.Dir, "hosts", "*", "launch.json"))
+	if err != nil {
+		return served{}, err
+	}
+	for _, path := range launches {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return served{}, err
+		}
 		var launch cluster.HostRequest
 		if err := json.Unmarshal(content, &launch); err != nil {
-			return nil, err
+			return served{}, err
 		}
-		if launch.Role != cluster.Broker {
+		if launch.Role != cluster.Broker || launch.Token.NodeID != id {
 			continue
 		}
 		process, found, err := brokeragent.KafkaOf(filepath.Dir(path))
-		if err != nil || !found {
-			return nil, errors.Join(fmt.Errorf("broker %d has no process", launch.Token.NodeID), err)
+		if err != nil {
+			return served{}, err
 		}
-		pids = append(pids, process.PID)
+		if found {
+			return served{filepath.Dir(path), process.PID}, nil
+		}
 	}
-	if len(pids) != brokerCount {
-		return nil, fmt.Errorf("%d brokers instead of %d", len(pids), brokerCount)
-	}
-	return pids, nil
+	return served{}, fmt.Errorf("broker %d has no process", id)
 }
