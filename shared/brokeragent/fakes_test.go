@@ -233,10 +233,7 @@ func (m *fakeMachine) start(_ *exec.Cmd, marked mark, lock *os.File) (process, e
 	if err != nil {
 		return nil, err
 	}
-	go func() {
-		<-p.ended
-		_ = unix.Close(inherited)
-	}()
+	p.release = func() { _ = unix.Close(inherited) }
 	if m.broken {
 		time.AfterFunc(time.Second, func() { p.die("exit status 1") })
 	}
@@ -382,7 +379,8 @@ type fakeProcess struct {
 	how     string
 	ended   chan struct{}
 	signals []syscall.Signal
-	stopped bool // by SIGSTOP
+	stopped bool   // by SIGSTOP
+	release func() // what it inherited; nil when that is nothing
 }
 
 func (p *fakeProcess) pid() int              { return p.number }
@@ -392,7 +390,13 @@ func (p *fakeProcess) done() <-chan struct{} { return p.ended }
 func (p *fakeProcess) exit() string          { return p.how }
 
 func (p *fakeProcess) die(how string) {
-	p.once.Do(func() { p.how = how; close(p.ended) })
+	p.once.Do(func() {
+		if p.release != nil {
+			p.release()
+		}
+		p.how = how
+		close(p.ended)
+	})
 }
 
 func (p *fakeProcess) alive() bool {

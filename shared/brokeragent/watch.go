@@ -110,8 +110,8 @@ func (n *node) observe(w *watched, m membership, asked time.Time) {
 	w.running = false
 	n.report.update(func(b *nodespec.Heartbeat) {
 		b.State, b.Reason, b.Brokers, b.SilentSince = nodespec.Starting, m.why, m.brokers, nil
-		if !w.silent.IsZero() && !n.joined.IsZero() {
-			b.SilentSince = &w.silent
+		if since := w.silent; !since.IsZero() && !n.joined.IsZero() {
+			b.SilentSince = &since
 		}
 		// What it once knew of others is no evidence against them any more.
 		b.Replication, b.Quorum = nil, nil
