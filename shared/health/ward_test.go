@@ -52,7 +52,9 @@ func newWardOf(t *testing.T, name string, brokers, controllers int) *ward {
 	for i := range controllers {
 		w.add(cluster.FirstController+int32(i), cluster.Controller)
 	}
+	w.every = 5 * time.Second
 	w.pass(5 * time.Minute) // of peace
+	w.every = time.Second
 	return w
 }
 
@@ -214,8 +216,12 @@ func (w *ward) pass(d time.Duration) {
 // heals looks until something is to be done, and tells what, and how long it took; else what was found at the end.
 func (w *ward) healsWithin(d time.Duration) string {
 	w.t.Helper()
-	began := w.now
+	began, every := w.now, w.every
+	defer func() { w.every = every }()
 	for w.now.Sub(began) < d {
+		if w.now.Sub(began) > 12*time.Minute {
+			w.every = 5 * time.Second // nothing of these cases is counted in seconds any more
+		}
 		if v := w.look(); v.Heal != nil {
 			proven := ""
 			if v.Heal.Proven {
