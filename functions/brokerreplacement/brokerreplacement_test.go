@@ -207,6 +207,29 @@ func TestJudgeReplacement_AsksNothingAboutAHostThatIsProvenDead(t *testing.T) {
 	})
 }
 
+// It may be what this one waits for, and it is not healed as long as this one waits.
+func TestJudgeReplacement_MakesRoomForANodeThatHasLostItsHost(t *testing.T) {
+	during(t, silentBroker, func(t *testing.T, s *sickbed) {
+		s.kafka.SetPartitions(partition(0, 1, 1, 2))
+		time.AfterFunc(5*time.Second, func() { dead(t, s, 3, "host-3") })
+		s.wantFault(t, "JudgeReplacement", fault.Unsafe,
+			"broker 2: orders-0 would keep 1 of 2 replicas in sync; broker 3 has lost its host, and is healed first")
+	})
+	during(t, silentBroker, func(t *testing.T, s *sickbed) {
+		s.kafka.SetPartitions(partition(0, 1, 1, 2, 3))
+		dead(t, s, 3, "host-3")
+		s.wantAnswer(t, "JudgeReplacement", `{"safe":true,"recovered":false}`) // nothing to wait for
+	})
+}
+
+func TestJudgeReplacement_OfAHostThatHasEndedMeanwhileIsNoQuestion(t *testing.T) {
+	during(t, silentBroker, func(t *testing.T, s *sickbed) {
+		s.kafka.SetPartitions(partition(0, 1, 1, 2))
+		time.AfterFunc(5*time.Second, func() { dead(t, s, 2, "host-2") })
+		s.wantAnswer(t, "JudgeReplacement", `{"safe":true,"recovered":false,"reason":"EC2 says that it is terminated"}`)
+	})
+}
+
 // A machine that is started again goes on with the host that its first attempt has launched.
 func TestJudgeReplacement_HasNothingToSayAgainstALaterHost(t *testing.T) {
 	during(t, silentBroker, func(t *testing.T, s *sickbed) {
@@ -378,16 +401,18 @@ func TestCheckBrokerInSync_TellsOperatorsHowFarItIs(t *testing.T) {
 	})
 }
 
-func TestCheckBrokerInSync_IsNotInTheWayOfTheDead(t *testing.T) {
-	dead := func(t *testing.T, s *sickbed, node int32, host string) {
-		t.Helper()
-		err := s.records.PutHealth(t.Context(), cluster.Health{ClusterID: "c", LookedAt: time.Now(), Findings: []cluster.Finding{
-			{NodeID: node, Host: host, Condition: cluster.HostDead, Reason: "EC2 says that it is terminated"},
-		}})
-		if err != nil {
-			t.Fatal(err)
-		}
+// dead has the last look say that a host has ended.
+func dead(t *testing.T, s *sickbed, node int32, host string) {
+	t.Helper()
+	err := s.records.PutHealth(t.Context(), cluster.Health{ClusterID: "c", LookedAt: time.Now(), Findings: []cluster.Finding{
+		{NodeID: node, Role: cluster.Broker, Host: host, Condition: cluster.HostDead, Reason: "EC2 says that it is terminated"},
+	}})
+	if err != nil {
+		t.Fatal(err)
 	}
+}
+
+func TestCheckBrokerInSync_IsNotInTheWayOfTheDead(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		node int32

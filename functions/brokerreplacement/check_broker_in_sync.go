@@ -144,23 +144,12 @@ func later(a, b time.Time) time.Time {
 // moreUrgent tells whether another node has lost its host, as the health that is recorded says. When it is this one, whoever
 // waits for it waits in vain.
 func (s CheckBrokerInSync) moreUrgent(ctx context.Context, p patient) (bool, error) {
-	health, err := s.Records.Health(ctx, p.cluster.ID)
-	if fault.Is(err, fault.NotFound) {
-		return false, nil
-	}
+	own, other, err := s.lost(ctx, p)
 	if err != nil {
 		return false, err
 	}
-	urgent := false
-	for _, n := range p.nodes {
-		found, ok := health.Of(n.ID)
-		if !ok || found.Condition != cluster.HostDead || n.Host == nil || found.Host != n.Host.ID {
-			continue
-		}
-		if n.ID == p.node.ID {
-			return false, fault.New(fault.Internal, "host %s of %s has ended: %s", n.Host.ID, n, found.Reason)
-		}
-		urgent = true
+	if own != nil {
+		return false, fault.New(fault.Internal, "host %s of %s has ended: %s", own.Host, p.node, own.Reason)
 	}
-	return urgent, nil
+	return other != nil, nil
 }

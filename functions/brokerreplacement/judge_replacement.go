@@ -28,8 +28,9 @@ type JudgeReplacementOutput struct {
 	JudgedAt time.Time `json:"judgedAt"`
 }
 
-// Run waits up to serve.LongPoll for a yes. A no that lasts until the operation's deadline ends it. A host that is proven dead
-// is no question: nothing is asked of Kafka then, which may have no broker left to answer.
+// Run waits up to serve.LongPoll for a yes. A no that lasts until the operation's deadline ends it, and so does one while another
+// node has lost its host: that one is healed first, and perhaps it is what this one waits for. A host that is proven dead, by
+// now, is no question: nothing is asked of Kafka then, which may have no broker left to answer.
 func (s JudgeReplacement) Run(ctx context.Context, in Input) (JudgeReplacementOutput, error) {
 	p, err := s.load(ctx, in)
 	if err != nil {
@@ -44,6 +45,11 @@ func (s JudgeReplacement) Run(ctx context.Context, in Input) (JudgeReplacementOu
 		}
 		out.JudgedAt = s.Now()
 		done := out.Safe || out.Recovered
+		if !done {
+			if err := s.makeRoom(ctx, p, out.Reason); err != nil {
+				return false, err
+			}
+		}
 		return done, s.report(ctx, in, cluster.StepJudge, 0, out.Reason)
 	})
 	switch {
@@ -57,6 +63,15 @@ func (s JudgeReplacement) Run(ctx context.Context, in Input) (JudgeReplacementOu
 	return out, nil
 }
 
+// makeRoom returns an error when a node that has lost its host has to be healed first.
+func (s JudgeReplacement) makeRoom(ctx context.Context, p patient, waiting string) error {
+	_, other, err := s.lost(ctx, p)
+	if err != nil || other == nil {
+		return err
+	}
+	return fault.New(fault.Unsafe, "%s: %s; %s %d has lost its host, and is healed first", p.node, waiting, other.Role, other.NodeID)
+}
+
 // judge is a ladder: the first rung that knows the answer gives it.
 func (s JudgeReplacement) judge(ctx context.Context, p patient) (JudgeReplacementOutput, error) {
 	if p.node.Launches != p.heal.Launch || p.node.Host.ID != p.heal.Host {
@@ -64,6 +79,13 @@ func (s JudgeReplacement) judge(ctx context.Context, p patient) (JudgeReplacemen
 	}
 	if p.heal.Proven {
 		return JudgeReplacementOutput{Safe: true, Reason: p.heal.Reason}, nil
+	}
+	own, _, err := s.lost(ctx, p)
+	if err != nil {
+		return JudgeReplacementOutput{}, err
+	}
+	if own != nil && p.heal.Remedy == cluster.Replace {
+		return JudgeReplacementOutput{Safe: true, Reason: own.Reason}, nil
 	}
 	beat, heard, err := s.Records.Beat(ctx, p.heal.Host)
 	if err != nil {

@@ -75,6 +75,30 @@ func (w ward) load(ctx context.Context, in Input) (patient, error) {
 	return p, nil
 }
 
+// lost are the hosts that have ended for certain, as the last look at the cluster says: that of the patient itself, and one of
+// another node; nil where there is none.
+func (w ward) lost(ctx context.Context, p patient) (own, other *cluster.Finding, err error) {
+	health, err := w.Records.Health(ctx, p.cluster.ID)
+	if fault.Is(err, fault.NotFound) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, n := range p.nodes {
+		found, ok := health.Of(n.ID)
+		if !ok || found.Condition != cluster.HostDead || !found.Overdue(w.Now()) || n.Host == nil || found.Host != n.Host.ID {
+			continue
+		}
+		if n.ID == p.node.ID {
+			own = &found
+		} else {
+			other = &found
+		}
+	}
+	return own, other, nil
+}
+
 // partitions asks brokers of the cluster for its partitions: all of them, but the one that is named.
 func (w ward) partitions(ctx context.Context, p patient, except int32) ([]cluster.Partition, error) {
 	recorded, err := w.Records.KafkaAccess(ctx, p.cluster.ID)
