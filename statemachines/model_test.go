@@ -81,11 +81,6 @@ func TestModel_KnowsTheStatesBetweenFunctions(t *testing.T) {
 				}
 			case "Map":
 				walk(*s.ItemProcessor, before+1)
-			case "Choice":
-				if name == d.StartAt {
-					before++
-				}
-				continue
 			case "Task":
 				if d.States[d.StartAt].Default == name { // what is entered first only leads here
 					before = containers + 1

@@ -125,8 +125,9 @@ func TestFenceHost_LooksOnceMore(t *testing.T) {
 		{"the host reports that Kafka is held", func(t *testing.T, s *site, n cluster.Node) {
 			s.runs(t, n, nodespec.Heartbeat{Process: held})
 		}, 0, ended},
-		{"the judgement is two minutes old", func(_ *testing.T, s *site, _ cluster.Node) { s.now = s.now.Add(time.Hour) }, 2 * time.Minute,
-			provisioning.SecondLook{Stale: true}},
+		{"the judgement is two minutes old", func(_ *testing.T, s *site, _ cluster.Node) {
+			s.now = s.now.Add(time.Hour)
+		}, 2 * time.Minute, provisioning.SecondLook{Stale: true}},
 		{"the judgement is old and the host has ended", func(_ *testing.T, s *site, n cluster.Node) { s.Kill(n.Host.ID) }, time.Hour, ended},
 		{"the host was being ended already", func(t *testing.T, s *site, _ cluster.Node) {
 			s.edit(t, "heal", func(_ *cluster.Cluster, op *cluster.Operation) { op.Advance(cluster.StepFence, 0, "") })
@@ -321,7 +322,7 @@ func TestCheckNodeJoined_TakesNoSilenceForADeath(t *testing.T) {
 		if out := look(); !out.Done || !out.MoreUrgent {
 			t.Errorf("another has ended: %+v", out)
 		}
-		if err := s.Cloud.ForgetHost(t.Context(), other); err != nil {
+		if err := s.ForgetHost(t.Context(), other); err != nil {
 			t.Fatal(err)
 		}
 		if out := look(); !out.Done || out.MoreUrgent {
