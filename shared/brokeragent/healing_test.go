@@ -363,3 +363,32 @@ func TestBefore_TellsATimeByHowLongAgoItWas(t *testing.T) {
 		}
 	})
 }
+
+// What a survey costs the agent in a cluster of 10,000 partitions; Kafka's own part is bounded by surveyShare.
+func BenchmarkSurvey_TenThousandPartitions(b *testing.B) {
+	answer := kmsg.NewPtrMetadataResponse()
+	answer.Version = 12
+	for range 500 {
+		topic := kmsg.NewMetadataResponseTopic()
+		topic.Topic = kmsg.StringPtr("a-topic-with-a-usual-name")
+		for i := range int32(20) {
+			p := kmsg.NewMetadataResponseTopicPartition()
+			p.Partition, p.Leader, p.Replicas, p.ISR = i, 1+i%3, []int32{1, 2, 3}, []int32{1, 2, 3}
+			topic.Partitions = append(topic.Partitions, p)
+		}
+		answer.Topics = append(answer.Topics, topic)
+	}
+	document := answer.AppendTo(nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		read := kmsg.NewPtrMetadataResponse()
+		read.Version = answer.Version
+		if err := read.ReadFrom(document); err != nil {
+			b.Fatal(err)
+		}
+		if r := replicationOf(1, read); r.Leads != 3500 {
+			b.Fatalf("leads %d", r.Leads)
+		}
+	}
+	b.ReportMetric(float64(len(document)), "bytes/answer")
+}
