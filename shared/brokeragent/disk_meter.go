@@ -64,24 +64,26 @@ func (m *diskMeter) use(inUse bool) {
 // run times a write now and then until ctx ends, and the write that may be under way with it.
 func (m *diskMeter) run(ctx context.Context) {
 	for pause(ctx, meterPoll) {
-		m.mu.Lock()
-		dir, inUse := m.dir, m.inUse
-		if inUse {
-			m.began = time.Now()
-		}
-		m.mu.Unlock()
-		if !inUse {
-			continue
-		}
-		err := m.write(dir)
-		m.mu.Lock()
-		now := time.Now()
-		if err == nil && m.dir == dir { // a full disk says nothing of how fast it is
-			m.writes = append(m.writes, timedWrite{now, now.Sub(m.began)})
-		}
-		m.began = time.Time{}
-		m.mu.Unlock()
+		m.timeOne()
 	}
+}
+
+func (m *diskMeter) timeOne() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.inUse {
+		return
+	}
+	dir := m.dir
+	m.began = time.Now()
+	m.mu.Unlock()
+	err := m.write(dir)
+	m.mu.Lock()
+	now := time.Now()
+	if err == nil && m.dir == dir { // a full disk says nothing of how fast it is
+		m.writes = append(m.writes, timedWrite{now, now.Sub(m.began)})
+	}
+	m.began = time.Time{}
 }
 
 // disk tells how full the disk of the volume is and how long writes take; nil while that is not known.

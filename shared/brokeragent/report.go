@@ -82,6 +82,7 @@ func (r *reporter) watchHeld(p process) {
 				process.HeldSince = &since
 			}
 			b.Process = &process
+			r.log.Warn("Kafka was held by a signal, or let go", "pid", p.pid(), "held", held)
 		})
 		select {
 		case <-p.done():
