@@ -42,6 +42,13 @@ func (h hosts) HostStates(_ context.Context, ids []string) (map[string]cluster.H
 	return known, nil
 }
 
+// deaf is a platform that does not answer.
+type deaf struct{}
+
+func (deaf) HostStates(context.Context, []string) (map[string]cluster.Host, error) {
+	return nil, fault.New(fault.Unavailable, "a test")
+}
+
 // workflows remember what was started, and can fail.
 type workflows struct {
 	mu      sync.Mutex
@@ -496,6 +503,25 @@ func TestSweepHealth_MaintenanceThatBeganSinceTheLookKeepsHealingAway(t *testing
 	}
 	if started := w.after(2*time.Minute, all); len(started) != 1 {
 		t.Errorf("after the maintenance, started %v", started)
+	}
+}
+
+func TestSweepHealth_WhatThePlatformDoesNotSayIsNotHeldAgainstHosts(t *testing.T) {
+	w := newWorld(t, "orders")
+	w.after(time.Minute, all)
+	w.vanishes("orders", 2)
+	deps := w.deps()
+	deps.Hosts = deaf{}
+	for range 60 {
+		w.now = w.now.Add(time.Minute)
+		w.speak()
+		_, err := healthsweep.Steps(deps).Invoke(t.Context(), []byte(all))
+		if err == nil || !strings.Contains(err.Error(), "ask the platform about 4 hosts") {
+			t.Fatalf("got %v", err)
+		}
+	}
+	if heals := w.unfinished(); len(heals) > 0 {
+		t.Errorf("started %v", heals)
 	}
 }
 

@@ -103,6 +103,17 @@ func TestJudge_WhatDidNotHelpIsNotDoneForEver(t *testing.T) {
 			"broker 2 is out of sync: leaders miss replicas of broker 2 in sync, and they have not become fewer since 1s; advice",
 		},
 		{
+			"a broker that was replaced, and has not caught up in the time of that, is left to it",
+			func(w *ward) { w.says(1, missing(2, 7)) },
+			func(w *ward) func(*cluster.Heal) {
+				w.does(&cluster.Heal{NodeID: 2, Remedy: cluster.Replace, Condition: cluster.HostDead}, cluster.OperationFailed, 30*time.Minute)
+				return w.well(time.Minute)
+			},
+			30 * time.Minute,
+			"",
+			"broker 2 is out of sync: leaders miss replicas of broker 2 in sync, and they have not become fewer since 30m1s; advice",
+		},
+		{
 			"a Kafka that does not come up gets another host once an hour",
 			func(w *ward) { w.says(2, failing(7, "an index is broken")) },
 			func(w *ward) func(*cluster.Heal) { return w.well(time.Minute) },

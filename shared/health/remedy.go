@@ -2,7 +2,6 @@ package health
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/millrace/millrace/shared/cluster"
 )
@@ -26,24 +25,27 @@ func (c *caseOf) treat(f *found) {
 			f.Remedy = cluster.Replace
 		}
 	case cluster.OutOfSync:
-		c.onceIn(f, cluster.Restart, "It may be short of network, memory or disk throughput: compare it with the others of the cluster.")
+		// After a replacement it has much to catch up with, also when nobody waited for the end of it.
+		c.onceIn(f, "It may be catching up still, or be short of network, memory or disk throughput: compare it with the others of the cluster.",
+			func(op cluster.Operation) bool { return op.State == cluster.Complete || op.Heal.Remedy == cluster.Replace })
 	case cluster.KafkaDown:
-		c.onceIn(f, cluster.Replace, "A new host did not help. See in Kafka's log why it does not run.")
+		c.onceIn(f, "A new host did not help. See in Kafka's log why it does not run.",
+			func(op cluster.Operation) bool { return op.State == cluster.Complete && op.Heal.Remedy == cluster.Replace })
 	default:
 	}
 }
 
-// onceIn does what may help once, and not again before it had time to.
-func (c *caseOf) onceIn(f *found, remedy cluster.Remedy, advice string) {
-	var last time.Time
+// onceIn does what may help once, and not again before it had time to: counts says which heals of the node were such.
+func (c *caseOf) onceIn(f *found, advice string, counts func(cluster.Operation) bool) {
+	var last cluster.Operation
 	for _, op := range c.healsOf(*f) {
-		if op.Heal.Remedy == remedy && op.State == cluster.Complete {
-			last = latest(last, op.EndedAt)
+		if counts(op) {
+			last = op
 		}
 	}
-	if again := last.Add(c.t.Rest); !last.IsZero() && c.now.Before(again) {
+	if again := last.EndedAt.Add(c.t.Rest); last.Heal != nil && c.now.Before(again) {
 		f.Remedy, f.changes = cluster.NoRemedy, again
-		f.Advice = fmt.Sprintf("It was healed by a %s at %s, and is not again before %s. %s", remedy, clock(last), clock(again), advice)
+		f.Advice = fmt.Sprintf("It was healed by a %s until %s, and is not again before %s. %s", last.Heal.Remedy, clock(last.EndedAt), clock(again), advice)
 	}
 }
 
