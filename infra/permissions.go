@@ -183,8 +183,8 @@ func (d *deployment) provisionHosts() []statement {
 		{
 			id: "LookAtHosts", why: "look before acting; Describe calls know no resources",
 			actions: []string{
-				"ec2:DescribeInstances", "ec2:DescribeVolumes", "ec2:DescribeVolumesModifications", "ec2:DescribeNetworkInterfaces",
-				"ec2:DescribeSubnets",
+				"ec2:DescribeInstances", "ec2:DescribeInstanceStatus", "ec2:DescribeVolumes", "ec2:DescribeVolumesModifications",
+				"ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets",
 			},
 			on: []string{"*"},
 		},
