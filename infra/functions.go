@@ -44,7 +44,7 @@ var functionTable = []functionRow{
 		},
 	},
 	{
-		folder: "healthsweep", what: "looks at clusters and starts what heals them", memoryMiB: 256, seconds: 60,
+		folder: "healthsweep", what: "looks at clusters and starts what heals them", memoryMiB: 128, seconds: 60,
 		needs: []string{"DEPLOYMENT", "ACCOUNT", "TABLE", "MACHINE_PREFIX", "HOST_ROLE_ID"},
 	},
 	{

@@ -19,6 +19,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/millrace/millrace/shared/awsfacts"
+	"github.com/millrace/millrace/shared/bill"
 	"github.com/millrace/millrace/shared/brokerconfig"
 )
 
@@ -732,6 +733,24 @@ func TestAlarms_HaveAPlaybookEachAndPlaybooksAnAlarm(t *testing.T) {
 	}
 	if slices.Sort(sound); !slices.Equal(sound, slices.Sorted(slices.Values(playbooks))) {
 		t.Errorf("alarms are %v, playbooks %v", sound, playbooks)
+	}
+}
+
+func TestAlarms_WatchAsManyMetricsAsTheBillCounts(t *testing.T) {
+	watched := 0
+	for _, a := range standard(t).of("AWS::CloudWatch::Alarm") {
+		metrics, _ := a.Properties["Metrics"].([]any)
+		if metrics == nil {
+			watched++
+		}
+		for _, m := range metrics {
+			if at(m, "MetricStat") != nil {
+				watched++
+			}
+		}
+	}
+	if watched != bill.AlarmMetrics {
+		t.Errorf("alarms watch %d metrics, the bill has %d", watched, bill.AlarmMetrics)
 	}
 }
 

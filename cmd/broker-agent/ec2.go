@@ -122,7 +122,7 @@ func openTable(ctx context.Context, metadata *imds.Client, data userData) (*dyna
 	if err != nil {
 		return nil, err
 	}
-	return dynamo.New(connection, data.Table), nil
+	return dynamo.New(connection, data.Table).Lagging(), nil // a host looks again and again
 }
 
 // read takes the text of an answer of the metadata service.

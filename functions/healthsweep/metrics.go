@@ -36,9 +36,9 @@ type directive struct {
 
 var names = []string{silent, impaired, offline, lagging, full, open, leftAlone}
 
-// writeMetrics tells how many of what there are.
+// writeMetrics tells how many of what there are. Where there is no cluster it tells nothing, which costs nothing.
 func (s SweepHealth) writeMetrics(seen seen, verdicts []health.Verdict) error {
-	if s.Metrics == nil {
+	if s.Metrics == nil || len(seen.Looks) == 0 {
 		return nil
 	}
 	counts := map[string]int{}

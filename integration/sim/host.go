@@ -69,7 +69,7 @@ type agent struct {
 const (
 	beatInPeace  = 30 * time.Second
 	beatOnTheWay = 5 * time.Second
-	lookInPeace  = 30 * time.Second
+	lookInPeace  = 45 * time.Second
 	lookOnTheWay = time.Second
 )
 

@@ -199,10 +199,12 @@ func TestBill_CountsWhatIsDeployed(t *testing.T) {
 		"infra/hosts.go":                      {`rootVolumeGiB = 8\b`},
 		"shared/platform/aws/compute/heap.go": {`controllerType = "t4g\.small"`},
 		"infra/functions.go": {
-			`folder: "operations",.*memoryMiB: 256,`, `folder: "hostevents",.*memoryMiB: 256,`,
+			`folder: "operations",.*memoryMiB: 256,`, `folder: "hostevents",.*memoryMiB: 256,`, `folder: "healthsweep",.*memoryMiB: 128,`,
 		},
-		"cmd/broker-agent/ec2.go":                      {`heartbeatInterval = 30 \* time\.Second`},
-		"shared/nodespec/tablemailbox/tablemailbox.go": {`lookInPeace += 30 \* time\.Second`},
+		"cmd/broker-agent/ec2.go":                      {`heartbeatInterval = 30 \* time\.Second`, `\.Lagging\(\)`},
+		"functions/healthsweep/lambda/main.go":         {`\.Lagging\(\)`},
+		"functions/healthsweep/record.go":              {`restful = 50 \* time\.Second`},
+		"shared/nodespec/tablemailbox/tablemailbox.go": {`lookInPeace += 45 \* time\.Second`},
 		"functions/provisioning/ensure_volume.go":      {`controllerVolumeGiB = 10\b`},
 	} {
 		text, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(file)))

@@ -6,19 +6,26 @@ import (
 	"github.com/millrace/millrace/shared/awsfacts"
 )
 
-// How the control plane uses AWS while nobody asks anything of it. A sweep comes every minute; functions have as much
-// memory as they are deployed with, and logs are as long as ours are.
+// How the control plane uses AWS while nobody asks anything of it. Two sweeps come every minute, one of operations and one of
+// health; functions have as much memory as they are deployed with. Neither sweeps nor functions log what went well.
 const (
-	sweeps          = minutes
-	callSeconds     = 0.1  // of a function, mostly one read
-	callMemoryGB    = 0.25 // of it
+	sweeps          = minutes // of each kind
+	callSeconds     = 0.1     // of a function or a machine, mostly one read
+	callMemoryGB    = 0.25    // of a function
 	machineMemoryGB = 0.0625
-	sweepLogBytes   = 3000    // five events of the machine without their data, three lines of the function
 	batches         = minutes // of heartbeats, of all clusters together
-	batchLogBytes   = 500
-	imageGB         = 3 // of a host's root volume that hold something
-	connections     = 2 // to the table that never rest: the sweep's, and one for what comes between
+	imageGB         = 3       // of a host's root volume that hold something
+	connections     = 3       // to the table that never rest: one of each sweep, and one for what comes between
 	gigabyte        = float64(1 << 30)
+)
+
+// What a look at health takes.
+const (
+	lookMemoryGB     = 0.125
+	lookReads        = 2    // the lists of clusters, of recorded health, of what is under way, and the number of the last heal, each half a unit
+	lookReadsPerHost = 0.5  // its heartbeat
+	lookReadsMore    = 2    // of a cluster: itself, its nodes, what was recorded before
+	lookSeconds      = 0.25 // when there are hosts to ask EC2 about, longer than without
 )
 
 // ControlPlane is a deployment without a cluster. What only watches it is a sheet of its own: see [Watching].
@@ -28,40 +35,42 @@ func ControlPlane() Sheet {
 		line("KMS requests", "kms.request", keyRequests(connections), "DynamoDB's, for each connection every 5 minutes"),
 		line("Route 53 private zone", "route53.zone", 1, "the brokers' names"),
 		line("Broker image", "ebs.snapshot", imageGB, "its snapshot"),
-		line("Schedule", "scheduler.invocation", sweeps, "a sweep each minute"),
-		line("Sweep: Step Functions requests", "states.express-request", sweeps, ""),
-		line("Sweep: Step Functions time", "states.express-gb-second", sweeps*callSeconds*machineMemoryGB, ""),
-		line("Sweep: Lambda requests", "lambda.request", sweeps, ""),
-		line("Sweep: Lambda time", "lambda.gb-second", sweeps*callSeconds*callMemoryGB, ""),
-		line("Sweep: DynamoDB reads", "dynamodb.read", sweeps, "the operations that have not ended"),
-		line("Sweep: logs", "cloudwatch.logs", sweeps*sweepLogBytes/gigabyte, ""),
+		line("Schedules", "scheduler.invocation", 2*sweeps, "a sweep of operations and a look at health each minute"),
+		line("Sweeps: Step Functions requests", "states.express-request", 2*sweeps, ""),
+		line("Sweeps: Step Functions time", "states.express-gb-second", 2*sweeps*callSeconds*machineMemoryGB, ""),
+		line("Sweeps: Lambda requests", "lambda.request", 2*sweeps, ""),
+		line("Sweeps: Lambda time", "lambda.gb-second", sweeps*callSeconds*(callMemoryGB+lookMemoryGB), ""),
+		line("Sweeps: DynamoDB reads", "dynamodb.read", sweeps*(1+lookReads), "the operations that have not ended; what there is to look at"),
 		line("Heartbeats: Lambda requests", "lambda.request", batches, "a batch each minute, of all clusters; none without a cluster"),
 		line("Heartbeats: Lambda time", "lambda.gb-second", batches*callSeconds*callMemoryGB, ""),
-		line("Heartbeats: logs", "cloudwatch.logs", batches*batchLogBytes/gigabyte, ""),
 		line("Table", "dynamodb.storage", 0.001, "a megabyte"),
 		line("Table: backups", "dynamodb.backup", 0.001, "point-in-time recovery"),
 	}}
 }
 
-// The alarms' metrics: as many as infra deploys.
+// The alarms' metrics: as many as infra deploys. Seven of them are those that a look at health counts, for the whole deployment.
 const (
-	alarmMetrics = 10
-	dashboards   = 1
+	AlarmMetrics     = 20
+	healthMetrics    = 7
+	healthMetricSize = 700 // bytes of the line
+	dashboards       = 1
 )
 
 // Watching is what observes the control plane: alarms, traces of the sweeps, the dashboard.
 func Watching() Sheet {
 	return Sheet{"Watching the control plane", []Line{
-		line("Alarms", "cloudwatch.alarm", alarmMetrics, "metrics that they look at"),
+		line("Alarms", "cloudwatch.alarm", AlarmMetrics, "metrics that they look at"),
+		line("Metrics about health", "cloudwatch.metric", healthMetrics, "of all clusters together; none without a cluster"),
+		line("Publishing them: logs", "cloudwatch.logs", sweeps*healthMetricSize/gigabyte, "a line each minute"),
 		line("Dashboard", "cloudwatch.dashboard", dashboards, ""),
-		line("X-Ray", "xray.trace", sweeps+batches, "a trace of each sweep, and of each batch of heartbeats"),
+		line("X-Ray", "xray.trace", 2*sweeps+batches, "a trace of each sweep, and of each batch of heartbeats"),
 	}}
 }
 
 // What hosts do in peace: shared/nodespec/tablemailbox keeps to it.
 const (
 	beatSeconds    = 30
-	lookSeconds    = 30
+	specSeconds    = 45 // between two looks for a newer spec
 	beatBytes      = 1024
 	queriesPerHost = 2000 // of names: connections stay
 )
@@ -83,7 +92,11 @@ func IdleCluster(c Cluster) Sheet {
 	return Sheet{"An idle cluster adds", []Line{
 		line("Heartbeats", "dynamodb.write", hosts*seconds/beatSeconds*units(beatBytes, writeUnit),
 			fmt.Sprintf("each host, every %d s", beatSeconds)),
-		line("Looks for a newer spec", "dynamodb.read", looks(c), fmt.Sprintf("each host, every %d s, consistently", lookSeconds)),
+		line("Looks for a newer spec", "dynamodb.read", looks(c), fmt.Sprintf("each host, every %d s", specSeconds)),
+		line("Looks at health: DynamoDB reads", "dynamodb.read", sweeps*(lookReadsMore+hosts*lookReadsPerHost), "each minute"),
+		line("Looks at health: DynamoDB writes", "dynamodb.write", sweeps*units(healthBytes(hosts), writeUnit), "what was seen, each minute"),
+		line("Looks at health: Lambda time", "lambda.gb-second", sweeps*(lookSeconds-callSeconds)*lookMemoryGB, "EC2's answers, for all clusters"),
+		line("Looks at health: Step Functions time", "states.express-gb-second", sweeps*(lookSeconds-callSeconds)*machineMemoryGB, ""),
 		line("Secrets", "secretsmanager.secret", float64(secrets), why),
 		line("KMS requests", "kms.request", keyRequests(hosts), "DynamoDB's, for each host every 5 minutes"),
 		line("Names", "route53.query", hosts*queriesPerHost, ""),
@@ -94,8 +107,11 @@ func IdleCluster(c Cluster) Sheet {
 func looks(c Cluster) float64 {
 	readUnit := float64(awsfacts.LimitOf("dynamodb.read-unit-bytes").Count())
 	all := float64(c.Brokers)*units(BrokerSpecBytes, readUnit) + float64(c.Controllers)*units(ControllerSpecBytes, readUnit)
-	return all * seconds / lookSeconds
+	return all / 2 * seconds / specSeconds // what may be a moment old costs half
 }
+
+// healthBytes is how long the record of a look at a cluster is in which all nodes are well.
+func healthBytes(hosts float64) float64 { return 200 + 130*hosts }
 
 // keyRequests are those that DynamoDB makes of KMS for so many connections to a table under a key of the customer: it asks
 // again every 5 minutes for each that is used (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html).

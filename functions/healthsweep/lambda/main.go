@@ -36,7 +36,7 @@ func start(ctx context.Context) (serve.Function, error) {
 	return healthsweep.Steps(healthsweep.Deps{
 		Deployment: environment.Name,
 		Records: records.Records{
-			Table: dynamo.New(connection, environment.Table), HostRole: environment.HostRole,
+			Table: dynamo.New(connection, environment.Table).Lagging(), HostRole: environment.HostRole, // it looks each minute
 		},
 		Hosts: compute.New(connection, compute.Config{Deployment: environment.Name}).Hosts,
 		Workflows: workflows.New(connection, workflows.Config{

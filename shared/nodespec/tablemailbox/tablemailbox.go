@@ -20,7 +20,7 @@ import (
 const (
 	// lookOnTheWay and lookInPeace lie between two looks for a newer spec.
 	lookOnTheWay = time.Second
-	lookInPeace  = 30 * time.Second // shared/bill counts on it
+	lookInPeace  = 45 * time.Second // shared/bill counts on it
 	// patience is how long one call waits for a newer spec.
 	patience = 20 * time.Second
 

@@ -166,8 +166,8 @@ func TestSpec_IsLookedForOftenOnTheWayAndSeldomInPeace(t *testing.T) {
 			t.Errorf("%d looks in a minute before the first heartbeat, want one each second", looks)
 		}
 		s.beat(t, nodespec.Heartbeat{State: nodespec.Running})
-		if looks := follow(10 * time.Minute); looks < 20 || looks > 21 {
-			t.Errorf("%d looks in ten minutes of peace, want one each 30 s", looks)
+		if looks := follow(10 * time.Minute); looks < 13 || looks > 14 {
+			t.Errorf("%d looks in ten minutes of peace, want one each 45 s", looks)
 		}
 		s.beat(t, nodespec.Heartbeat{State: nodespec.Starting})
 		if looks := follow(time.Minute); looks < 60 || looks > 61 {

@@ -27,6 +27,8 @@ import (
 type Table struct {
 	client *dynamodb.Client
 	name   string
+	// mayLag says that what is read may be a moment old.
+	mayLag bool
 }
 
 var _ records.Table = (*Table)(nil)
@@ -36,10 +38,18 @@ func New(config aws.Config, name string) *Table {
 	return &Table{client: dynamodb.NewFromConfig(config), name: name}
 }
 
+// Lagging gives the same table for whoever looks again and again: what it reads may be a moment old, at half the price. Writes
+// with a condition are as safe as ever.
+func (t *Table) Lagging() *Table {
+	lagging := *t
+	lagging.mayLag = true
+	return &lagging
+}
+
 // Get implements [records.Table]: one GetItem, which is all that a host's role may do to read.
 func (t *Table) Get(ctx context.Context, key records.Key) (records.Item, error) {
 	out, err := t.client.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: &t.name, Key: encodeKey(key), ConsistentRead: aws.Bool(true),
+		TableName: &t.name, Key: encodeKey(key), ConsistentRead: aws.Bool(!t.mayLag),
 	})
 	if err != nil {
 		return records.Item{}, codes.Fault(err)
@@ -54,7 +64,7 @@ func (t *Table) Get(ctx context.Context, key records.Key) (records.Item, error) 
 func (t *Table) Query(ctx context.Context, partition, prefix, after string, limit int) ([]records.Item, error) {
 	in := &dynamodb.QueryInput{
 		TableName:                 &t.name,
-		ConsistentRead:            aws.Bool(true),
+		ConsistentRead:            aws.Bool(!t.mayLag),
 		KeyConditionExpression:    aws.String("pk = :partition"),
 		ExpressionAttributeValues: map[string]types.AttributeValue{":partition": text(partition)},
 	}
