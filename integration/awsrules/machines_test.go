@@ -21,6 +21,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/millrace/millrace/functions/brokerreplacement"
+	"github.com/millrace/millrace/functions/healthsweep"
 	"github.com/millrace/millrace/functions/operations"
 	"github.com/millrace/millrace/functions/provisioning"
 	"github.com/millrace/millrace/integration/awsrules"
@@ -118,6 +120,12 @@ func (w *world) powerOn() {
 	recorded := records.Records{Table: eager{dynamo.New(w.rules.Config, w.table)}, HostRole: hostRole}
 	machines := compute.New(w.rules.Config, w.deployment.Config)
 	w.functions = local.Functions{
+		"healthsweep": healthsweep.Steps(healthsweep.Deps{
+			Deployment: w.deployment.Deployment, Records: recorded, Hosts: machines.Hosts, Workflows: w.workflows,
+			Now: time.Now, NewID: func() (string, error) { return cluster.NewOperationID(time.Now(), rand.Reader) },
+			Tolerance: untiring(),
+		}),
+		"brokerreplacement": brokerreplacement.Steps(brokerreplacement.Deps{Records: recorded, Kafka: withoutTopics{}, Now: time.Now}),
 		"operations": operations.Steps(operations.Deps{
 			Records: recorded, Workflows: w.workflows, Now: time.Now, NewVersion: w.newVersion,
 		}),
@@ -146,7 +154,7 @@ func (w *world) newVersion() (string, error) {
 func load(t *testing.T) map[string]*asl.Machine {
 	t.Helper()
 	machines := map[string]*asl.Machine{}
-	for _, name := range []string{"create-cluster", "delete-cluster"} {
+	for _, name := range []string{"create-cluster", "delete-cluster", "replace-broker"} {
 		text, err := statemachines.Definition(name)
 		if err != nil {
 			t.Fatal(err)
@@ -176,7 +184,7 @@ func (w *world) runHosts() {
 					host, off := context.WithCancel(ctx)
 					running[id] = off
 					hosts.Go(func() { w.agent(host, id) })
-				case state == "shutting-down" && on:
+				case state != "running" && on:
 					off()
 				}
 			}
@@ -193,10 +201,14 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// agent says hello, and runs every spec that it is given.
+// agent says hello, and runs every spec that it is given. While it has none, it says so each second.
 func (w *world) agent(ctx context.Context, hostID string) {
-	w.beat(ctx, hostID, nodespec.Heartbeat{State: nodespec.Waiting})
+	var last time.Time
 	for generation := int64(0); pause(ctx, 50*time.Millisecond); {
+		if generation == 0 && time.Since(last) > time.Second {
+			last = time.Now()
+			w.beat(ctx, hostID, nodespec.Heartbeat{State: nodespec.Waiting})
+		}
 		spec, err := w.records.Spec(ctx, hostID)
 		if err == nil && spec.Generation > generation {
 			generation = spec.Generation
