@@ -50,6 +50,9 @@ type Deployment struct {
 	names     *names
 	hosts     *hosts
 
+	rulesHear []rule
+	deaf      bool // to what EC2 says of instances
+
 	background sync.WaitGroup
 	startsFail atomic.Bool // Step Functions starts nothing at the moment
 
@@ -79,6 +82,11 @@ func Concurrency(n int) Option {
 // SlowHosts is how long instances take to start, instead of a second.
 func SlowHosts(pending time.Duration) Option {
 	return func(d *Deployment) { d.pending = pending }
+}
+
+// WithoutInstanceEvents loses what EC2 tells of instances: it is told on a best-effort basis.
+func WithoutInstanceEvents() Option {
+	return func(d *Deployment) { d.deaf = true }
 }
 
 // Start deploys Millrace, until the test is over. Tests with deployments are skipped in short mode.
@@ -117,9 +125,9 @@ func Start(t testing.TB, options ...Option) *Deployment {
 		{"state machines", d.addWorkflows},
 		{"API Gateway", d.addGateway},
 		{"front", d.addFront},
-		{"hosts", d.addHosts},
 		{"schedules", d.addSchedules},
 		{"rules", d.addRules},
+		{"hosts", d.addHosts},
 		{"streams", d.addStreams},
 	} {
 		if err := part.add(); err != nil {
@@ -163,7 +171,7 @@ func (d *Deployment) addHosts() (err error) {
 	if d.names, err = newNames(d); err != nil {
 		return err
 	}
-	d.hosts = &hosts{d: d, running: map[string]*host{}}
+	d.hosts = &hosts{d: d, states: map[string]string{}, running: map[string]*host{}}
 	d.background.Go(d.names.keep)
 	d.background.Go(d.hosts.keep)
 	return nil
@@ -180,10 +188,35 @@ func (d *Deployment) forward(w http.ResponseWriter, h *http.Request) {
 		return
 	}
 	before, rest, _ := strings.Cut(h.Header.Get("Authorization"), "Credential=")
-	_, scope, _ := strings.Cut(rest, "/")
+	key, scope, _ := strings.Cut(rest, "/")
+	if who, service := d.insider(key), scopeOf(scope); who != "" && service != "dynamodb" {
+		d.complain("%s is inside the VPC and calls %s, to which there is no way", who, service)
+		http.Error(w, "there is no way", http.StatusGatewayTimeout)
+		return
+	}
 	h.Header.Set("Authorization", before+"Credential="+d.account.Credentials.AccessKeyID+"/"+scope)
 	h.Header.Del("X-Amz-Security-Token")
 	d.rules.ServeHTTP(w, h)
+}
+
+// insider gives the name of the function inside the VPC that has an access key; empty when none has.
+func (d *Deployment) insider(key string) string {
+	p, _ := d.caller(key)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if f := d.functions[p.Name]; f != nil && f.inside {
+		return f.name
+	}
+	return ""
+}
+
+// scopeOf is the service that a signature is for: 20260101/eu-west-1/dynamodb/aws4_request.
+func scopeOf(scope string) string {
+	parts := strings.Split(scope, "/")
+	if len(parts) < 3 {
+		return ""
+	}
+	return parts[2]
 }
 
 // one is the only resource of a type.

@@ -20,6 +20,7 @@ type function struct {
 	timeout         time.Duration
 	environment     []string // with credentials of its role
 	running         *lambdaruntime.Function
+	inside          bool // the VPC, from where it reaches the table and nothing else of AWS's
 }
 
 // addFunctions starts every function of the template, as it is configured there. Its credentials are its role's: a pair of
@@ -40,8 +41,9 @@ func (d *Deployment) addFunctions() error {
 		f.binary = filepath.Join(d.built, "functions", folderOf(strings.TrimPrefix(name, deploymentName+"-")), "bootstrap")
 		seconds, _ := p["Timeout"].(float64)
 		f.timeout = time.Duration(seconds) * time.Second
+		f.inside = p["VpcConfig"] != nil
 		key := d.issueRoleKey(iam.Principal{
-			Name: name, Role: f.role, UserID: "AROA" + strings.ToUpper(logical) + ":" + name, Policies: d.resources.policies[f.role],
+			Name: name, Role: f.role, Function: f.arn, UserID: "AROA" + strings.ToUpper(logical) + ":" + name, Policies: d.resources.policies[f.role],
 		})
 		f.environment = append(f.environment,
 			"AWS_ENDPOINT_URL="+d.endpoint, "AWS_REGION="+d.resources.region, "AWS_DEFAULT_REGION="+d.resources.region,

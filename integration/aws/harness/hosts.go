@@ -29,6 +29,8 @@ import (
 type hosts struct {
 	d *Deployment
 
+	states map[string]string // of all instances, as EC2 told them last
+
 	mu      sync.Mutex
 	running map[string]*host // by instance
 }
@@ -86,6 +88,10 @@ func (h *hosts) look() error {
 	for _, reservation := range found.Reservations {
 		for _, i := range reservation.Instances {
 			id := aws.ToString(i.InstanceId)
+			if now := string(i.State.Name); h.states[id] != now {
+				h.states[id] = now
+				h.d.hearOfInstance(id, now)
+			}
 			switch i.State.Name {
 			case ec2types.InstanceStateNameRunning:
 				alive[id] = true

@@ -6,7 +6,7 @@ import (
 )
 
 func TestMatchesPattern_AsEventBridgeDoes(t *testing.T) {
-	const event = `{"source": "aws.states", "detail": {"status": "FAILED", "stateMachineArn": "arn:aws:states:x:1:stateMachine:millrace-create"}}`
+	const event = `{"source": "aws.states", "resources": ["arn:1", "arn:2"], "detail": {"status": "FAILED", "stateMachineArn": "arn:aws:states:x:1:stateMachine:millrace-create"}}`
 	for _, tt := range []struct {
 		name, pattern string
 		want          bool
@@ -15,6 +15,10 @@ func TestMatchesPattern_AsEventBridgeDoes(t *testing.T) {
 		{"another value", `{"detail": {"status": ["ABORTED"]}}`, false},
 		{"a prefix", `{"detail": {"stateMachineArn": [{"prefix": "arn:aws:states:x:1:stateMachine:millrace-"}]}}`, true},
 		{"another prefix", `{"detail": {"stateMachineArn": [{"prefix": "arn:aws:states:x:1:stateMachine:other-"}]}}`, false},
+		{"any value at all", `{"detail": {"status": [{"exists": true}]}}`, true},
+		{"no value", `{"detail": {"name": [{"exists": true}]}}`, false},
+		{"one of the event's values", `{"resources": ["arn:2"]}`, true},
+		{"none of the event's values", `{"resources": ["arn:3"]}`, false},
 		{"a member that is not there", `{"detail": {"name": ["x"]}}`, false},
 		{"all members have to fit", `{"source": ["aws.states"], "detail": {"status": ["SUCCEEDED"]}}`, false},
 	} {
@@ -27,6 +31,14 @@ func TestMatchesPattern_AsEventBridgeDoes(t *testing.T) {
 	}
 	if _, err := matchesPattern(decode(t, `{"source": [{"anything-but": "x"}]}`), decode(t, event)); err == nil {
 		t.Error("a comparison that is not understood is taken for one that is")
+	}
+}
+
+func TestRewritten_PutsInWhatItsPathsFind(t *testing.T) {
+	event, _ := decode(t, `{"detail": {"cluster": "orders \"of\" 2026", "nodeId": 2}}`).(map[string]any)
+	rewrites := target{rewrite: `{"cluster": <cluster>, "node": <node>}`, paths: map[string]any{"cluster": "$.detail.cluster", "node": "$.detail.nodeId"}}
+	if got, want := string(rewrites.rewritten(event)), `{"cluster": "orders \"of\" 2026", "node": 2}`; got != want {
+		t.Errorf("it becomes %s, want %s", got, want)
 	}
 }
 

@@ -9,86 +9,154 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/millrace/millrace/integration/aws/iam"
+	"github.com/millrace/millrace/integration/awsrules"
 	"github.com/millrace/millrace/shared/platform/local/asl"
 )
 
-// minutely is how often the one schedule that is understood fires. A test would rather not wait for a minute to see it.
-const minutely = 10 * time.Second
+// rates are how often schedules fire here: nobody would rather wait for a minute to see it. What fires daily fires once.
+var rates = map[string]time.Duration{"rate(1 minute)": 10 * time.Second, "rate(1 day)": 24 * time.Hour}
 
-// addSchedules starts machines as the template's schedules say, until the deployment ends.
+// addSchedules starts what the template's schedules say, until the deployment ends.
 func (d *Deployment) addSchedules() error {
 	for _, logical := range d.resources.resolver.Template.Names("AWS::Scheduler::Schedule") {
 		p, err := d.resources.resolver.Properties(logical)
 		if err != nil {
 			return err
 		}
-		if rate := properties(p).text("ScheduleExpression"); rate != "rate(1 minute)" {
-			return fmt.Errorf("the schedule %s is %q, which is not understood", logical, rate)
+		every, known := rates[properties(p).text("ScheduleExpression")]
+		if !known {
+			return fmt.Errorf("the schedule %s is %q, which is not understood", logical, properties(p).text("ScheduleExpression"))
 		}
-		target, _ := p["Target"].(map[string]any)
-		machine := properties(target).text("Arn")
-		role := iam.Principal{Name: logical, Policies: d.resources.policies[properties(target).text("RoleArn")]}
-		if err := role.Demand(iam.Check{Action: "states:StartExecution", Resource: machine}); err != nil {
+		described, _ := p["Target"].(map[string]any)
+		t, err := d.target("schedule "+logical, described)
+		if err != nil {
 			return err
 		}
-		input := properties(target).text("Input")
 		d.background.Go(func() {
-			ticker := time.NewTicker(minutely)
-			defer ticker.Stop()
-			for {
-				select {
-				case <-ticker.C:
-					if _, err := d.workflows.running().Start(d.ctx, machine[strings.LastIndex(machine, ":")+1:], uuid.NewString(), []byte(input)); err != nil {
-						d.note("schedule %s: %v", logical, err)
-					}
-				case <-d.ctx.Done():
-					return
-				}
+			for first := min(every, rates["rate(1 minute)"]); d.pause(first); first = every {
+				t.call(nil)
 			}
 		})
 	}
 	return nil
 }
 
-// rule is one of EventBridge's on the default bus that calls functions.
+// rule is one of EventBridge's that does something.
 type rule struct {
-	name    string
-	pattern any
-	targets []ruleTarget
+	name, bus string // no bus is the default one
+	pattern   any
+	targets   []target
 }
 
-type ruleTarget struct {
-	function string
-	input    string
+// target is what a schedule or a rule calls.
+type target struct {
+	d              *Deployment
+	by             string
+	function       string // or else:
+	machine        string
+	input, rewrite string
+	paths          map[string]any // of what is put into rewrite
 }
 
-// addRules has the template's rules on the default bus hear of every execution that ends. Express executions end unheard.
+// target understands a target, and makes sure that its role may do what it does. Functions that rules call have to let them
+// instead, see mayInvoke.
+func (d *Deployment) target(by string, described map[string]any) (target, error) {
+	p := properties(described)
+	t := target{d: d, by: by, input: p.text("Input")}
+	if transformer, is := described["InputTransformer"].(map[string]any); is {
+		t.rewrite = properties(transformer).text("InputTemplate")
+		t.paths, _ = transformer["InputPathsMap"].(map[string]any)
+	}
+	role := iam.Principal{Name: by, Policies: d.resources.policies[p.text("RoleArn")]}
+	arn := p.text("Arn")
+	switch _, kind, _ := strings.Cut(arn, ":"+d.resources.account+":"); {
+	case strings.HasPrefix(kind, "stateMachine:"):
+		t.machine = strings.TrimPrefix(kind, "stateMachine:")
+		return t, role.Demand(iam.Check{Action: "states:StartExecution", Resource: arn})
+	case strings.HasPrefix(kind, "function:"):
+		t.function = strings.TrimPrefix(kind, "function:")
+		if p.text("RoleArn") != "" {
+			return t, role.Demand(iam.Check{Action: "lambda:InvokeFunction", Resource: arn})
+		}
+	}
+	return t, nil
+}
+
+// call does what the target is for, with an event where there is one. It waits for nothing.
+func (t target) call(event map[string]any) {
+	payload := []byte(t.input)
+	switch {
+	case t.rewrite != "":
+		payload = t.rewritten(event)
+	case t.input == "":
+		payload, _ = json.Marshal(event) // it came from JSON
+	}
+	t.d.background.Go(func() {
+		var err error
+		if t.machine != "" {
+			_, err = t.d.workflows.running().Start(t.d.ctx, t.machine, uuid.NewString(), payload)
+		} else {
+			_, err = t.d.invokeInTurn(t.function, payload)
+		}
+		if err != nil {
+			t.d.note("%s: %v", t.by, err)
+		}
+	})
+}
+
+// rewritten is a template with what its paths find in an event, as JSON.
+func (t target) rewritten(event map[string]any) []byte {
+	text := t.rewrite
+	for name, path := range t.paths {
+		var value any = event
+		for member := range strings.SplitSeq(strings.TrimPrefix(fmt.Sprint(path), "$."), ".") {
+			inner, _ := value.(map[string]any)
+			value = inner[member]
+		}
+		found, _ := json.Marshal(value) // it came from JSON
+		text = strings.ReplaceAll(text, "<"+name+">", string(found))
+	}
+	return []byte(text)
+}
+
+// addRules has the template's rules hear of every execution that ends (Express ones end unheard), of every instance whose
+// state changes, and of what functions put on the deployment's bus. Alarms are not heard: nobody computes metrics here.
 func (d *Deployment) addRules() error {
-	var rules []rule
 	for _, logical := range d.resources.resolver.Template.Names("AWS::Events::Rule") {
 		p, err := d.resources.resolver.Properties(logical)
 		if err != nil {
 			return err
 		}
-		if properties(p).text("EventBusName") != "" || properties(p).text("State") != "ENABLED" {
+		if state := properties(p).text("State"); state != "ENABLED" && state != "" {
 			continue
 		}
-		r := rule{name: logical, pattern: p["EventPattern"]}
+		r := rule{name: logical, bus: properties(p).text("EventBusName"), pattern: p["EventPattern"]}
 		targets, _ := p["Targets"].([]any)
-		for _, t := range targets {
-			target, _ := t.(map[string]any)
-			name, isFunction := functionOf(properties(target).text("Arn"))
-			if !isFunction {
-				continue // somebody is told, nothing is done
-			}
-			if err := d.mayInvoke("events.amazonaws.com", name, d.resources.arn("events", "rule/"+properties(p).text("Name"))); err != nil {
+		for _, described := range targets {
+			described, _ := described.(map[string]any)
+			t, err := d.target("rule "+logical, described)
+			if err != nil {
 				return err
 			}
-			r.targets = append(r.targets, ruleTarget{name, properties(target).text("Input")})
+			switch {
+			case t.machine != "":
+			case t.function != "":
+				if err := d.mayInvoke("events.amazonaws.com", t.function, d.resources.arn("events", "rule/"+properties(p).text("Name"))); err != nil {
+					return err
+				}
+			default:
+				continue // somebody is told, nothing is done
+			}
+			r.targets = append(r.targets, t)
 		}
-		rules = append(rules, r)
+		d.rulesHear = append(d.rulesHear, r)
 	}
-	d.background.Go(func() { d.hearOfExecutions(rules) })
+	d.rules.Observe(func(c awsrules.Call) {
+		if c.Name() == "events:PutEvents" {
+			d.hearPublished(c)
+		}
+	})
+	d.background.Go(d.hearOfExecutions)
 	return nil
 }
 
@@ -98,8 +166,24 @@ func functionOf(arn string) (name string, ok bool) {
 	return name, ok
 }
 
+// hearPublished tells rules of what a call has published.
+func (d *Deployment) hearPublished(c awsrules.Call) {
+	entries, _ := c.Parameters["Entries"].([]any)
+	for _, e := range entries {
+		entry, _ := e.(map[string]any)
+		var detail any
+		if err := json.Unmarshal([]byte(properties(entry).text("Detail")), &detail); err != nil {
+			d.complain("somebody has published %v: %v", entry, err)
+			continue
+		}
+		d.tellRules(properties(entry).text("EventBusName"), map[string]any{
+			"source": entry["Source"], "detail-type": entry["DetailType"], "detail": detail,
+		})
+	}
+}
+
 // hearOfExecutions tells the rules of every execution once it has ended.
-func (d *Deployment) hearOfExecutions(rules []rule) {
+func (d *Deployment) hearOfExecutions() {
 	express := d.expressMachines()
 	told := map[string]bool{}
 	for d.pause(200 * time.Millisecond) {
@@ -108,7 +192,7 @@ func (d *Deployment) hearOfExecutions(rules []rule) {
 				continue
 			}
 			told[x.ARN] = true
-			d.tellRules(rules, map[string]any{
+			d.tellRules("", map[string]any{
 				"source": "aws.states", "detail-type": "Step Functions Execution Status Change",
 				"detail": map[string]any{
 					"executionArn": x.ARN, "stateMachineArn": machineOf(x.ARN), "name": x.Name, "status": string(x.Status),
@@ -118,25 +202,31 @@ func (d *Deployment) hearOfExecutions(rules []rule) {
 	}
 }
 
-func (d *Deployment) tellRules(rules []rule, event map[string]any) {
-	for _, r := range rules {
+// hearOfInstance tells the rules that an instance has come into a state, unless they are deaf to it.
+func (d *Deployment) hearOfInstance(id, state string) {
+	if d.deaf {
+		return
+	}
+	d.tellRules("", map[string]any{
+		"source": "aws.ec2", "detail-type": "EC2 Instance State-change Notification",
+		"detail": map[string]any{"instance-id": id, "state": state},
+	})
+}
+
+func (d *Deployment) tellRules(bus string, event map[string]any) {
+	for _, r := range d.rulesHear {
+		if r.bus != bus {
+			continue
+		}
 		fits, err := matchesPattern(r.pattern, event)
 		if err != nil {
-			d.t.Errorf("rule %s: %v", r.name, err)
+			d.complain("rule %s: %v", r.name, err)
 		}
 		if !fits {
 			continue
 		}
-		for _, target := range r.targets {
-			payload := []byte(target.input)
-			if target.input == "" {
-				payload, _ = json.Marshal(event) // it came from JSON
-			}
-			d.background.Go(func() {
-				if _, err := d.invokeInTurn(target.function, payload); err != nil {
-					d.note("rule %s called %s: %v", r.name, target.function, err)
-				}
-			})
+		for _, t := range r.targets {
+			t.call(event)
 		}
 	}
 }

@@ -15,7 +15,7 @@ var knowable = []string{
 	"kms:encryptioncontext:", "kms:encryptioncontextkeys",
 	"cloudwatch:namespace", "events:source", "events:detail-type", "secretsmanager:name", "secretsmanager:resourcetag/",
 	"route53:changeresourcerecordsetsnormalizedrecordnames", "route53:changeresourcerecordsetsrecordtypes",
-	"route53:changeresourcerecordsetsactions",
+	"route53:changeresourcerecordsetsactions", "lambda:sourcefunctionarn",
 }
 
 func isKnowable(key string) bool {

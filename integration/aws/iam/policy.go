@@ -65,7 +65,9 @@ type Principal struct {
 	Name string
 	// ARN is that of the session, Role that of its role, UserID is aws:userid: <role id>:<session>.
 	ARN, Role, UserID string
-	Policies          []Policy
+	// Function is the ARN of the function whose code calls; empty for everybody else.
+	Function string
+	Policies []Policy
 }
 
 // Check is one permission that a request needs.
@@ -82,6 +84,9 @@ func (c Check) String() string { return c.Action + " on " + c.Resource }
 // It returns an error when a statement that bears on it can't be judged.
 func (p Principal) Allows(c Check) (allowed bool, err error) {
 	keys := map[string][]string{"aws:userid": {p.UserID}, "aws:principalarn": {p.Role}, "aws:securetransport": {"true"}}
+	if p.Function != "" {
+		keys["lambda:sourcefunctionarn"] = []string{p.Function}
+	}
 	for name, values := range c.Keys {
 		keys[strings.ToLower(name)] = values
 	}
