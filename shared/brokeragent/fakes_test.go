@@ -200,6 +200,7 @@ type fakeMachine struct {
 	fenced            bool // Kafka lists other brokers only
 	alone             bool // Kafka lists no other broker
 	noSoftware        error
+	second            bool   // somebody wanted to start a Kafka beside a living one
 	fetching          func() // what happens meanwhile
 	mute              bool   // Kafka answers nothing
 	knows             survey // what Kafka says of others
@@ -224,6 +225,7 @@ func (m *fakeMachine) start(_ *exec.Cmd, marked mark, lock *os.File) (process, e
 		return nil, errors.New("a Kafka without the volume's lock")
 	}
 	if m.current != nil && m.current.alive() {
+		m.second = true
 		return nil, errors.New("a second Kafka")
 	}
 	m.starts = append(m.starts, time.Now())

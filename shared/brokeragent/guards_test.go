@@ -137,6 +137,42 @@ func TestAgent_SurvivesAFullDiskUnderItsOwnDirectory(t *testing.T) {
 	})
 }
 
+// The agent is killed at every tenth of a second of a node's first start and of a restart that it is asked for.
+func TestAgent_KilledAtAnyMomentStartsNoSecondKafkaAndLosesNoWish(t *testing.T) {
+	const asked, over = 3 * time.Second, 7 * time.Second
+	for moment := time.Duration(0); moment < over; moment += 100 * time.Millisecond {
+		t.Run(moment.String(), func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				r.mailbox.put(spec(1))
+				time.AfterFunc(asked, func() { r.mailbox.put(restarted(2, 1)) })
+				r.after(moment)
+				r.killAgent()
+				r.after(time.Second)
+				r.startAgent()
+				beat := r.after(time.Minute).wantState(nodespec.Running, "")
+				r.wantStarts(2)
+				if beat.Generation != 2 || beat.Process == nil || beat.Process.PID != r.machine.kafka().pid() || r.machine.second {
+					t.Errorf("heartbeat %+v, a second Kafka: %t", beat, r.machine.second)
+				}
+			})
+		})
+	}
+}
+
+func TestAgent_ToldToEndWhileItRestartsKafkaStartsNoneForAMoment(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.mailbox.put(spec(1))
+		r.after(time.Minute)
+		r.mailbox.put(restarted(2, 1))
+		r.after(500 * time.Millisecond) // Kafka takes a second to stop
+		r.stop()
+		r.wantStarts(1)
+		r.startAgent()
+		r.after(time.Minute).wantState(nodespec.Running, "")
+		r.wantStarts(2)
+	})
+}
+
 func TestParseMark_TakesNobodyForKafkaWhoOnlyNamesItsHost(t *testing.T) {
 	for _, arguments := range [][]string{
 		{"grep", "-Dmillrace.host=/srv/host 1"},

@@ -354,6 +354,9 @@ func (n *node) start(ctx context.Context, spec nodespec.Spec, volume string, wan
 	if err != nil {
 		return err
 	}
+	if err := ctx.Err(); err != nil {
+		return err // the agent was told to end, or something newer, while the Kafka before was stopping
+	}
 	if err := n.sameVolume(volume); err != nil {
 		return err
 	}
