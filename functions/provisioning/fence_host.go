@@ -65,7 +65,8 @@ func (s FenceHost) Run(ctx context.Context, in FenceHostInput) (SecondLook, erro
 	return SecondLook{}, nil
 }
 
-// lookAgain asks the platform first: a host that ends, or has, never comes back.
+// lookAgain asks the platform first: a host that ends, or has, never comes back, and what one that is powered off said last does
+// not count.
 func (s FenceHost) lookAgain(ctx context.Context, h cluster.Heal, judgedAt time.Time) (SecondLook, error) {
 	host, err := s.Platform.Host(ctx, h.Host)
 	if err != nil {
@@ -74,5 +75,7 @@ func (s FenceHost) lookAgain(ctx context.Context, h cluster.Heal, judgedAt time.
 	if host.State == cluster.HostTerminated || host.State == cluster.HostShuttingDown {
 		return SecondLook{}, nil
 	}
-	return s.secondLook(ctx, h, judgedAt)
+	look, err := s.secondLook(ctx, h, judgedAt)
+	look.Recovered = look.Recovered && host.State != cluster.HostStopped
+	return look, err
 }

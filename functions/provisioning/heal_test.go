@@ -129,6 +129,7 @@ func TestFenceHost_LooksOnceMore(t *testing.T) {
 			s.now = s.now.Add(time.Hour)
 		}, 2 * time.Minute, provisioning.SecondLook{Stale: true}},
 		{"the judgement is old and the host has ended", func(_ *testing.T, s *site, n cluster.Node) { s.Kill(n.Host.ID) }, time.Hour, ended},
+		{"the host was powered off right after it said that Kafka runs", func(_ *testing.T, s *site, n cluster.Node) { s.PowerOff(n.Host.ID) }, 0, ended},
 		{"the host was being ended already", func(t *testing.T, s *site, _ cluster.Node) {
 			s.edit(t, "heal", func(_ *cluster.Cluster, op *cluster.Operation) { op.Advance(cluster.StepFence, 0, "") })
 		}, time.Hour, ended},

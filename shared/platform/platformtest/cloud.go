@@ -486,6 +486,16 @@ func (c *Cloud) Kill(id string) {
 	c.turn(h, cluster.HostTerminated)
 }
 
+// PowerOff stops a host as somebody does by hand: it could be started again.
+func (c *Cloud) PowerOff(id string) {
+	c.mu.Lock()
+	h := c.hosts[id]
+	c.mu.Unlock()
+	h.off()
+	<-h.silent
+	c.turn(h, cluster.HostStopped)
+}
+
 // ShutDown ends everything and waits until nothing runs any more.
 func (c *Cloud) ShutDown() {
 	for _, id := range c.Alive() {
