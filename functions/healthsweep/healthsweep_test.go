@@ -600,6 +600,7 @@ func TestSweepHealth_ForgetsTheHealthOfAClusterThatIsGone(t *testing.T) {
 
 func TestSweepHealth_LooksAtNoClusterThatIsMadeOrDeletedOrHasFailed(t *testing.T) {
 	w := newWorld(t, "made", "deleted", "failed")
+	w.after(10*time.Second, all)
 	for name, change := range map[string]func(*cluster.Cluster){
 		"made": func(c *cluster.Cluster) {
 			c.Ready, c.Active = false, &cluster.ActiveOperation{ID: "1", Type: cluster.CreateCluster}
@@ -611,6 +612,10 @@ func TestSweepHealth_LooksAtNoClusterThatIsMadeOrDeletedOrHasFailed(t *testing.T
 			t.Fatal(err)
 		}
 		w.dies(name, 1, 2, 3)
+	}
+	w.sweep(all)
+	if recorded, err := w.records.AllHealth(t.Context()); err != nil || len(recorded) > 0 {
+		t.Errorf("of clusters that nobody looks at, %+v is recorded (%v)", recorded, err)
 	}
 	if started := w.after(10*time.Minute, all); len(started) > 0 {
 		t.Errorf("started %v", w.unfinished())

@@ -49,6 +49,10 @@ func (s SweepHealth) look(ctx context.Context, name string) (*seen, error) {
 	var problems error
 	for _, c := range all {
 		if !health.Ours(c) {
+			if _, recorded := before[c.ID]; recorded {
+				// Its nodes are taken away, or were never all there: what was said of them is true no more.
+				problems = errors.Join(problems, s.Records.ForgetHealth(ctx, c.ID))
+			}
 			delete(before, c.ID)
 			continue
 		}

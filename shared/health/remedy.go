@@ -27,10 +27,14 @@ func (c *caseOf) treat(f *found) {
 	case cluster.OutOfSync:
 		// After a replacement it has much to catch up with, also when nobody waited for the end of it.
 		c.onceIn(f, "It may be catching up still, or be short of network, memory or disk throughput: compare it with the others of the cluster.",
-			func(op cluster.Operation) bool { return op.State == cluster.Complete || op.Heal.Remedy == cluster.Replace })
+			func(op cluster.Operation) bool {
+				return op.State == cluster.Complete || op.Heal.Remedy == cluster.Replace
+			})
 	case cluster.KafkaDown:
 		c.onceIn(f, "A new host did not help. See in Kafka's log why it does not run.",
-			func(op cluster.Operation) bool { return op.State == cluster.Complete && op.Heal.Remedy == cluster.Replace })
+			func(op cluster.Operation) bool {
+				return op.State == cluster.Complete && op.Heal.Remedy == cluster.Replace
+			})
 	default:
 	}
 }
