@@ -381,13 +381,17 @@ func (s sight) isOutOfSync() (diagnosis, bool) {
 }
 
 // isFlapping: the others give the node up and take it back, again and again, and each time the partitions that it leads move.
+// While it works nothing is restarted. It goes on to count as out of sync, though, so that it is when it is given up the next
+// time.
 func (s sight) isFlapping() (diagnosis, bool) {
 	if len(s.track.Falls) < s.t.Falls {
 		return diagnosis{}, false
 	}
 	d := s.found(cluster.OutOfSync, "the others have given %s up again and again within %s", s.Node, span(s.t.Lately))
 	d.until = d.since
-	return d.remedied(cluster.Restart), true
+	d.changes = s.track.Falls[0].Add(s.t.Lately)
+	return d.advised("Each time the partitions that %s leads move. See in its log why it does not speak to the controllers: pauses of the "+
+		"garbage collector, or a network that loses packets.", s.Node), true
 }
 
 // isDiskSlow: writes to the volume take longer than replication bears.

@@ -215,7 +215,16 @@ controller 1003 is unknown: nothing was heard of host h-1003 since 0s, and nobod
 					w.gone[2] = true
 				}
 			})
-		}, time.Hour, "restart broker 2 after 10m21s: the others have given broker 2 up again and again within 30 min"},
+		}, 14 * time.Minute, "broker 2 is out of sync: the others have given broker 2 up again and again within 30 min; advice"},
+		{"Kafka is given up once more after that", func(w *ward) {
+			at := w.now
+			w.says(2, func(*nodespec.Heartbeat) {
+				delete(w.gone, 2)
+				if w.now.Sub(at)%(2*time.Minute) < 20*time.Second {
+					w.gone[2] = true
+				}
+			})
+		}, time.Hour, "restart broker 2 after 14m6s: Kafka answers, and broker 1 and broker 3 do not list broker 2 as alive"},
 
 		// Replicas and voters.
 		{
