@@ -377,6 +377,9 @@ func (s sight) isOutOfSync() (diagnosis, bool) {
 	d := s.found(cluster.OutOfSync, "leaders miss replicas of %s in sync, and they have not become fewer since %s",
 		s.Node, clock(s.track.BehindSince))
 	d.until = latest(s.track.BehindSince, s.watched)
+	if p := s.Beat.Process; p != nil {
+		d.until = latest(d.until, earliest(p.StartedAt, s.now)) // what it missed before, it has yet to catch up on
+	}
 	return d.borne(s.t.OutOfSync).remedied(cluster.Restart), true
 }
 

@@ -30,3 +30,22 @@ func TestJudge_BrokersThatFindNoQuorumWaitForTheController(t *testing.T) {
 		t.Errorf("got\n%s", got)
 	}
 }
+
+// What a broker missed while its disk was full it has yet to catch up on: it is not held against it that it lacks that for long.
+func TestJudge_ABrokerThatWasAwayHasItsTimeToCatchUp(t *testing.T) {
+	w := newWard(t)
+	w.says(1, missing(2, 3))
+	w.says(2, func(b *nodespec.Heartbeat) {
+		failing(1, "No space left on device")(b)
+		disk(1000, 0)(b)
+	})
+	w.pass(20 * time.Minute)
+	started := w.now
+	w.says(2, func(b *nodespec.Heartbeat) { b.Process.StartedAt = started })
+	if got := w.healsWithin(9 * time.Minute); !strings.HasPrefix(got, "broker 2 is out of sync") {
+		t.Errorf("got\n%s", got)
+	}
+	if got := w.healsWithin(5 * time.Minute); !strings.HasPrefix(got, "restart broker 2 after 1m") {
+		t.Errorf("got\n%s", got)
+	}
+}
