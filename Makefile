@@ -95,3 +95,10 @@ MINUTES := 60
 .PHONY: chaos
 chaos: setup programs ## once a minute something goes wrong on a cluster under load: make chaos MINUTES=60 SEED=7
 	go run ./integration/chaos -minutes $(MINUTES) $(if $(SEED),-seed $(SEED))
+
+# How many seeds to run, or the one to replay: make sim SEED=17
+SEEDS := 10000
+SEED :=
+.PHONY: sim
+sim: ## the control plane over a fake AWS in which things break, from SEEDS=10000 seeds; SEED=17 replays one with its trace
+	go test ./integration/sim -count=1 -timeout 60m -v $(if $(SEED),-run WithItsTrace -seed $(SEED),-run KeepWhatIsPromised -seeds $(SEEDS))

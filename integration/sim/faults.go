@@ -32,7 +32,7 @@ func mishaps() []mishap {
 		{"network silence", 4, networkSilence},
 		{"network cut", 3, networkCut},
 		{"disk full", 2, diskFull},
-		{"fetcher died", 3, fetcherDied},
+		{"fetcher died", 4, fetcherDied},
 		{"answers lost", 3, spellOf(answerLost, 2, 8)},
 		{"throttling", 2, spellOf(throttled, 2, 6)},
 		{"slow calls", 3, spellOf(slowed, 2, 8)},
@@ -43,32 +43,84 @@ func mishaps() []mishap {
 	}
 }
 
+// creationMishaps are those that a create has to end well or in words with, without anybody who heals.
+func creationMishaps() []mishap {
+	return []mishap{
+		{"host death", 2, hostDeath},
+		{"host unheard", 2, hostUnheard},
+		{"answers lost", 2, spellOf(answerLost, 2, 8)},
+		{"throttling", 1, spellOf(throttled, 2, 6)},
+		{"slow calls", 1, spellOf(slowed, 2, 8)},
+		{"no capacity", 1, spellOf(noCapacity, 1, 2)},
+		{"stillborn hosts", 1, spellOf(stillborn, 1, 3)},
+		{"crash", 2, crash},
+	}
+}
+
+// deletionMishaps are those after which nothing may be left all the same.
+func deletionMishaps() []mishap {
+	return []mishap{
+		{"host death", 1, hostDeath},
+		{"answers lost", 3, spellOf(answerLost, 2, 8)},
+		{"throttling", 1, spellOf(throttled, 2, 6)},
+		{"slow calls", 1, spellOf(slowed, 2, 8)},
+		{"crash", 3, crash},
+	}
+}
+
+// disturb lets one of these things happen within the next minute.
+func (w *World) disturb(u customer, k *kafkaCluster, among []mishap) {
+	m := draw(u, among)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.weather.clear = false
+	w.laterLocked("trouble of "+k.name, between(u.a.rng, time.Second, time.Minute), func(_ context.Context, a *actor) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.happenLocked(m, customer{w: w, a: a}, k)
+	})
+}
+
+func draw(u customer, among []mishap) mishap {
+	total := 0
+	for _, m := range among {
+		total += m.weight
+	}
+	at := u.a.rng.IntN(total)
+	for _, m := range among {
+		if at -= m.weight; at < 0 {
+			return m
+		}
+	}
+	return among[0]
+}
+
+func (w *World) happenLocked(m mishap, u customer, k *kafkaCluster) bool {
+	what := m.strike(w, u, k)
+	if what == "" {
+		return false
+	}
+	w.stats.Faults++
+	w.stats.FaultNames[m.name]++
+	w.noteLocked("FAULT", m.name+": "+what)
+	return true
+}
+
 // mischief lets things break for a while: at least five of them, and at least one that has to be healed.
 func (w *World) mischief(u customer, k *kafkaCluster) {
 	u.w.pass(u.a, between(u.a.rng, 30*time.Second, 2*time.Minute))
-	all := mishaps()
-	total := 0
-	for _, m := range all {
-		total += m.weight
-	}
+	w.mu.Lock()
+	heals := w.stats.Heals
+	w.mu.Unlock()
 	count := 5 + u.a.rng.IntN(5)
 	for n := 0; n < count; {
-		at := u.a.rng.IntN(total)
-		m := all[0]
-		for _, m = range all {
-			if at -= m.weight; at < 0 {
-				break
-			}
-		}
-		if n == 0 && u.a.rng.IntN(2) == 0 {
-			m = all[0]
+		m := draw(u, mishaps())
+		if n == 0 && odds(u.a.rng, 2) {
+			m = mishaps()[0]
 		}
 		w.mu.Lock()
-		if what := m.strike(w, u, k); what != "" {
+		if w.happenLocked(m, u, k) {
 			n++
-			w.stats.Faults++
-			w.stats.FaultNames[m.name]++
-			w.noteLocked("FAULT", m.name+": "+what)
 		}
 		w.mu.Unlock()
 		switch u.a.rng.IntN(4) {
@@ -81,6 +133,11 @@ func (w *World) mischief(u customer, k *kafkaCluster) {
 		}
 	}
 	w.pass(u.a, between(u.a.rng, time.Second, 5*time.Minute))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stats.Heals == heals {
+		w.happenLocked(mishaps()[0], u, k)
+	}
 }
 
 // victim draws one of a cluster's running hosts.
@@ -234,6 +291,17 @@ func networkSilence(w *World, u customer, k *kafkaCluster) string {
 		}
 		return "all hosts for " + d.Round(time.Second).String()
 	}
+	h.silentUntil = time.Now().Add(d)
+	return h.name() + " for " + d.Round(time.Second).String()
+}
+
+// hostUnheard keeps what a host says from the table for so long that whoever waits for it has to give up.
+func hostUnheard(w *World, u customer, k *kafkaCluster) string {
+	h := victim(w, u, k, anyHost)
+	if h == nil {
+		return ""
+	}
+	d := between(u.a.rng, 5*time.Minute, 45*time.Minute)
 	h.silentUntil = time.Now().Add(d)
 	return h.name() + " for " + d.Round(time.Second).String()
 }

@@ -48,18 +48,19 @@ func (h *host) reports(now time.Time) bool { return h.connected(now) && now.Afte
 
 // agent is what keeps a host's node as its spec says.
 type agent struct {
-	h       *host
-	mailbox *tablemailbox.Mailbox
-	gone    bool
-	looked  time.Time // for a spec
-	seen    int64     // revision of the spec that was read last
-	spec    nodespec.Spec
-	state   nodespec.State
-	reason  string
-	pause   time.Time // until the next start
-	failed  int       // starts in a row
-	again   int       // restarts of a Kafka that had been running
-	counted *process  // whose start counts as failed when it ends before it has joined
+	h         *host
+	mailbox   *tablemailbox.Mailbox
+	gone      bool
+	looked    time.Time // for a spec
+	formatted *volume   // the one that it has formatted
+	seen      int64     // revision of the spec that was read last
+	spec      nodespec.Spec
+	state     nodespec.State
+	reason    string
+	pause     time.Time // until the next start
+	failed    int       // starts in a row
+	again     int       // restarts of a Kafka that had been running
+	counted   *process  // whose start counts as failed when it ends before it has joined
 
 	sending bool // a heartbeat is on its way
 	beaten  time.Time
@@ -188,8 +189,9 @@ func (a *agent) startKafka(now time.Time) {
 	case v.formattedFor == "" && !a.spec.Volume.New:
 		a.state, a.reason = nodespec.Stopped, "the log volume is empty and not new: its data is lost"
 		return
-	case v.formattedFor == "":
+	case v.formattedFor == "", a.spec.Volume.New && h.w.reckless && a.formatted != v:
 		h.w.format(h, c)
+		a.formatted = v
 	case v.formattedFor != c.kafkaID || v.node != a.spec.NodeID:
 		a.state, a.reason = nodespec.Stopped, fmt.Sprintf("the log volume belongs to node %d", v.node)
 		return

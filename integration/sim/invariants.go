@@ -15,6 +15,9 @@ import (
 // follows from it are some moments apart, and things break in between.
 const grace = 2 * time.Minute
 
+// fresh is how old a judgement may be that is acted on: a broker that came back since then was not there when it was asked for.
+const fresh = 70 * time.Second
+
 // peace is how long nothing may have happened to a host for it to count as healthy without doubt.
 const peace = 20 * time.Minute
 
@@ -43,7 +46,9 @@ func (w *World) judgeStopLocked(h *host, why string) {
 		}
 	}
 	for _, part := range c.partitions {
-		if slices.Contains(part.inSync, b.id) && part.leader >= 0 && !part.thinSince.IsZero() && now.Sub(part.thinSince) > grace {
+		joined := part.joined[b.id]
+		if slices.Contains(part.inSync, b.id) && now.Sub(joined) > fresh && part.leader >= 0 &&
+			!part.thinSince.IsZero() && now.Sub(part.thinSince) > grace {
 			w.violateLocked("broker %d of %s works and %s, while %s needs each of %v in sync", b.id, c.name, why, part.name, part.inSync)
 			break
 		}

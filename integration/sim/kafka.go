@@ -64,6 +64,7 @@ type partition struct {
 	high      int                 // high watermark
 	behind    map[int32]time.Time // since when an in-sync replica has not caught up
 	thinSince time.Time           // since when it can't do without any of its in-sync replicas
+	joined    map[int32]time.Time // when each replica was last in sync again
 	stuck     map[int32]bool      // replicas whose fetcher has died, until their process is started again
 }
 
@@ -125,7 +126,7 @@ func (c *kafkaCluster) makeTopics(count int) {
 		}
 		c.partitions = append(c.partitions, &partition{
 			name: fmt.Sprintf("orders-%d", i), id: int32(i), replicas: replicas, inSync: slices.Clone(replicas), leader: replicas[0], epoch: 1,
-			minimum: min(2, len(replicas)), behind: map[int32]time.Time{}, stuck: map[int32]bool{},
+			minimum: min(2, len(replicas)), behind: map[int32]time.Time{}, joined: map[int32]time.Time{}, stuck: map[int32]bool{},
 		})
 	}
 }
@@ -368,6 +369,7 @@ func (k *kafka) replicate(c *kafkaCluster, p *partition, now time.Time) {
 			if !slices.Contains(p.inSync, id) && c.active != 0 {
 				p.inSync = append(slices.Clone(p.inSync), id)
 				slices.Sort(p.inSync)
+				p.joined[id] = now
 				k.change(c, now)
 			}
 		}

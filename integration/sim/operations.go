@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/millrace/millrace/shared/cluster"
@@ -91,6 +92,9 @@ func (u customer) create(k *kafkaCluster) {
 		return
 	}
 	u.start(op)
+	if odds(u.a.rng, 3) {
+		u.w.disturb(u, k, creationMishaps())
+	}
 	u.await(k, "to be ACTIVE", func(c cluster.Cluster, there bool) bool {
 		if there && c.State() == cluster.Failed {
 			u.resume(k, op.ID)
@@ -174,6 +178,9 @@ func (u customer) allow(k *kafkaCluster) {
 // delete has the cluster deleted, again where that failed, and sees that nothing is left.
 func (u customer) delete(k *kafkaCluster) {
 	var asked string
+	if odds(u.a.rng, 2) {
+		u.w.disturb(u, k, deletionMishaps())
+	}
 	u.await(k, "to be deleted", func(c cluster.Cluster, there bool) bool {
 		if there && c.State() != cluster.Deleting {
 			op := u.operation(k, cluster.DeleteCluster)
@@ -253,5 +260,5 @@ func (w *World) wellLocked(k *kafkaCluster) bool {
 			return false
 		}
 	}
-	return true
+	return !slices.ContainsFunc(k.brokers, func(b *broker) bool { return k.live(b.id, now) == nil })
 }

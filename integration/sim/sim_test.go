@@ -1,61 +1,118 @@
-package sim_test
+package sim
 
 import (
 	"flag"
+	"fmt"
+	"io"
 	"log/slog"
 	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync"
 	"testing"
-
-	"github.com/millrace/millrace/integration/sim"
+	"time"
 )
 
 var (
-	seeds = flag.Int("seeds", 3, "how many seeds to run")
+	seeds = flag.Uint64("seeds", 500, "how many seeds to run")
 	first = flag.Uint64("first", 1, "the first of them")
 	seed  = flag.Uint64("seed", 0, "the one seed to run, with its trace")
 )
 
 func TestMain(m *testing.M) {
 	slog.SetDefault(slog.New(slog.DiscardHandler))
+	debug.SetGCPercent(400) // a seed leaves little behind, and memory is there
 	os.Exit(m.Run())
 }
 
-func TestSeeds(t *testing.T) {
-	if *seeds < 10 {
-		t.Skip("asked for with -seeds")
+// Every seed has at least so much in it.
+const (
+	leastOperations = 3
+	leastFaults     = 5
+)
+
+func TestSeeds_KeepWhatIsPromised(t *testing.T) {
+	count := *seeds
+	if testing.Short() {
+		count = min(count, 25)
 	}
-	events := 0
-	for n := range *seeds {
-		r := sim.Run(t, *first+uint64(n), sim.Options{})
-		events += r.Events
+	began := time.Now()
+	var mu sync.Mutex
+	var sum Stats
+	var events int
+	all(t, count, func(t *testing.T, seed uint64) {
+		r := Run(t, seed, Options{})
+		if r.Stats.Operations < leastOperations || r.Stats.Faults < leastFaults {
+			t.Errorf("too little happens: %s", r)
+		}
 		if len(r.Violations) > 0 {
-			t.Error(r)
+			r = Run(t, seed, Options{Trace: true})
+			t.Errorf("%s\nWhat happened:\n%s\nAll of it, event by event: make sim SEED=%d", r, strings.Join(r.Story(), "\n"), seed)
 		}
-	}
-	t.Log(events)
+		mu.Lock()
+		defer mu.Unlock()
+		events += r.Events
+		sum.Operations += r.Stats.Operations
+		sum.Heals += r.Stats.Heals
+		sum.Faults += r.Stats.Faults
+		sum.Crashes += r.Stats.Crashes
+	})
+	took := time.Since(began)
+	fmt.Printf("%d seeds in %s (%.0f a second): %d events, %d operations, of which %d heals, %d faults, %d crashes of the control plane\n",
+		count, took.Round(time.Second), float64(count)/took.Seconds(), events, sum.Operations, sum.Heals, sum.Faults, sum.Crashes)
 }
 
-func TestSame(t *testing.T) {
-	for n := range *seeds {
-		a, b := sim.Run(t, *first+uint64(n), sim.Options{Trace: true}), sim.Run(t, *first+uint64(n), sim.Options{Trace: true})
-		if a.Hash != b.Hash {
-			for i := range a.Trace {
-				if i >= len(b.Trace) || a.Trace[i] != b.Trace[i] {
-					t.Errorf("seed %d at %d\n%s\n%s\n%s", a.Seed, i, a.Trace[max(0, i-1)], a.Trace[i], b.Trace[min(i, len(b.Trace)-1)])
-					break
+// all runs check for so many seeds, on as many processors as there are.
+func all(t *testing.T, count uint64, check func(t *testing.T, seed uint64)) {
+	t.Helper()
+	t.Run("seeds", func(t *testing.T) {
+		for shard := range runtime.GOMAXPROCS(0) {
+			t.Run(fmt.Sprint(shard), func(t *testing.T) {
+				t.Parallel()
+				for n := uint64(shard); n < count; n += uint64(runtime.GOMAXPROCS(0)) {
+					check(t, *first+n)
 				}
-			}
+			})
 		}
-	}
+	})
 }
 
-func TestSeed(t *testing.T) {
+func TestSeeds_AreTheSameEachTime(t *testing.T) {
+	count := uint64(40)
+	if testing.Short() {
+		count = 4
+	}
+	all(t, count, func(t *testing.T, seed uint64) {
+		one, other := Run(t, seed, Options{}), Run(t, seed, Options{})
+		if one.Hash != other.Hash || one.Events != other.Events {
+			t.Errorf("seed %d gives the trace hash %016x of %d events, and then %016x of %d: %s", seed, one.Hash, one.Events,
+				other.Hash, other.Events, parting(t, seed))
+		}
+	})
+}
+
+// parting finds where two runs of a seed part. They may not do so again.
+func parting(t *testing.T, seed uint64) string {
+	one, other := Run(t, seed, Options{Trace: true}).Trace, Run(t, seed, Options{Trace: true}).Trace
+	for i := range min(len(one), len(other)) {
+		if one[i] != other[i] {
+			return fmt.Sprintf("after\n%s\ncomes\n%s\nor\n%s", strings.Join(one[max(0, i-3):i], "\n"), one[i], other[i])
+		}
+	}
+	return "two more runs are the same"
+}
+
+func TestSeed_WithItsTrace(t *testing.T) {
 	if *seed == 0 {
-		t.Skip("asked for with -seed")
+		t.Skip("for one seed: make sim SEED=17")
 	}
-	r := sim.Run(t, *seed, sim.Options{Trace: true})
+	r := Run(t, *seed, Options{Trace: true})
 	for _, l := range r.Trace {
-		t.Log(l)
+		_, _ = io.WriteString(os.Stdout, l+"\n")
 	}
-	t.Log(r)
+	fmt.Println(r)
+	if len(r.Violations) > 0 {
+		t.Fail()
+	}
 }

@@ -39,6 +39,7 @@ type World struct {
 	plane    *plane // nil while there is none
 	stats    Stats
 	versions int
+	reckless bool              // agents format whatever is said to be new, for bugs that are planted above them
 	crashIn  int               // writes of the journal until the control plane is killed; 0 for never
 	downFor  time.Duration     // that there was no control plane, in all
 	judged   map[string]bool   // operations that were found bad
@@ -213,9 +214,23 @@ func (w *World) violateLocked(format string, args ...any) {
 // String says what came of a seed, for people.
 func (r Result) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d: %d events in %s, hash %016x, %+v", r.Seed, r.Events, r.Took.Round(time.Second), r.Hash, r.Stats)
+	fmt.Fprintf(&b, "seed %d: %d events in %s, trace hash %016x; %d operations (%d heals), %d faults, %d crashes of the control plane",
+		r.Seed, r.Events, r.Took.Round(time.Second), r.Hash, r.Stats.Operations, r.Stats.Heals, r.Stats.Faults, r.Stats.Crashes)
 	for _, v := range r.Violations {
 		b.WriteString("\n  " + v)
 	}
 	return b.String()
+}
+
+// Story is the part of a trace that tells what happened, without what everybody did.
+func (r Result) Story() []string {
+	var story []string
+	for _, l := range r.Trace {
+		who := strings.TrimSpace(l[min(len(l), 14):min(len(l), 54)])
+		switch who {
+		case "FAULT", "VIOLATION", "heal", "control plane":
+			story = append(story, l)
+		}
+	}
+	return story
 }

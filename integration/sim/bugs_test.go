@@ -1,0 +1,283 @@
+package sim
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/functions/brokerreplacement"
+	"github.com/millrace/millrace/functions/provisioning"
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/records"
+	"github.com/millrace/millrace/shared/serve"
+)
+
+// bug is one that somebody could make. It is planted in the wiring: a step, or what one depends on, is another.
+type bug struct {
+	name  string
+	plant func(*Wiring)
+}
+
+// within is how many seeds it may take to find a bug.
+const within = 500
+
+func bugs() []bug {
+	return []bug{
+		{"the host is not fenced", func(w *Wiring) {
+			w.World.cloud.lax = true
+			replace(w, "provisioning", "FenceHost", func(context.Context, provisioning.FenceHostInput) (provisioning.SecondLook, error) {
+				return provisioning.SecondLook{}, nil
+			})
+			replace(w, "provisioning", "CheckHostFenced", func(context.Context, provisioning.CheckNodeInput) (provisioning.CheckOutput, error) {
+				return provisioning.CheckOutput{Done: true}, nil
+			})
+		}},
+		{"the volume is attached before its host has ended", func(w *Wiring) {
+			w.World.cloud.lax = true
+			w.Provisioning.Platform.Hosts = endsAtOnce{w.World.cloud}
+		}},
+		{"a launch uses the token of the first one", func(w *Wiring) {
+			w.Provisioning.Platform.Hosts = firstToken{w.World.cloud}
+		}},
+		{"a launch is not recorded before it is made", func(w *Wiring) {
+			w.World.cloud.lax = true
+			w.Provisioning.Platform.Hosts = &freshToken{cloud: w.World.cloud}
+		}},
+		{"nobody asks whether the broker can be done without", func(w *Wiring) {
+			replace(w, "brokerreplacement", "JudgeReplacement",
+				func(context.Context, brokerreplacement.Input) (brokerreplacement.JudgeReplacementOutput, error) {
+					return brokerreplacement.JudgeReplacementOutput{Safe: true, JudgedAt: time.Now()}, nil
+				})
+		}},
+		{"two heal at once", func(w *Wiring) {
+			w.Health.Records.Table = changed{w.World.table, func(item *records.Item) {
+				if item.Partition == "clusters" {
+					edit(item, func(c *cluster.Cluster) { c.Active = nil })
+				}
+			}}
+		}},
+		{"a late look acts on the new host", func(w *Wiring) {
+			w.Health.Records.Table = &stale{table: w.World.table, kept: map[string]memory{}}
+			rewire(w, func(functions map[string]serve.Steps) {
+				steps := functions["provisioning"]
+				retire := steps["RetireHost"]
+				steps["FenceHost"] = serve.New(func(ctx context.Context, in provisioning.NodeInput) (provisioning.SecondLook, error) {
+					payload, err := json.Marshal(map[string]any{"step": "RetireHost", "clusterId": in.ClusterID, "nodeId": in.NodeID})
+					if err == nil {
+						_, err = serve.Steps{"RetireHost": retire}.Invoke(ctx, payload)
+					}
+					return provisioning.SecondLook{}, err
+				})
+			})
+		}},
+		{"a volume that is not new is formatted", func(w *Wiring) {
+			w.World.reckless = true
+			w.Provisioning.Records.Table = saysNew{w.World.table}
+		}},
+		{"a volume is deleted that is needed", func(w *Wiring) {
+			rewire(w, func(functions map[string]serve.Steps) {
+				fenced := functions["provisioning"]["CheckHostFenced"]
+				functions["provisioning"]["CheckHostFenced"] = serve.New(
+					func(ctx context.Context, in provisioning.CheckNodeInput) (out provisioning.CheckOutput, err error) {
+						payload, err := json.Marshal(map[string]any{
+							"step": "CheckHostFenced", "clusterId": in.ClusterID, "operationId": in.OperationID, "nodeId": in.NodeID,
+						})
+						if err != nil {
+							return out, err
+						}
+						answer, err := serve.Steps{"CheckHostFenced": fenced}.Invoke(ctx, payload)
+						if err != nil {
+							return out, err
+						}
+						if err = json.Unmarshal(answer, &out); err == nil && out.Done { // it cleans up what the host has left
+							err = w.World.cloud.DeleteVolume(ctx, cluster.Token{ClusterID: in.ClusterID, NodeID: in.NodeID})
+						}
+						return out, err
+					})
+			})
+		}},
+		{"nothing gives up", func(w *Wiring) {
+			patient := changed{w.World.table, func(item *records.Item) {
+				if strings.HasPrefix(item.Partition, "operations#") {
+					edit(item, func(op *cluster.Operation) {
+						if !op.Deadline.IsZero() {
+							op.Deadline = op.Deadline.AddDate(1, 0, 0)
+						}
+					})
+				}
+			}}
+			w.Provisioning.Records.Table, w.Replacement.Records.Table = patient, patient
+		}},
+		{"an address is left after the delete", func(w *Wiring) {
+			replace(w, "provisioning", "ReleaseAddress", func(context.Context, provisioning.NodeInput) (provisioning.Empty, error) {
+				return provisioning.Empty{}, nil
+			})
+		}},
+		{"silence counts as death", func(w *Wiring) { w.Health.Hosts = silenceIsDeath{w.World} }},
+	}
+}
+
+// rewire changes the steps, after whatever changes them already.
+func rewire(w *Wiring, wrap func(map[string]serve.Steps)) {
+	before := w.Wrap
+	w.Wrap = func(functions map[string]serve.Steps) {
+		if before != nil {
+			before(functions)
+		}
+		wrap(functions)
+	}
+}
+
+func replace[I, O any](w *Wiring, function, step string, run func(context.Context, I) (O, error)) {
+	rewire(w, func(functions map[string]serve.Steps) { functions[function][step] = serve.New(run) })
+}
+
+// endsAtOnce takes a host that is shutting down for one that has ended.
+type endsAtOnce struct{ *cloud }
+
+func (p endsAtOnce) Host(ctx context.Context, id string) (cluster.Host, error) {
+	h, err := p.cloud.Host(ctx, id)
+	return ended(h), err
+}
+
+func (p endsAtOnce) LaunchHost(ctx context.Context, r cluster.HostRequest) (cluster.Host, error) {
+	h, err := p.cloud.LaunchHost(ctx, r)
+	return ended(h), err
+}
+
+func ended(h cluster.Host) cluster.Host {
+	if h.State == cluster.HostShuttingDown {
+		h.State = cluster.HostTerminated
+	}
+	return h
+}
+
+// firstToken launches every host of a node as its first one.
+type firstToken struct{ *cloud }
+
+func (p firstToken) LaunchHost(ctx context.Context, r cluster.HostRequest) (cluster.Host, error) {
+	r.Token.Attempt = 1
+	return p.cloud.LaunchHost(ctx, r)
+}
+
+// freshToken launches with another token at every call.
+type freshToken struct {
+	*cloud
+	calls int
+}
+
+func (p *freshToken) LaunchHost(ctx context.Context, r cluster.HostRequest) (cluster.Host, error) {
+	p.w.mu.Lock()
+	p.calls++
+	r.Token.Attempt = 1000 + p.calls
+	p.w.mu.Unlock()
+	return p.cloud.LaunchHost(ctx, r)
+}
+
+// changed is a table whose items are read as somebody wants them.
+type changed struct {
+	*table
+	change func(item *records.Item)
+}
+
+func (t changed) Get(ctx context.Context, key records.Key) (records.Item, error) {
+	item, err := t.table.Get(ctx, key)
+	if err == nil {
+		t.change(&item)
+	}
+	return item, err
+}
+
+func (t changed) Query(ctx context.Context, partition, prefix, after string, limit int) ([]records.Item, error) {
+	items, err := t.table.Query(ctx, partition, prefix, after, limit)
+	for i := range items {
+		t.change(&items[i])
+	}
+	return items, err
+}
+
+func edit[T any](item *records.Item, change func(*T)) {
+	var value T
+	if err := json.Unmarshal(item.Body, &value); err != nil {
+		panic(err)
+	}
+	change(&value)
+	body, err := json.Marshal(value)
+	if err != nil {
+		panic(err)
+	}
+	item.Body = body
+}
+
+// stale is a table that remembers the nodes of clusters for minutes.
+type stale struct {
+	*table
+	kept map[string]memory
+}
+
+type memory struct {
+	items []records.Item
+	at    time.Time
+}
+
+func (t *stale) Query(ctx context.Context, partition, prefix, after string, limit int) ([]records.Item, error) {
+	if !strings.HasPrefix(partition, "nodes#") {
+		return t.table.Query(ctx, partition, prefix, after, limit)
+	}
+	t.mu.Lock()
+	kept, ok := t.kept[partition]
+	t.mu.Unlock()
+	if ok && time.Since(kept.at) < 4*time.Minute {
+		return kept.items, nil
+	}
+	items, err := t.table.Query(ctx, partition, prefix, after, limit)
+	if err == nil {
+		t.mu.Lock()
+		t.kept[partition] = memory{items, time.Now()}
+		t.mu.Unlock()
+	}
+	return items, err
+}
+
+// saysNew is a table in which every spec says that its volume is new.
+type saysNew struct{ *table }
+
+func (t saysNew) Write(ctx context.Context, writes ...records.Write) error {
+	for i, w := range writes {
+		if strings.HasPrefix(w.Key.Partition, "spec#") && !w.Delete {
+			writes[i].Body = []byte(strings.Replace(string(w.Body), `"new":false`, `"new":true`, 1))
+		}
+	}
+	return t.table.Write(ctx, writes...)
+}
+
+// silenceIsDeath takes hosts that are not heard for dead.
+type silenceIsDeath struct{ w *World }
+
+func (p silenceIsDeath) HostStates(ctx context.Context, ids []string) (map[string]cluster.Host, error) {
+	states, err := p.w.cloud.HostStates(ctx, ids)
+	for id, h := range states {
+		beat, ok, err := p.w.records().LastBeat(ctx, id)
+		if err == nil && ok && time.Since(beat.At) > 90*time.Second {
+			h.State = cluster.HostTerminated
+			states[id] = h
+		}
+	}
+	return states, err
+}
+
+func TestBugs_AreFound(t *testing.T) {
+	for _, b := range bugs() {
+		t.Run(b.name, func(t *testing.T) {
+			for seed := range uint64(within) {
+				if r := Run(t, 1+seed, Options{Plant: b.plant}); len(r.Violations) > 0 {
+					t.Logf("found at seed %d: %s", r.Seed, r.Violations[0])
+					return
+				}
+			}
+			t.Errorf("not found within %d seeds", within)
+		})
+	}
+}
