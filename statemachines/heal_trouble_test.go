@@ -51,20 +51,12 @@ func TestReplaceBroker_LooksOnceMoreBeforeItEndsAHost(t *testing.T) {
 				noTurn := &platformtest.Trouble{Times: 15, Err: &serve.Error{Code: "Lambda.TooManyRequestsException"}}
 				w.trouble("FenceHost", noTurn)
 				op := w.heal(h)
-				for noTurn.Times > 0 {
-					time.Sleep(time.Second)
-				}
+				w.goThrough(noTurn)
 				tt.meanwhile(w)
 				w.wait(op)
 				w.wantHealed(op)
 				w.wantLaunches(2, tt.launches)
-				judged := 0
-				for _, step := range w.stepsOf(2) {
-					if step == "JudgeReplacement" {
-						judged++
-					}
-				}
-				if judged != tt.launches { // a node that works again is not even asked about
+				if judged := w.calls("JudgeReplacement"); judged != tt.launches { // a node that works again is not even asked about
 					t.Errorf("judged %d times: %v", judged, w.stepsOf(2))
 				}
 			})
@@ -361,9 +353,7 @@ func TestRestartBroker_LeavesANodeAloneThatWorksAgain(t *testing.T) {
 		noTurn := &platformtest.Trouble{Times: 15, Err: &serve.Error{Code: "Lambda.TooManyRequestsException"}}
 		w.trouble("WriteNodeSpec", noTurn)
 		w.start(op)
-		for noTurn.Times > 0 {
-			time.Sleep(time.Second)
-		}
+		w.goThrough(noTurn)
 		w.kafka.ail(h.Host, func(a *ailment) { a.held = false }) // by whoever held it
 		w.wait(op)
 		w.wantPath(op, []string{
@@ -379,24 +369,34 @@ func TestRestartBroker_LeavesANodeAloneThatWorksAgain(t *testing.T) {
 
 // What a restart does not help is for something else to help, soon.
 func TestRestartBroker_GivesUpSoon(t *testing.T) {
-	inBubble(t, func(w *world) {
-		w.serving()
-		h := w.judged(2, cluster.Restart, cluster.KafkaSilent)
-		w.kafka.ail(h.Host, func(a *ailment) { a.silent, a.broken = true, true })
-		time.Sleep(time.Minute)
-		began := time.Now()
-		op := w.heal(h)
-		w.wait(op)
-		w.wantFailed(op, "Kafka ended with status 1")
-		w.wantFailedStep(op, cluster.StepRestartKafka)
-		if took := time.Since(began); took > 4*time.Minute {
-			t.Errorf("it took %s to say so", took)
-		}
-		op = w.heal(w.judged(2, cluster.Replace, cluster.KafkaDown))
-		w.wait(op)
-		w.wantHealed(op)
-		w.wantLaunches(2, 2)
-	})
+	for name, tt := range map[string]struct {
+		ails func(*ailment)
+		want string
+	}{
+		"Kafka does not start":       {func(a *ailment) { a.silent, a.broken = true, true }, "Kafka ended with status 1"},
+		"Kafka is not even launched": {func(a *ailment) { a.silent, a.stuck = true, true }, "gave up 3m0s after the restart; last waited for: broker 2: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				w.serving()
+				h := w.judged(2, cluster.Restart, cluster.KafkaSilent)
+				w.kafka.ail(h.Host, tt.ails)
+				time.Sleep(time.Minute)
+				began := time.Now()
+				op := w.heal(h)
+				w.wait(op)
+				w.wantFailed(op, tt.want)
+				w.wantFailedStep(op, cluster.StepRestartKafka)
+				if took := time.Since(began); took > 4*time.Minute {
+					t.Errorf("it took %s to say so", took)
+				}
+				op = w.heal(w.judged(2, cluster.Replace, cluster.KafkaDown))
+				w.wait(op)
+				w.wantHealed(op)
+				w.wantLaunches(2, 2)
+			})
+		})
+	}
 }
 
 // A Kafka that was killed goes through its whole log. As long as it lives, that is no reason to start it once more.
@@ -504,6 +504,16 @@ func TestSweep_StartsAHealThatWasRecordedRightBeforeACrash(t *testing.T) {
 		w.wantPath(op, replacePath)
 		w.wantHealed(op)
 	})
+}
+
+// goThrough waits until a trouble has been met as often as it was to be.
+func (w *world) goThrough(t *platformtest.Trouble) {
+	for left := 1; left > 0; {
+		time.Sleep(time.Second)
+		w.mu.Lock()
+		left = t.Times
+		w.mu.Unlock()
+	}
 }
 
 // cutOff keeps everybody from reaching the host of a node, for so long already.

@@ -221,13 +221,7 @@ func TestHealthSweep_LooksAgainUntilTheTimeHasCome(t *testing.T) {
 		if took := time.Since(began); took > 4*time.Minute {
 			t.Errorf("it looked for %s", took)
 		}
-		looks := 0
-		for _, i := range w.steps {
-			if i.step == "SweepHealth" {
-				looks++
-			}
-		}
-		if looks < 2 || looks > 30 {
+		if looks := w.calls("SweepHealth"); looks < 2 || looks > 30 {
 			t.Errorf("it looked %d times", looks)
 		}
 		heals := w.healsOf()

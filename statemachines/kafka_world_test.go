@@ -33,6 +33,7 @@ type kafka struct {
 type ailment struct {
 	held, silent bool          // until Kafka is started again
 	broken       bool          // Kafka does not start
+	stuck        bool          // the agent never gets to starting it
 	mute         bool          // the agent can't be heard; Kafka goes on
 	apart        bool          // nobody reaches the host, and it reaches nobody
 	longLog      time.Duration // that Kafka goes through before it runs
@@ -330,6 +331,9 @@ func (p *process) act(ctx context.Context) bool {
 		p.up = false
 	}
 	if !p.up {
+		if ails.stuck {
+			return ctx.Err() == nil
+		}
 		if p.w.platform.AttachedTo(cluster.Token{ClusterID: clusterID, NodeID: p.node}) != p.hostID {
 			return ctx.Err() == nil
 		}

@@ -407,6 +407,19 @@ func (w *world) stepsOf(node int32) []string {
 	return slices.Compact(steps)
 }
 
+// calls is how often a step was called.
+func (w *world) calls(step string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := 0
+	for _, i := range w.steps {
+		if i.step == step {
+			n++
+		}
+	}
+	return n
+}
+
 func (w *world) cluster() cluster.Cluster {
 	w.t.Helper()
 	c, err := w.records.Cluster(w.t.Context(), clusterID)
