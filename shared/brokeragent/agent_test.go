@@ -2,6 +2,7 @@ package brokeragent
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -374,13 +375,18 @@ func TestAgent_TakesUpAKafkaThatRunsAlready(t *testing.T) {
 
 func TestAgent_RefusesASpecThatWouldPutDataElsewhere(t *testing.T) {
 	bubble(t, func(r *rig) {
-		s := spec(1)
-		s.Properties["log.dirs"] = "/tmp/logs"
-		r.mailbox.put(s)
-		r.after(time.Minute).wantState(nodespec.Failing,
-			`generation 1 can't be run: log.dirs has to be ${host.volume}, not "/tmp/logs"`)
-		r.wantStarts(0)
-		r.mailbox.put(spec(2))
+		for i, tt := range []struct{ property, value, want string }{
+			{"log.dirs", "/tmp/logs", `log.dirs has to be ${host.volume}, not "/tmp/logs"`},
+			{"log.dir", "/tmp/log", `log.dirs is the one place for data; log.dir is "/tmp/log", metadata.log.dir is ""`},
+			{"metadata.log.dir", "/tmp/m", `log.dirs is the one place for data; log.dir is "", metadata.log.dir is "/tmp/m"`},
+		} {
+			s := spec(int64(i + 1))
+			s.Properties[tt.property] = tt.value
+			r.mailbox.put(s)
+			r.after(time.Minute).wantState(nodespec.Failing, fmt.Sprintf("generation %d can't be run: %s", i+1, tt.want))
+			r.wantStarts(0)
+		}
+		r.mailbox.put(spec(9))
 		r.after(time.Minute).wantState(nodespec.Running, "")
 	})
 }

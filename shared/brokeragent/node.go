@@ -191,6 +191,8 @@ func checkSpec(spec nodespec.Spec, keys keyPair) error {
 	case p["log.dirs"] != nodespec.VolumePath:
 		// Anything else would put data outside of the volume that is locked and checked.
 		return bad("log.dirs has to be %s, not %q", nodespec.VolumePath, p["log.dirs"])
+	case p["log.dir"] != "" || p["metadata.log.dir"] != "":
+		return bad("log.dirs is the one place for data; log.dir is %q, metadata.log.dir is %q", p["log.dir"], p["metadata.log.dir"])
 	case p["node.id"] != fmt.Sprint(spec.NodeID):
 		return bad("node.id is %q for node %d", p["node.id"], spec.NodeID)
 	case p["process.roles"] != string(spec.Role):
