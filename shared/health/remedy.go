@@ -56,9 +56,11 @@ func (c *caseOf) onceIn(f *found, advice string, counts func(cluster.Operation) 
 // grow says how large a full log volume should get, within what people have allowed.
 func (s sight) grow(d diagnosis) diagnosis {
 	const leastGiB, part = 10, 10
+	const free = "free space: delete topics, or shorten the retention of the largest ones (kafka-configs.sh --alter --add-config " +
+		"retention.ms=…) on the brokers that still run."
 	name, allowed := s.Cluster.Name, s.Cluster.Healing.MaxVolumeGiB
 	if s.Node.Volume == nil {
-		return d
+		return d.advised("Nobody knows its size, so it can't be grown. Please %s", free)
 	}
 	size := s.Node.Volume.SizeGiB
 	if allowed <= size {
@@ -66,9 +68,8 @@ func (s sight) grow(d diagnosis) diagnosis {
 		if allowed > 0 {
 			limit = fmt.Sprintf("Volumes of the cluster may have up to %d GiB", allowed)
 		}
-		return d.advised("%s. Either allow a larger one (millrace heal limit %s --max-volume %d), or free space: delete topics, or shorten "+
-			"the retention of the largest ones (kafka-configs.sh --alter --add-config retention.ms=…) on the brokers that still run.",
-			limit, name, size+max(leastGiB, (size+part-1)/part))
+		return d.advised("%s. Either allow a larger one (millrace heal limit %s --max-volume %d), or %s",
+			limit, name, size+max(leastGiB, (size+part-1)/part), free)
 	}
 	d.volumeGiB = min(allowed, size+max(leastGiB, (size+part-1)/part))
 	return d.remedied(cluster.Grow)
