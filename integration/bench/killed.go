@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -42,11 +43,7 @@ func (b *bench) measureKilled(ctx context.Context) error {
 		return err
 	}
 	if b.wants(killed) {
-		kill := func(id int32) error {
-			n, err := c.broker(id)
-			return errors.Join(err, kill(n.pid))
-		}
-		if err := b.underLoad(ctx, ours, killed, k, kill); err != nil {
+		if err := b.underLoad(ctx, ours, killed, k, c.killBroker); err != nil {
 			return err
 		}
 	}
@@ -59,8 +56,11 @@ func (b *bench) measureKilled(ctx context.Context) error {
 }
 
 // underLoad breaks one broker after the other, and measures for how long nothing could be written to some partition, and when
-// all replicas were in sync again. A record that was acknowledged and is not there is an error.
-func (b *bench) underLoad(ctx context.Context, whose, figure string, k brokers, breakOne func(id int32) error) error {
+// all replicas were in sync again. breakOne breaks a broker, and gives a look at whether it was mended in the right way. A record
+// that was acknowledged and is not there is an error.
+func (b *bench) underLoad(
+	ctx context.Context, whose, figure string, k brokers, breakOne func(id int32) (mended func() error, err error),
+) error {
 	target, err := k.target()
 	if err != nil {
 		return err
@@ -75,7 +75,7 @@ func (b *bench) underLoad(ctx context.Context, whose, figure string, k brokers, 
 	}
 	for round := 1; round <= b.rounds; round++ {
 		for id := range int32(brokerCount) {
-			gap, whole, err := breakUnder(ctx, l, func() error { return breakOne(id + 1) })
+			gap, whole, err := breakUnder(ctx, l, func() (func() error, error) { return breakOne(id + 1) })
 			if err != nil {
 				return fmt.Errorf("round %d, broker %d: %w", round, id+1, err)
 			}
@@ -92,11 +92,12 @@ func (b *bench) underLoad(ctx context.Context, whose, figure string, k brokers, 
 }
 
 // breakUnder breaks a broker once, and gives the write gap and the time until all replicas were in sync again.
-func breakUnder(ctx context.Context, l *load.Load, breakIt func() error) (gap, whole time.Duration, err error) {
+func breakUnder(ctx context.Context, l *load.Load, breakIt func() (mended func() error, err error)) (gap, whole time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	began := time.Now()
-	if err := breakIt(); err != nil {
+	mended, err := breakIt()
+	if err != nil {
 		return 0, 0, err
 	}
 	for _, inSync := range []bool{false, true} { // it takes a moment until Kafka notices
@@ -109,7 +110,7 @@ func breakUnder(ctx context.Context, l *load.Load, breakIt func() error) (gap, w
 		ok, _ := l.FlowsSince(began)
 		return ok, nil
 	})
-	return l.LongestGap(began, time.Now()), whole, err
+	return l.LongestGap(began, time.Now()), whole, errors.Join(err, mended())
 }
 
 func awaitSync(ctx context.Context, l *load.Load, wanted bool) error {
@@ -134,31 +135,42 @@ func (b *bench) killTuned(ctx context.Context) error {
 	return t.end()
 }
 
-func (t *tunedCluster) killAndStart(id int32) error {
-	for i, n := range t.nodes {
-		if n.NodeID != id {
-			continue
-		}
-		if err := t.processes[i].Process.Kill(); err != nil {
-			return err
-		}
-		_ = t.processes[i].Wait() // it ended by our signal
-		return t.startAgain(i, t.kafka.Command(kafkadist.ProcessSettings{
-			Properties: n.properties, LogFile: n.log, JVM: nodespec.JVM{HeapMiB: 256, Lean: true},
-		}))
+func (t *tunedCluster) killAndStart(id int32) (mended func() error, err error) {
+	i := slices.IndexFunc(t.nodes, func(n tunedNode) bool { return n.NodeID == id })
+	if err := t.processes[i].Process.Kill(); err != nil {
+		return nil, err
 	}
-	return fmt.Errorf("there is no broker %d", id)
+	_ = t.processes[i].Wait() // it ended by our signal
+	return func() error { return nil }, t.startAgain(i, t.kafka.Command(kafkadist.ProcessSettings{
+		Properties: t.nodes[i].properties, LogFile: t.nodes[i].log, JVM: nodespec.JVM{HeapMiB: 256, Lean: true},
+	}))
 }
 
-// loseHost ends a broker's host as a power cut does, its agent and its Kafka at the same moment.
-func (c *controlPlane) loseHost(id int32) error {
+// killBroker ends a broker's Kafka, which has to come back on the same host.
+func (c *controlPlane) killBroker(id int32) (mended func() error, err error) {
 	n, err := c.broker(id)
 	if err != nil {
+		return nil, err
+	}
+	return func() error {
+		now, err := c.broker(id)
+		if err == nil && now.host != n.host {
+			err = fmt.Errorf("broker %d has left its host", id)
+		}
 		return err
+	}, kill(n.pid)
+}
+
+// loseHost ends a broker's host as a power cut does, its agent and its Kafka at the same moment. The broker has to come back on
+// another one.
+func (c *controlPlane) loseHost(id int32) (mended func() error, err error) {
+	n, err := c.broker(id)
+	if err != nil {
+		return nil, err
 	}
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var errs []error
 	for _, e := range entries {
@@ -171,7 +183,13 @@ func (c *controlPlane) loseHost(id int32) error {
 			errs = append(errs, kill(pid))
 		}
 	}
-	return errors.Join(errs...)
+	return func() error {
+		now, err := c.broker(id)
+		if err == nil && now.host == n.host {
+			err = fmt.Errorf("broker %d has not got another host", id)
+		}
+		return err
+	}, errors.Join(errs...)
 }
 
 func kill(pid int) error {
