@@ -2,6 +2,7 @@ package integration
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,8 +16,11 @@ var stepsOfReplacement = []string{"JUDGE", "FENCE_HOST", "LAUNCH_HOST", "START_K
 
 func TestLostHost_TheClusterHealsAndNoRecordIsLost(t *testing.T) {
 	m := harness.StartMillrace(t)
-	w := admit(t, m, "orders", 3, 1)
+	w, other := admit(t, m, "orders", 3, 1), admit(t, m, "frozen", 2, 1, harness.Small)
 	m.ForbidTwins()
+	// That a host is silent shows only after minutes: they pass while the first cluster comes to all kinds of harm.
+	other.look(t)
+	held := m.Hold(other.arn, 2, harness.Agent, harness.Kafka)
 
 	w.run(t, "a broker comes back on another host, with its id, address and volume", func(t *testing.T, w *ward) {
 		m.LoseHosts(w.arn, 2)
@@ -63,6 +67,28 @@ func TestLostHost_TheClusterHealsAndNoRecordIsLost(t *testing.T) {
 		m.Command("maintenance", "off", w.arn, "3")
 		w.healed(t, 1)
 		w.replaced(t, 3)
+	})
+	w.run(t, "a Kafka that is stopped by a signal is started again, and it is said why", func(t *testing.T, w *ward) {
+		held := m.Hold(w.arn, 1, harness.Kafka)
+		for _, heal := range w.healed(t, 1) {
+			consistsOf(t, heal, "JUDGE", "RESTART_KAFKA", "CATCH_UP", "FINALIZE")
+		}
+		w.replaced(t)
+		if slices.ContainsFunc(held, m.Lives) {
+			t.Errorf("one of %v lives", held)
+		}
+		if history := m.Command("heal", "history", w.arn); !strings.Contains(history, "kafka held") {
+			t.Errorf("the history does not say why:\n%s", history)
+		}
+	})
+	t.Run("an agent and a Kafka that wake up after their replacement find nothing to write to", func(t *testing.T) {
+		other.healed(t, 1)
+		m.LetGo(held)
+		other.replaced(t, 2)
+		if slices.ContainsFunc(held, m.Lives) {
+			t.Errorf("one of %v lives", held)
+		}
+		other.discharge(t)
 	})
 	w.run(t, "what was lost and found while no control plane ran is not replaced", func(t *testing.T, w *ward) {
 		m.Kill()

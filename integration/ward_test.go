@@ -53,12 +53,18 @@ func (w *ward) run(t *testing.T, name string, test func(t *testing.T, w *ward)) 
 		return
 	}
 	t.Run(name, func(t *testing.T) {
-		w.serving = w.m.WaitUntilServed(t, w.arn, w.nodes...)
-		w.heals, w.began = len(w.healing.Heals()), time.Now()
+		w.look(t)
 		test(t, w)
 		w.load.WaitUntilInSync()
 		w.load.WaitUntilItFlows(time.Now())
 	})
+}
+
+// look notes how the cluster is right before a fault.
+func (w *ward) look(t *testing.T) {
+	t.Helper()
+	w.serving = w.m.WaitUntilServed(t, w.arn, w.nodes...)
+	w.heals, w.began = len(w.healing.Heals()), time.Now()
 }
 
 // healed waits until so many heals are over since the fault began, and the whole cluster is in sync.
