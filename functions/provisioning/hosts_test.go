@@ -9,6 +9,7 @@ import (
 	"github.com/millrace/millrace/functions/provisioning"
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
+	"github.com/millrace/millrace/shared/nodespec"
 	"github.com/millrace/millrace/shared/platform/platformtest"
 )
 
@@ -43,6 +44,29 @@ func TestLaunchHost_TriesOnceMoreWhenThePlatformHasForgottenTheHostOfATokenThatW
 	n, err := s.records.Node(t.Context(), "c", 1)
 	if err != nil || n.Launches != 2 || n.Host == nil || n.Host.ID == "" {
 		t.Errorf("the node is %+v, %v; want it to have the host of its second launch", n, err)
+	}
+}
+
+// What a host has said outlives it; once the node has another host nothing leads to it any more.
+func TestLaunchHost_ForgetsWhatAHostHasSaidThatThePlatformHasForgotten(t *testing.T) {
+	s := openSite(t, nil)
+	s.do(t, 0, "PlanCluster")
+	s.do(t, 1, "EnsureAddress", "LaunchHost")
+	n, err := s.records.Node(t.Context(), "c", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := n.Host.ID
+	if err := s.records.PutSpec(t.Context(), old, nodespec.Spec{Generation: 1}); err != nil {
+		t.Fatal(err)
+	}
+	s.Kill(old)
+	step := provisioning.LaunchHost{Nodes: s.records, Clusters: s.records, Platform: forgetful{s.Cloud, 1}, Mailbox: s.records}
+	if _, err := step.Run(t.Context(), provisioning.NodeInput{ClusterID: "c", NodeID: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.records.Spec(t.Context(), old); !fault.Is(err, fault.NotFound) {
+		t.Errorf("the spec of host %s: %v, want it gone", old, err)
 	}
 }
 

@@ -49,8 +49,12 @@ func (s LaunchHost) Run(ctx context.Context, in NodeInput) (Empty, error) {
 		return Empty{}, err
 	}
 	if host.State == cluster.HostTerminated {
-		if host.ID != "" { // a platform that has forgotten the host knows no id either
-			if err := s.forget(ctx, host.ID); err != nil {
+		gone := host.ID
+		if gone == "" && n.Host != nil {
+			gone = n.Host.ID // a platform that has forgotten the host knows no id either, and the node's record may
+		}
+		if gone != "" {
+			if err := s.forget(ctx, gone); err != nil {
 				return Empty{}, err
 			}
 		}
