@@ -36,7 +36,7 @@ func (u customer) plan(c *kafkaCluster) []request {
 	}
 }
 
-// patience is how long a customer waits for an operation before they say that it hangs.
+// patience is how long a customer waits for something before they say that it never comes.
 const patience = 3 * time.Hour
 
 func (u customer) look(id string) (cluster.Cluster, bool) {
@@ -97,6 +97,9 @@ func (u customer) create(k *kafkaCluster) {
 	}
 	u.await(k, "to be ACTIVE", func(c cluster.Cluster, there bool) bool {
 		if there && c.State() == cluster.Failed {
+			if odds(u.a.rng, 3) { // after a while in which EC2 forgets what has ended
+				u.w.pass(u.a, between(u.a.rng, time.Hour, 2*time.Hour))
+			}
 			u.resume(k, op.ID)
 		}
 		return there && c.State() == cluster.Active
@@ -132,7 +135,7 @@ func (u customer) await(k *kafkaCluster, what string, so func(c cluster.Cluster,
 		if so(c, there) {
 			return
 		}
-		if time.Since(since) > patience {
+		if time.Since(since) > patience && (!there || c.State() != cluster.Creating) {
 			u.w.violate("%s was to come %s, and is %s after %s: %s", k.name, what, c.State(), patience, u.w.whatIsWrong(k, c))
 			return
 		}
@@ -159,6 +162,9 @@ func (u customer) recover(k *kafkaCluster) {
 		if there && !well && time.Since(since) > time.Hour && c.Healing.AllowedUntil.IsZero() {
 			u.allow(k)
 		}
+		if there && !well && time.Since(since) > 2*time.Hour {
+			u.endImpaired(k)
+		}
 		return well
 	})
 	u.w.mu.Lock()
@@ -173,6 +179,19 @@ func (u customer) allow(k *kafkaCluster) {
 		return nil
 	})
 	u.w.note(u.a.name, fmt.Sprintf("allows healing: %v", err))
+}
+
+// endImpaired is what a person does where most controllers are on hosts that EC2 says are impaired: nobody judges then that
+// one can be done without, and a host that has ended is proof.
+func (u customer) endImpaired(k *kafkaCluster) {
+	u.w.mu.Lock()
+	defer u.w.mu.Unlock()
+	for _, h := range u.w.cloud.hosts {
+		if h.token.ClusterID == k.id && h.impaired && h.state == cluster.HostRunning {
+			u.w.noteLocked(u.a.name, "ends "+h.id)
+			u.w.cloud.endLocked(h, "somebody has ended the host")
+		}
+	}
 }
 
 // delete has the cluster deleted, again where that failed, and sees that nothing is left.

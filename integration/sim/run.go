@@ -44,7 +44,10 @@ func run(seed uint64, o Options) Result {
 	w.powerOn()
 	w.start(w.physics)
 	count := 1
-	if odds(w.chance, 4) {
+	switch w.chance.IntN(12) {
+	case 0:
+		count = 3
+	case 1, 2:
 		count = 2
 	}
 	lives := make(chan struct{}, count)
