@@ -15,7 +15,7 @@ type HealthWake struct {
 	Cluster string `json:"cluster,omitempty"`
 }
 
-// HostNotice is what EC2 says of an instance on the account's default bus, and what has not to be ours. In Detail is
+// HostNotice is what EC2 says of an instance on the account's default bus; the instance need not be ours. In Detail is
 // instance-id, with state or instance-action.
 type HostNotice = events.EventBridgeEvent
 

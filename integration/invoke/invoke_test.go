@@ -22,7 +22,7 @@ func TestInvoke_PrintsTheAnswerAndTheLog(t *testing.T) {
 		return file
 	}
 	seal := step(`{"step":"SealVolumes","clusterId":"c-1","operationId":"op-1"}`)
-	look, stay := step(`{"step":"SweepHealth"}`), step(`{"step":"StayConnected"}`)
+	look := step(`{"step":"SweepHealth"}`)
 	for _, tt := range []struct{ function, event, answer, log string }{
 		{"operations", "execution_ended", `"started": 0`, ""},
 		{"hostevents", "heartbeat_last", `"batchItemFailures"`, "KafkaDataLogsDiskUsed"},
@@ -30,7 +30,7 @@ func TestInvoke_PrintsTheAnswerAndTheLog(t *testing.T) {
 		{"api", "api_request", `"statusCode": 403`, `"message":"answered"`},
 		{"provisioning", seal, "{}", `"message":"sealed volumes"`},
 		{"healthsweep", look, `"started": []`, ""},
-		{"brokerreplacement", stay, "{}", ""},
+		{"brokerreplacement", "stay_connected", "{}", ""},
 	} {
 		t.Run(tt.function+"/"+filepath.Base(tt.event), func(t *testing.T) {
 			var out, logs bytes.Buffer

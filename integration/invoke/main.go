@@ -82,7 +82,7 @@ const aStep = `the payload of a step, such as {"step":"SealVolumes","clusterId":
 // takes says which events each function takes. The schedule starts a machine, and host events are for whoever listens to them.
 var takes = map[string]string{
 	"api":               "api_request, api_request_iam",
-	"brokerreplacement": aStep,
+	"brokerreplacement": "stay_connected, or " + aStep,
 	"healthsweep":       `{"step":"SweepHealth"}, or with the name of a cluster`,
 	"hostevents":        "heartbeat_news, heartbeat_last",
 	"operations":        "execution_ended, or " + aStep,
