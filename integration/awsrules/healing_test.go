@@ -182,35 +182,50 @@ func callsOfReplacement(t *testing.T) []string {
 // begins another. Nothing is left behind, and no volume goes to a host before the one that had it has ended.
 func TestReplaceBroker_EndsWellOrSaysWhyAndIsDoneByTheNextLookWhicheverCallOfAWSFails(t *testing.T) {
 	for _, name := range callsOfReplacement(t) {
-		for _, kind := range troubles(name,
-			awsrules.Throttle, awsrules.Capacity, awsrules.LostAnswer, awsrules.AccessDenied, awsrules.ServerError) {
-			t.Run(fmt.Sprintf("%s, %s", name, kind), func(t *testing.T) {
-				t.Parallel()
-				w := newWorld(t)
-				w.wantActive(w.create())
-				before := w.node(broker)
-				tooEarly := w.losesItsHost(broker)
-				w.rules.Fail(name, kind, times(kind))
-				took := w.isHealed(broker, before.Host.ID)
-				if w.rules.Struck(name) == 0 {
-					t.Fatalf("%s was never made", name)
-				}
-				w.rules.Heal()
-				for i, op := range took {
-					switch last := i == len(took)-1; {
-					case last && op.State != cluster.Complete:
-						t.Errorf("the last operation is %s: %+v", op.State, op.Failure)
-					case !last && (op.State != cluster.OperationFailed || op.Failure == nil || op.Failure.Message == ""):
-						t.Errorf("an operation before it is %s: %+v", op.State, op.Failure)
-					case !last && kind == awsrules.AccessDenied && !strings.Contains(op.Failure.Message, name+" is not allowed"):
-						t.Errorf("it failed because %q, and was not allowed %s", op.Failure.Message, name)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.wantActive(w.create())
+			for _, kind := range troubles(name,
+				awsrules.Throttle, awsrules.Capacity, awsrules.LostAnswer, awsrules.AccessDenied, awsrules.ServerError) {
+				t.Run(string(kind), func(t *testing.T) {
+					patient := w
+					if name == onceADay {
+						patient = newWorld(t)
+						patient.wantActive(patient.create())
 					}
-				}
-				if early := tooEarly(); len(early) > 0 {
-					t.Errorf("given away before its host had ended: %v", early)
-				}
-				w.wantWhole(before)
-			})
+					patient.replacesWhile(t, name, kind)
+				})
+			}
+		})
+	}
+}
+
+// onceADay is the call by which the way into a cluster's Kafka is recorded, which lasts a day.
+const onceADay = "dynamodb:UpdateItem"
+
+// replacesWhile has the broker replaced while a call fails in some way, as often as makes it fail once.
+func (w *world) replacesWhile(t *testing.T, name string, kind awsrules.Kind) {
+	before, struck, done := w.node(broker), w.rules.Struck(name), len(w.heals())
+	tooEarly := w.losesItsHost(broker)
+	w.rules.Fail(name, kind, times(kind))
+	took := w.isHealed(broker, before.Host.ID)[done:]
+	if w.rules.Struck(name) == struck {
+		t.Fatalf("%s was never made", name)
+	}
+	w.rules.Heal()
+	for i, op := range took {
+		switch last := i == len(took)-1; {
+		case last && op.State != cluster.Complete:
+			t.Errorf("the last operation is %s: %+v", op.State, op.Failure)
+		case !last && (op.State != cluster.OperationFailed || op.Failure == nil || op.Failure.Message == ""):
+			t.Errorf("an operation before it is %s: %+v", op.State, op.Failure)
+		case !last && kind == awsrules.AccessDenied && !strings.Contains(op.Failure.Message, name+" is not allowed"):
+			t.Errorf("it failed because %q, and was not allowed %s", op.Failure.Message, name)
 		}
 	}
+	if early := tooEarly(); len(early) > 0 {
+		t.Errorf("given away before its host had ended: %v", early)
+	}
+	w.wantWhole(before)
 }
