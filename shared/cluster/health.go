@@ -70,6 +70,8 @@ type Finding struct {
 	// Advice says what a person can do, where nothing else helps.
 	Advice string `json:"advice,omitempty"`
 
+	// Serves says that the node does its work all the same: what is the matter with it is its disk, and Kafka runs.
+	Serves bool `json:"serves,omitempty"`
 	// ToleratedUntil is how long a sick node's condition is borne; before that nothing is done about it.
 	ToleratedUntil time.Time `json:"toleratedUntil,omitzero"`
 	// Track is what this look notes down for the next ones.
@@ -129,7 +131,7 @@ func (h Health) Sick() []Finding {
 }
 
 // QuorumIsLost tells whether so many controllers are known to be sick, for longer than is borne, that there is no majority:
-// no broker can start then, or come back.
+// no broker can start then, or come back. One that is sick and serves is none of them.
 func (h Health) QuorumIsLost(now time.Time) bool {
 	controllers, sick := 0, 0
 	for _, f := range h.Findings {
@@ -137,7 +139,7 @@ func (h Health) QuorumIsLost(now time.Time) bool {
 			continue
 		}
 		controllers++
-		if f.Overdue(now) {
+		if f.Overdue(now) && !f.Serves {
 			sick++
 		}
 	}

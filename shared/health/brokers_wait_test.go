@@ -31,6 +31,25 @@ func TestJudge_BrokersThatFindNoQuorumWaitForTheController(t *testing.T) {
 	}
 }
 
+// A controller that works is no lost quorum, whatever its disk is like: brokers would wait for it for as long as that lasts.
+func TestJudge_NoBrokerWaitsForAControllerThatWorksOnASlowOrFullDisk(t *testing.T) {
+	for name, disk := range map[string]func(*nodespec.Heartbeat){"slow": disk(100, 2000), "full": disk(990, 0)} {
+		t.Run(name, func(t *testing.T) {
+			w := newWardOf(t, "orders", 3, 1)
+			w.says(1001, disk)
+			w.pass(10 * time.Minute)
+			w.says(2, failing(5, "an index is broken"))
+			if got := w.healsWithin(time.Hour); !strings.HasPrefix(got, "replace broker 2 after 1s") {
+				t.Errorf("got\n%s", got)
+			}
+			w.says(1001, func(b *nodespec.Heartbeat) { disk(b); failing(1, "No space left on device")(b) })
+			if name == "full" && !w.look().Health.QuorumIsLost(w.now) {
+				t.Error("a controller that has ended is no quorum")
+			}
+		})
+	}
+}
+
 // What a broker missed while its disk was full it has yet to catch up on: it is not held against it that it lacks that for long.
 func TestJudge_ABrokerThatWasAwayHasItsTimeToCatchUp(t *testing.T) {
 	w := newWard(t)

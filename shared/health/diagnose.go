@@ -22,6 +22,8 @@ type diagnosis struct {
 	proven    bool
 	// ownFault conditions are explained by the host itself: they are no sign of an outage, however many nodes have them.
 	ownFault bool
+	// serves says that Kafka works all the same.
+	serves bool
 	// fell says that the others have given the node up.
 	fell bool
 	// changes is when time alone makes another diagnosis of it; zero for never.
@@ -264,7 +266,7 @@ func (s sight) isDiskFull() (diagnosis, bool) {
 		reason += ", and Kafka does not run"
 	}
 	d := s.found(cluster.DiskFull, "%s", reason)
-	d.ownFault = true
+	d.ownFault, d.serves = true, s.Beat.State == nodespec.Running && !s.Beat.Held()
 	return s.grow(d), true
 }
 
@@ -403,6 +405,7 @@ func (s sight) isDiskSlow() (diagnosis, bool) {
 		return diagnosis{}, false
 	}
 	d := s.found(cluster.DiskSlow, "writes to the log volume take longer than %d ms", nodespec.SlowMillis).borne(s.t.DiskSlow)
+	d.serves = true // what does not was found before
 	return d.advised("See whether the volume is at the limit of its throughput, and whether the platform tells of trouble with it. "+
 		"A new host for %s would have the same volume.", s.Node), true
 }

@@ -145,6 +145,7 @@ func (c *caseOf) finding(f found) cluster.Finding {
 	finding := cluster.Finding{
 		NodeID: f.Node.ID, Role: f.Node.Role,
 		Condition: f.condition, Reason: f.reason, Since: f.since, Advice: f.advice, Track: f.track,
+		Serves: f.serves,
 	}
 	if f.Node.Host != nil {
 		finding.Host = f.Node.Host.ID
