@@ -20,6 +20,10 @@ type CheckVolumeGrown struct {
 		// VolumeGrown tells whether a volume has become as large as it was to be, so that its host can use all of it.
 		VolumeGrown(ctx context.Context, volumeID string, sizeGiB int) (bool, error)
 	}
+	Hosts interface {
+		// Host tells how far a host is; an unknown host is terminated.
+		Host(ctx context.Context, id string) (cluster.Host, error)
+	}
 	Progress Progress
 	Now      func() time.Time
 }
@@ -28,7 +32,7 @@ type CheckVolumeGrown struct {
 const full = 98
 
 // Run waits up to serve.LongPoll. A volume that does not get larger before the operation's deadline, or on which there is no
-// more room than before, ends it.
+// more room than before, ends it, and so does the end of the host: it will find no room any more, and is to be replaced.
 func (s CheckVolumeGrown) Run(ctx context.Context, in CheckNodeInput) (CheckOutput, error) {
 	op, err := heal(ctx, s.Operations, in.ClusterID, in.OperationID)
 	if err != nil {
@@ -37,6 +41,9 @@ func (s CheckVolumeGrown) Run(ctx context.Context, in CheckNodeInput) (CheckOutp
 	n, err := s.Nodes.Node(ctx, in.ClusterID, in.NodeID)
 	if err != nil {
 		return CheckOutput{}, err
+	}
+	if n.Host == nil {
+		return CheckOutput{}, fault.New(fault.NotFound, "%s has no host", n)
 	}
 	var out CheckOutput
 	changed, stop := s.Beats.WatchBeats()
@@ -49,6 +56,13 @@ func (s CheckVolumeGrown) Run(ctx context.Context, in CheckNodeInput) (CheckOutp
 	})
 	if err != nil || out.Done {
 		return out, err
+	}
+	host, err := s.Hosts.Host(ctx, n.Host.ID)
+	if err != nil {
+		return out, fmt.Errorf("look at host %s: %w", n.Host.ID, err)
+	}
+	if host.State == cluster.HostTerminated {
+		return out, fault.New(fault.Internal, "host %s of %s has ended", host.ID, n)
 	}
 	return out, s.Progress.checkDeadline(ctx, in.ClusterID, in.OperationID, s.Now(), out.Reason)
 }
@@ -70,9 +84,6 @@ func (s CheckVolumeGrown) look(ctx context.Context, n cluster.Node, want int) (C
 		if err != nil {
 			return CheckOutput{}, err
 		}
-	}
-	if n.Host == nil {
-		return CheckOutput{}, fault.New(fault.NotFound, "%s has no host", n)
 	}
 	beat, ok, err := s.Beats.Beat(ctx, n.Host.ID)
 	if err != nil {

@@ -66,7 +66,8 @@ func (s FenceHost) Run(ctx context.Context, in FenceHostInput) (SecondLook, erro
 }
 
 // lookAgain asks the platform first: a host that ends, or has, never comes back, and what one that is powered off said last does
-// not count.
+// not count. One that was found powered off and has been switched on since is dead no more: nobody has been asked whether it can
+// be done without.
 func (s FenceHost) lookAgain(ctx context.Context, h cluster.Heal, judgedAt time.Time) (SecondLook, error) {
 	host, err := s.Platform.Host(ctx, h.Host)
 	if err != nil {
@@ -74,6 +75,9 @@ func (s FenceHost) lookAgain(ctx context.Context, h cluster.Heal, judgedAt time.
 	}
 	if host.State == cluster.HostTerminated || host.State == cluster.HostShuttingDown {
 		return SecondLook{}, nil
+	}
+	if h.Proven && host.State != cluster.HostStopped {
+		return SecondLook{Recovered: true}, nil
 	}
 	look, err := s.secondLook(ctx, h, judgedAt)
 	look.Recovered = look.Recovered && host.State != cluster.HostStopped

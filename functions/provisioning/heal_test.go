@@ -152,6 +152,38 @@ func TestFenceHost_LooksOnceMore(t *testing.T) {
 	}
 }
 
+// A host that was powered off is proven dead, and nobody is asked about it then. When it is switched on before anything is done,
+// as by a control plane that was away meanwhile, what was proven is true no more.
+func TestFenceHost_SparesAHostThatIsDeadNoMore(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		happens func(s *site, host string)
+		spared  bool
+	}{
+		{"it was switched on, and nothing was heard of it yet", func(*site, string) {}, true},
+		{"it is powered off still", func(s *site, host string) { s.PowerOff(host) }, false},
+		{"it has ended", func(s *site, host string) { s.Kill(host) }, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := openWard(t)
+				host := s.node(t, 2).Host.ID
+				s.heal(t, "heal", 2, cluster.Replace, cluster.HostDead)
+				s.edit(t, "heal", func(_ *cluster.Cluster, op *cluster.Operation) { op.Heal.Proven = true })
+				s.now = s.now.Add(time.Hour)
+				tt.happens(s, host)
+				if look := s.treat(t, "FenceHost", "heal", 2, 0); look.Recovered != tt.spared {
+					t.Errorf("%+v", look)
+				}
+				synctest.Wait()
+				if alive := s.hostState(t, host) == cluster.HostRunning; alive != tt.spared {
+					t.Errorf("the host is %s", s.hostState(t, host))
+				}
+			})
+		})
+	}
+}
+
 func TestFenceHost_EndsNoLaterHost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := openWard(t)
@@ -284,6 +316,20 @@ func TestGrowVolume_IsDoneWhenTheHostHasRoom(t *testing.T) {
 		if out := check(); !out.Done {
 			t.Errorf("all has grown: %+v", out)
 		}
+	})
+}
+
+// A host that dies while its volume grows finds no room any more: whoever waited for it would keep it from being replaced.
+func TestGrowVolume_DoesNotWaitForAHostThatHasEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openWard(t)
+		s.GrowsWithin = 0
+		s.heal(t, "heal", 2, cluster.Grow, cluster.DiskFull)
+		s.runs(t, s.node(t, 2), nodespec.Heartbeat{Disk: &nodespec.Disk{TotalBytes: 100, UsedBytes: 100}})
+		s.treat(t, "GrowVolume", "heal", 2, 0)
+		s.Kill(s.node(t, 2).Host.ID)
+		_, err := s.steps.Invoke(t.Context(), []byte(`{"step":"CheckVolumeGrown","clusterId":"c","operationId":"heal","nodeId":2}`))
+		wantCode(t, err, fault.Internal)
 	})
 }
 

@@ -74,7 +74,7 @@ func Steps(d Deps) serve.Steps {
 		"WriteNodeSpec":     serve.New(WriteNodeSpec{specs, patient}.Run),
 		"CheckNodeJoined":   serve.New(CheckNodeJoined{r, r, r, p.Hosts, r, progress, d.Now}.Run),
 		"GrowVolume":        serve.New(GrowVolume{r, r, p.Volumes, progress}.Run),
-		"CheckVolumeGrown":  serve.New(CheckVolumeGrown{r, r, r, p.Volumes, progress, d.Now}.Run),
+		"CheckVolumeGrown":  serve.New(CheckVolumeGrown{r, r, r, p.Volumes, p.Hosts, progress, d.Now}.Run),
 
 		"PlanTeardown":     serve.New(PlanTeardown{r, progress}.Run),
 		"RetireHost":       serve.New(RetireHost{r, p.Hosts}.Run),
