@@ -26,13 +26,15 @@ func TestKilledBroker_NoAcknowledgedRecordIsLostAndAllReplicasComeBack(t *testin
 
 	var gaps, whole []time.Duration
 	for range kills {
-		killed := time.Now()
-		m.KillKafka(arn, 1+dice.Int32N(3))
+		killed, broker := time.Now(), 1+dice.Int32N(3)
+		m.KillKafka(arn, broker)
 		l.WaitUntilOutOfSync()
 		l.WaitUntilInSync()
 		whole = append(whole, time.Since(killed))
 		l.WaitUntilItFlows(killed)
 		gaps = append(gaps, l.LongestGap(killed, time.Now()))
+		t.Logf("broker %d, killed at %s: all replicas in sync after %.2f s, write gap %.2f s",
+			broker, killed.UTC().Format("15:04:05.000"), whole[len(whole)-1].Seconds(), gaps[len(gaps)-1].Seconds())
 	}
 	t.Logf("write gap: %s", spread(gaps))
 	t.Logf("kill until all replicas are in sync: %s", spread(whole))

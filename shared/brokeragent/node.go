@@ -58,6 +58,8 @@ type crashError struct {
 	// everRan and served say for how long it had been a member of its cluster, if ever.
 	everRan bool
 	served  time.Duration
+	// killed says that somebody else ended it while it was a member: that is no crash loop, however often it happens.
+	killed bool
 }
 
 func (e crashError) Error() string { return e.reason }
@@ -414,8 +416,13 @@ func (n *node) recover(ctx context.Context, err error) {
 	var crash crashError
 	errors.As(err, &crash)
 	n.strikes = max(0, n.strikes-int(crash.served/forgives))
+	if crash.killed {
+		n.strikes = 0
+	}
 	wait := doubling(firstPause, longestPause, n.strikes)
-	n.strikes++
+	if !crash.killed {
+		n.strikes++
+	}
 	disk := n.report.meter.disk()
 	reason, full := blameDisk(disk, err.Error())
 	n.report.update(func(b *nodespec.Heartbeat) {

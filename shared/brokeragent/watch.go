@@ -3,6 +3,7 @@ package brokeragent
 import (
 	"context"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/millrace/millrace/shared/nodespec"
@@ -128,6 +129,9 @@ func (n *node) hasStarted() bool {
 	return true
 }
 
+// killedBySomebody is how a process ends by SIGKILL: no Kafka does that to itself.
+var killedBySomebody = "signal: " + syscall.SIGKILL.String()
+
 // crash explains the end of a Kafka that nobody stopped.
 func (n *node) crash() error {
 	exit, joined := n.process.exit(), n.joined
@@ -135,6 +139,7 @@ func (n *node) crash() error {
 	crash := crashError{reason: explain(exit, n.written), everRan: !joined.IsZero()}
 	if crash.everRan {
 		crash.served = time.Since(joined)
+		crash.killed = exit == killedBySomebody
 	}
 	return crash
 }
