@@ -34,7 +34,7 @@ func (s CheckBrokerInSync) Run(ctx context.Context, in Input) (CheckBrokerInSync
 	}
 	changed, stop := s.signals(ctx)
 	defer stop()
-	var seen progress
+	var seen catchUp
 	var out CheckBrokerInSyncOutput
 	err = serve.Until(ctx, changed, func(ctx context.Context) (bool, error) {
 		if seen, err = s.look(ctx, p); err != nil {
@@ -46,41 +46,41 @@ func (s CheckBrokerInSync) Run(ctx context.Context, in Input) (CheckBrokerInSync
 				return false, err
 			}
 		}
-		return out.Done || out.MoreUrgent, s.report(ctx, in, cluster.StepCatchUp, seen.percent, out.Reason)
+		return out.Done || out.MoreUrgent, s.Progress.Report(ctx, in.ClusterID, in.OperationID, cluster.StepCatchUp, seen.percent, out.Reason)
 	})
 	switch {
 	case err != nil:
 		return out, err
 	case !out.Done && !out.MoreUrgent:
-		return out, s.checkDeadline(ctx, in, out.Reason)
+		return out, s.Progress.CheckDeadline(ctx, in.ClusterID, in.OperationID, s.Now(), out.Reason)
 	}
 	slog.InfoContext(ctx, "judged whether the node has caught up",
 		"cluster", p.cluster.ID, "node", p.node.ID, "done", out.Done, "moreUrgent", out.MoreUrgent, "reason", out.Reason)
 	return out, nil
 }
 
-// progress is how far a node is.
-type progress struct {
+// catchUp is how far a node is.
+type catchUp struct {
 	percent int
 	waiting string // empty when it has caught up
 }
 
-func (s CheckBrokerInSync) look(ctx context.Context, p patient) (progress, error) {
+func (s CheckBrokerInSync) look(ctx context.Context, p patient) (catchUp, error) {
 	lookCloser := s.lookAtPartitions
 	if p.node.Role == cluster.Controller {
 		lookCloser = s.lookAtQuorum
 	}
 	seen, err := lookCloser(ctx, p)
 	if fault.Is(err, fault.Unavailable) {
-		return progress{waiting: err.Error()}, nil
+		return catchUp{waiting: err.Error()}, nil
 	}
 	return seen, err
 }
 
-func (s CheckBrokerInSync) lookAtPartitions(ctx context.Context, p patient) (progress, error) {
+func (s CheckBrokerInSync) lookAtPartitions(ctx context.Context, p patient) (catchUp, error) {
 	partitions, err := s.partitions(ctx, p, 0)
 	if err != nil {
-		return progress{}, err
+		return catchUp{}, err
 	}
 	own := 0
 	for _, partition := range partitions {
@@ -90,9 +90,9 @@ func (s CheckBrokerInSync) lookAtPartitions(ctx context.Context, p patient) (pro
 	}
 	behind := missing(p.node.ID, partitions)
 	if len(behind) == 0 {
-		return progress{percent: 100}, nil
+		return catchUp{percent: 100}, nil
 	}
-	return progress{
+	return catchUp{
 		percent: 100 * (own - len(behind)) / own,
 		waiting: fmt.Sprintf("%s is not in sync yet in %d of its %d partitions, %s the first of them", p.node, len(behind), own, behind[0]),
 	}, nil
@@ -111,27 +111,27 @@ func missing(broker int32, partitions []cluster.Partition) []cluster.Partition {
 
 // lookAtQuorum hears the node itself and, where there are others, the active controller: only what was said after the node has
 // started is about this life of it.
-func (s CheckBrokerInSync) lookAtQuorum(ctx context.Context, p patient) (progress, error) {
+func (s CheckBrokerInSync) lookAtQuorum(ctx context.Context, p patient) (catchUp, error) {
 	beat, heard, err := s.Records.Beat(ctx, p.node.Host.ID)
 	if err != nil {
-		return progress{}, fmt.Errorf("heartbeat of %s: %w", p.node, err)
+		return catchUp{}, fmt.Errorf("heartbeat of %s: %w", p.node, err)
 	}
 	if !heard || beat.Generation != p.node.SpecGeneration || beat.State != nodespec.Running || beat.Process == nil {
-		return progress{waiting: fmt.Sprintf("%s does not run yet", p.node)}, nil
+		return catchUp{waiting: fmt.Sprintf("%s does not run yet", p.node)}, nil
 	}
 	if p.controllers() == 1 {
-		return progress{percent: 100}, nil
+		return catchUp{percent: 100}, nil
 	}
 	q, ok, err := s.quorum(ctx, p, 0, later(beat.Process.StartedAt, s.Now().Add(-freshBeat)))
 	switch {
 	case err != nil:
-		return progress{}, err
+		return catchUp{}, err
 	case !ok:
-		return progress{waiting: "no controller leads the quorum yet"}, nil
+		return catchUp{waiting: "no controller leads the quorum yet"}, nil
 	case !slices.Contains(q.CaughtUp, p.node.ID):
-		return progress{waiting: fmt.Sprintf("%s has not caught up with the quorum yet", p.node)}, nil
+		return catchUp{waiting: fmt.Sprintf("%s has not caught up with the quorum yet", p.node)}, nil
 	}
-	return progress{percent: 100}, nil
+	return catchUp{percent: 100}, nil
 }
 
 func later(a, b time.Time) time.Time {

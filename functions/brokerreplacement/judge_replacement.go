@@ -50,13 +50,13 @@ func (s JudgeReplacement) Run(ctx context.Context, in Input) (JudgeReplacementOu
 				return false, err
 			}
 		}
-		return done, s.report(ctx, in, cluster.StepJudge, 0, out.Reason)
+		return done, s.Progress.Report(ctx, in.ClusterID, in.OperationID, cluster.StepJudge, 0, out.Reason)
 	})
 	switch {
 	case err != nil:
 		return out, err
 	case !out.Safe && !out.Recovered:
-		return out, s.checkDeadline(ctx, in, fmt.Sprintf("%s: %s", p.node, out.Reason))
+		return out, s.Progress.CheckDeadline(ctx, in.ClusterID, in.OperationID, s.Now(), fmt.Sprintf("%s: %s", p.node, out.Reason))
 	}
 	slog.InfoContext(ctx, "judged replacement", "cluster", p.cluster.ID, "node", p.node.ID, "remedy", p.heal.Remedy,
 		"safe", out.Safe, "recovered", out.Recovered, "reason", out.Reason)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/kafka"
+	"github.com/millrace/millrace/shared/progress"
 	"github.com/millrace/millrace/shared/records"
 	"github.com/millrace/millrace/shared/serve"
 )
@@ -26,7 +27,7 @@ type Deps struct {
 
 // Steps are the steps of this area, by the name that state machines call them.
 func Steps(d Deps) serve.Steps {
-	w := ward{Records: d.Records, Kafka: d.Kafka, Now: d.Now}
+	w := ward{Records: d.Records, Kafka: d.Kafka, Progress: progress.Reporter{Records: d.Records}, Now: d.Now}
 	return serve.Steps{
 		"JudgeReplacement":  serve.New(JudgeReplacement{w}.Run),
 		"CheckBrokerInSync": serve.New(CheckBrokerInSync{w}.Run),

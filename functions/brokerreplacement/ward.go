@@ -12,6 +12,7 @@ import (
 	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/kafka"
 	"github.com/millrace/millrace/shared/nodespec"
+	"github.com/millrace/millrace/shared/progress"
 	"github.com/millrace/millrace/shared/records"
 )
 
@@ -21,15 +22,14 @@ type ward struct {
 		Cluster(ctx context.Context, id string) (cluster.Cluster, error)
 		Nodes(ctx context.Context, clusterID string) ([]cluster.Node, error)
 		Operation(ctx context.Context, clusterID, id string) (cluster.Operation, error)
-		ChangeOperation(ctx context.Context, clusterID, id string,
-			change func(*cluster.Cluster, *cluster.Operation) error) (cluster.Cluster, cluster.Operation, error)
 		Health(ctx context.Context, clusterID string) (cluster.Health, error)
 		Beat(ctx context.Context, hostID string) (beat nodespec.Heartbeat, ok bool, err error)
 		WatchBeats() (changed <-chan struct{}, stop func())
 		KafkaAccess(ctx context.Context, clusterID string) (records.KafkaAccess, error)
 	}
-	Kafka Kafka
-	Now   func() time.Time
+	Kafka    Kafka
+	Progress progress.Reporter
+	Now      func() time.Time
 }
 
 // Input names the node that is being healed and the operation that does it, whose deadline counts.
@@ -157,41 +157,6 @@ func (p patient) controllers() int {
 		}
 	}
 	return count
-}
-
-// report writes how far a step of the operation is and what it waits for, when that is news.
-func (w ward) report(ctx context.Context, in Input, step string, percent int, detail string) error {
-	op, err := w.Records.Operation(ctx, in.ClusterID, in.OperationID)
-	if err != nil {
-		return fmt.Errorf("report progress: %w", err)
-	}
-	for _, s := range op.Steps {
-		if s.Name == step && s.Percent == percent && s.Detail == detail && s.Status == cluster.StepInProgress {
-			return nil
-		}
-	}
-	_, _, err = w.Records.ChangeOperation(ctx, in.ClusterID, in.OperationID, func(_ *cluster.Cluster, op *cluster.Operation) error {
-		if !op.Ended() { // a call that took too long must not bring a step of an ended operation back to life
-			op.Advance(step, percent, detail)
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("report progress: %w", err)
-	}
-	return nil
-}
-
-// checkDeadline returns an error once the operation's time is over, naming what it waited for last.
-func (w ward) checkDeadline(ctx context.Context, in Input, waiting string) error {
-	op, err := w.Records.Operation(ctx, in.ClusterID, in.OperationID)
-	if err != nil {
-		return fmt.Errorf("look at the operation's deadline: %w", err)
-	}
-	if w.Now().After(op.Deadline) {
-		return fault.New(fault.Internal, "gave up after %s; last waited for: %s", op.Type.Budget(), waiting)
-	}
-	return nil
 }
 
 // lookAgainAfter is how long a step waits between two looks at Kafka, which signals nothing by itself.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/progress"
 )
 
 // CheckHostFenced asks whether the host that a healing operation has found sick has ended for certain. Until then it may still
@@ -17,7 +18,7 @@ type CheckHostFenced struct {
 		// RetireHost begins to end a host, or does so with more force when it has been asked before.
 		RetireHost(ctx context.Context, id string) error
 	}
-	Progress Progress
+	Progress progress.Reporter
 	Now      func() time.Time
 }
 
@@ -33,10 +34,10 @@ func (s CheckHostFenced) Run(ctx context.Context, in CheckNodeInput) (CheckOutpu
 	case err != nil:
 		return out, err
 	case out.Done:
-		return out, s.Progress.report(ctx, in.ClusterID, in.OperationID, cluster.StepLaunch, 0, "a new host")
+		return out, s.Progress.Report(ctx, in.ClusterID, in.OperationID, cluster.StepLaunch, 0, "a new host")
 	}
 	if err := s.Platform.RetireHost(ctx, op.Heal.Host); err != nil {
 		return CheckOutput{}, fmt.Errorf("end host %s of %s again: %w", op.Heal.Host, op.Heal, err)
 	}
-	return out, s.Progress.checkDeadline(ctx, in.ClusterID, in.OperationID, s.Now(), fmt.Sprintf("%s: %s", op.Heal, out.Reason))
+	return out, s.Progress.CheckDeadline(ctx, in.ClusterID, in.OperationID, s.Now(), fmt.Sprintf("%s: %s", op.Heal, out.Reason))
 }

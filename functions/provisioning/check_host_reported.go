@@ -7,6 +7,7 @@ import (
 
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
+	"github.com/millrace/millrace/shared/progress"
 	"github.com/millrace/millrace/shared/serve"
 )
 
@@ -16,7 +17,7 @@ type CheckHostReported struct {
 	Nodes    nodeRecords
 	Beats    beats
 	Platform hostStates
-	Progress Progress
+	Progress progress.Reporter
 	Now      func() time.Time
 }
 
@@ -37,7 +38,7 @@ func (s CheckHostReported) Run(ctx context.Context, in CheckNodeInput) (CheckOut
 	if err != nil || out.Done {
 		return out, err
 	}
-	if err := s.Progress.report(ctx, in.ClusterID, in.OperationID, cluster.StepLaunch, 0, out.Reason); err != nil {
+	if err := s.Progress.Report(ctx, in.ClusterID, in.OperationID, cluster.StepLaunch, 0, out.Reason); err != nil {
 		return out, err
 	}
 	host, err := s.Platform.Host(ctx, n.Host.ID)
@@ -47,7 +48,7 @@ func (s CheckHostReported) Run(ctx context.Context, in CheckNodeInput) (CheckOut
 	if host.State == cluster.HostTerminated {
 		return out, fault.New(fault.Internal, "host %s of %s ended before it reported", host.ID, n)
 	}
-	return out, s.Progress.checkDeadline(ctx, in.ClusterID, in.OperationID, s.Now(), out.Reason)
+	return out, s.Progress.CheckDeadline(ctx, in.ClusterID, in.OperationID, s.Now(), out.Reason)
 }
 
 // hasReported tells whether a node's host has made its request for a certificate.

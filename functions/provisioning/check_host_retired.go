@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/progress"
 	"github.com/millrace/millrace/shared/serve"
 )
 
@@ -17,7 +18,7 @@ type CheckHostRetired struct {
 		// RetireHost begins to end a host, or does so with more force when it has been asked before.
 		RetireHost(ctx context.Context, id string) error
 	}
-	Progress Progress
+	Progress progress.Reporter
 	Now      func() time.Time
 }
 
@@ -38,7 +39,7 @@ func (s CheckHostRetired) Run(ctx context.Context, in CheckNodeInput) (CheckOutp
 	if err := s.Platform.RetireHost(ctx, n.Host.ID); err != nil {
 		return CheckOutput{}, fmt.Errorf("retire host %s of %s again: %w", n.Host.ID, n, err)
 	}
-	return out, s.Progress.checkDeadline(ctx, in.ClusterID, in.OperationID, s.Now(), fmt.Sprintf("%s: %s", n, out.Reason))
+	return out, s.Progress.CheckDeadline(ctx, in.ClusterID, in.OperationID, s.Now(), fmt.Sprintf("%s: %s", n, out.Reason))
 }
 
 // awaitEnd waits up to serve.LongPoll for the end of a host.

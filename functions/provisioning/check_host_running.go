@@ -7,6 +7,7 @@ import (
 
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
+	"github.com/millrace/millrace/shared/progress"
 	"github.com/millrace/millrace/shared/serve"
 )
 
@@ -14,7 +15,7 @@ import (
 type CheckHostRunning struct {
 	Nodes    nodeRecords
 	Platform hostStates
-	Progress Progress
+	Progress progress.Reporter
 	Now      func() time.Time
 }
 
@@ -62,5 +63,5 @@ func (s CheckHostRunning) Run(ctx context.Context, in CheckNodeInput) (CheckOutp
 	if err != nil || out.Done {
 		return out, err
 	}
-	return out, s.Progress.checkDeadline(ctx, in.ClusterID, in.OperationID, s.Now(), fmt.Sprintf("%s: %s", n, out.Reason))
+	return out, s.Progress.CheckDeadline(ctx, in.ClusterID, in.OperationID, s.Now(), fmt.Sprintf("%s: %s", n, out.Reason))
 }

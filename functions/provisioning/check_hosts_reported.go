@@ -7,6 +7,7 @@ import (
 
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/nodespec"
+	"github.com/millrace/millrace/shared/progress"
 	"github.com/millrace/millrace/shared/serve"
 )
 
@@ -15,7 +16,7 @@ import (
 type CheckHostsReported struct {
 	Nodes    nodeList
 	Beats    beats
-	Progress Progress
+	Progress progress.Reporter
 	Now      func() time.Time
 }
 
@@ -58,13 +59,13 @@ func (s CheckHostsReported) Run(ctx context.Context, in CheckClusterInput) (Chec
 			}
 		}
 		out.Done = reported == len(nodes)
-		return out.Done, s.Progress.report(ctx, in.ClusterID, in.OperationID,
+		return out.Done, s.Progress.Report(ctx, in.ClusterID, in.OperationID,
 			cluster.StepProvision, percent(reported, len(nodes)), out.Reason)
 	})
 	if err != nil || out.Done {
 		return out, err
 	}
-	return out, s.Progress.checkDeadline(ctx, in.ClusterID, in.OperationID, s.Now(), out.Reason)
+	return out, s.Progress.CheckDeadline(ctx, in.ClusterID, in.OperationID, s.Now(), out.Reason)
 }
 
 func percent(part, whole int) int {

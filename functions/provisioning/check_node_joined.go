@@ -10,6 +10,7 @@ import (
 	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/health"
 	"github.com/millrace/millrace/shared/nodespec"
+	"github.com/millrace/millrace/shared/progress"
 	"github.com/millrace/millrace/shared/serve"
 )
 
@@ -26,7 +27,7 @@ type CheckNodeJoined struct {
 		// Health is what the last look at a cluster gave, or a NotFound error.
 		Health(ctx context.Context, clusterID string) (cluster.Health, error)
 	}
-	Progress Progress
+	Progress progress.Reporter
 	Now      func() time.Time
 }
 
@@ -81,7 +82,7 @@ func (s CheckNodeJoined) Run(ctx context.Context, in CheckNodeJoinedInput) (Chec
 		if verdict.Done {
 			return true, nil
 		}
-		return false, s.Progress.report(ctx, in.ClusterID, in.OperationID, starting(op), 0, verdict.Waiting)
+		return false, s.Progress.Report(ctx, in.ClusterID, in.OperationID, starting(op), 0, verdict.Waiting)
 	})
 	out := CheckNodeJoinedOutput{Done: verdict.Done, Reason: verdict.Waiting}
 	if err != nil {
@@ -160,5 +161,5 @@ func (s CheckNodeJoined) giveUp(ctx context.Context, in CheckNodeJoinedInput, be
 	if !in.Since.IsZero() && s.Now().Sub(in.Since) > restartHelps && !recovering {
 		return fault.New(fault.Internal, "gave up %s after the restart; last waited for: %s", restartHelps, waiting)
 	}
-	return s.Progress.checkDeadline(ctx, in.ClusterID, in.OperationID, s.Now(), waiting)
+	return s.Progress.CheckDeadline(ctx, in.ClusterID, in.OperationID, s.Now(), waiting)
 }

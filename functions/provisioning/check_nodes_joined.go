@@ -10,6 +10,7 @@ import (
 	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/health"
 	"github.com/millrace/millrace/shared/nodespec"
+	"github.com/millrace/millrace/shared/progress"
 	"github.com/millrace/millrace/shared/serve"
 )
 
@@ -22,7 +23,7 @@ type CheckNodesJoined struct {
 		// NameKnown tells whether everybody who may use an address can look up its name.
 		NameKnown(ctx context.Context, address cluster.Address) (bool, error)
 	}
-	Progress Progress
+	Progress progress.Reporter
 	Now      func() time.Time
 }
 
@@ -51,7 +52,7 @@ func (s CheckNodesJoined) Run(ctx context.Context, in CheckClusterInput) (CheckO
 			}
 			verdict.Done = verdict.Waiting == ""
 		}
-		return verdict.Done, s.Progress.report(ctx, in.ClusterID, in.OperationID,
+		return verdict.Done, s.Progress.Report(ctx, in.ClusterID, in.OperationID,
 			cluster.StepStartKafka, percent(verdict.Ready, verdict.Total), verdict.Waiting)
 	})
 	out := CheckOutput{Done: verdict.Done, Reason: verdict.Waiting}
@@ -59,7 +60,7 @@ func (s CheckNodesJoined) Run(ctx context.Context, in CheckClusterInput) (CheckO
 	case err != nil:
 		return out, err
 	case !out.Done:
-		return out, s.Progress.checkDeadline(ctx, in.ClusterID, in.OperationID, s.Now(), out.Reason)
+		return out, s.Progress.CheckDeadline(ctx, in.ClusterID, in.OperationID, s.Now(), out.Reason)
 	}
 	slog.InfoContext(ctx, "all nodes joined", "cluster", in.ClusterID, "nodes", verdict.Total)
 	return out, nil

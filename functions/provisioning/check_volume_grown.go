@@ -8,6 +8,7 @@ import (
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/nodespec"
+	"github.com/millrace/millrace/shared/progress"
 	"github.com/millrace/millrace/shared/serve"
 )
 
@@ -24,7 +25,7 @@ type CheckVolumeGrown struct {
 		// Host tells how far a host is; an unknown host is terminated.
 		Host(ctx context.Context, id string) (cluster.Host, error)
 	}
-	Progress Progress
+	Progress progress.Reporter
 	Now      func() time.Time
 }
 
@@ -52,7 +53,7 @@ func (s CheckVolumeGrown) Run(ctx context.Context, in CheckNodeInput) (CheckOutp
 		if out, err = s.look(ctx, n, op.Heal.VolumeGiB); err != nil {
 			return false, err
 		}
-		return out.Done, s.Progress.report(ctx, in.ClusterID, in.OperationID, cluster.StepGrowVolume, 50, out.Reason)
+		return out.Done, s.Progress.Report(ctx, in.ClusterID, in.OperationID, cluster.StepGrowVolume, 50, out.Reason)
 	})
 	if err != nil || out.Done {
 		return out, err
@@ -64,7 +65,7 @@ func (s CheckVolumeGrown) Run(ctx context.Context, in CheckNodeInput) (CheckOutp
 	if host.State == cluster.HostTerminated {
 		return out, fault.New(fault.Internal, "host %s of %s has ended", host.ID, n)
 	}
-	return out, s.Progress.checkDeadline(ctx, in.ClusterID, in.OperationID, s.Now(), out.Reason)
+	return out, s.Progress.CheckDeadline(ctx, in.ClusterID, in.OperationID, s.Now(), out.Reason)
 }
 
 // look asks the platform for the volume, and then the host for the file system on it.

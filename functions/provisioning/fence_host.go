@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/progress"
 )
 
 // FenceHost ends the host that a healing operation has found sick, at once and without asking Kafka: volume and address stay.
@@ -23,7 +24,7 @@ type FenceHost struct {
 		// RetireHost begins to end a host. A host that is gone is success.
 		RetireHost(ctx context.Context, id string) error
 	}
-	Progress Progress
+	Progress progress.Reporter
 }
 
 // FenceHostInput names the node, the operation that heals it, and when it was judged that the node can be done without.
@@ -53,7 +54,7 @@ func (s FenceHost) Run(ctx context.Context, in FenceHostInput) (SecondLook, erro
 			return look, err
 		}
 		// From here on there is no way back: what the host still says of itself while it ends must not count.
-		err = s.Progress.report(ctx, in.ClusterID, in.OperationID, cluster.StepFence, 0, fmt.Sprintf("host %s is being ended", n.Host.ID))
+		err = s.Progress.Report(ctx, in.ClusterID, in.OperationID, cluster.StepFence, 0, fmt.Sprintf("host %s is being ended", n.Host.ID))
 		if err != nil {
 			return SecondLook{}, err
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/progress"
 )
 
 // ForgetNodes removes what the platform and the mailbox still keep of a cluster's nodes: specs, heartbeats and secrets.
@@ -21,12 +22,12 @@ type ForgetNodes struct {
 		// DeleteSecrets removes every secret whose name begins with the prefix.
 		DeleteSecrets(ctx context.Context, prefix string) error
 	}
-	Progress Progress
+	Progress progress.Reporter
 }
 
 // Run may be called again.
 func (s ForgetNodes) Run(ctx context.Context, in CheckClusterInput) (Empty, error) {
-	if err := s.Progress.report(ctx, in.ClusterID, in.OperationID, cluster.StepFinalize, 0, "records and secrets"); err != nil {
+	if err := s.Progress.Report(ctx, in.ClusterID, in.OperationID, cluster.StepFinalize, 0, "records and secrets"); err != nil {
 		return Empty{}, err
 	}
 	nodes, err := s.Nodes.Nodes(ctx, in.ClusterID)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/progress"
 )
 
 // GrowVolume makes a node's log volume as large as the operation that heals it says, while Kafka goes on using it.
@@ -17,7 +18,7 @@ type GrowVolume struct {
 		// can't be changed at the moment is a Conflict.
 		GrowVolume(ctx context.Context, volumeID string, sizeGiB int) error
 	}
-	Progress Progress
+	Progress progress.Reporter
 }
 
 // Run may be called again.
@@ -34,7 +35,7 @@ func (s GrowVolume) Run(ctx context.Context, in CheckNodeInput) (Empty, error) {
 	if n.Volume.SizeGiB >= size {
 		return Empty{}, nil
 	}
-	err = s.Progress.report(ctx, in.ClusterID, in.OperationID, cluster.StepGrowVolume, 0,
+	err = s.Progress.Report(ctx, in.ClusterID, in.OperationID, cluster.StepGrowVolume, 0,
 		fmt.Sprintf("from %d to %d GiB", n.Volume.SizeGiB, size))
 	if err != nil {
 		return Empty{}, err

@@ -11,6 +11,7 @@ import (
 	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/nodespec"
 	"github.com/millrace/millrace/shared/platform/platformtest"
+	"github.com/millrace/millrace/shared/progress"
 )
 
 // forgetful is a cloud that knows that the first launches of each node have ended, and nothing else of them.
@@ -113,7 +114,7 @@ func TestCheckHostRetired_AsksAHostOnceMoreThatDoesNotEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 		check := provisioning.CheckHostRetired{
-			Nodes: s.records, Platform: cloud, Progress: provisioning.Progress{Records: s.records}, Now: func() time.Time { return s.now },
+			Nodes: s.records, Platform: cloud, Progress: progress.Reporter{Records: s.records}, Now: func() time.Time { return s.now },
 		}
 		in := provisioning.CheckNodeInput{ClusterID: "c", OperationID: "op", NodeID: 1}
 		if out, err := check.Run(t.Context(), in); err != nil || out.Done {

@@ -13,6 +13,7 @@ import (
 	"github.com/millrace/millrace/shared/authority"
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/placement"
+	"github.com/millrace/millrace/shared/progress"
 )
 
 // PlanCluster decides which nodes a new cluster has and where, and makes the cluster's certificate authority and, where its
@@ -31,7 +32,7 @@ type PlanCluster struct {
 		// PutSecret keeps a secret, unless one of that name is there, and gives the one that is kept.
 		PutSecret(ctx context.Context, name, value string) (kept string, err error)
 	}
-	Progress Progress
+	Progress progress.Reporter
 	Now      func() time.Time
 }
 
@@ -78,7 +79,7 @@ func (s PlanCluster) Run(ctx context.Context, in PlanClusterInput) (NodesOutput,
 	if err != nil {
 		return NodesOutput{}, fmt.Errorf("load nodes: %w", err)
 	}
-	if err := s.Progress.report(ctx, in.ClusterID, in.OperationID, cluster.StepProvision, 0,
+	if err := s.Progress.Report(ctx, in.ClusterID, in.OperationID, cluster.StepProvision, 0,
 		fmt.Sprintf("addresses, volumes and hosts for %d nodes", len(recorded))); err != nil {
 		return NodesOutput{}, err
 	}

@@ -5,12 +5,13 @@ import (
 	"fmt"
 
 	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/progress"
 )
 
 // PlanTeardown lists what a cluster that is deleted still has.
 type PlanTeardown struct {
 	Nodes    nodeList
-	Progress Progress
+	Progress progress.Reporter
 }
 
 // Run gives the nodes that are recorded, however far their creation got.
@@ -19,7 +20,7 @@ func (s PlanTeardown) Run(ctx context.Context, in PlanClusterInput) (NodesOutput
 	if err != nil {
 		return NodesOutput{}, fmt.Errorf("load nodes: %w", err)
 	}
-	err = s.Progress.report(ctx, in.ClusterID, in.OperationID, cluster.StepRemoveNodes, 0,
+	err = s.Progress.Report(ctx, in.ClusterID, in.OperationID, cluster.StepRemoveNodes, 0,
 		fmt.Sprintf("hosts, volumes and addresses of %d nodes", len(nodes)))
 	return NodesOutput{nodeIDs(nodes)}, err
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/progress"
 	"github.com/millrace/millrace/shared/records"
 	"github.com/millrace/millrace/shared/serve"
 )
@@ -53,34 +54,34 @@ type Deps struct {
 
 // Steps are the steps of this area, by the name that state machines call them.
 func Steps(d Deps) serve.Steps {
-	r, p, progress := d.Records, d.Platform, Progress{d.Records}
+	r, p, reporter := d.Records, d.Platform, progress.Reporter{Records: d.Records}
 	specs, patient := nodeSpecs{r, p.Secrets, p.Sizing, d.Now}, patient{r, r, d.Now}
 	return serve.Steps{
-		"PlanCluster":        serve.New(PlanCluster{r, p.Zones, p.Secrets, progress, d.Now}.Run),
+		"PlanCluster":        serve.New(PlanCluster{r, p.Zones, p.Secrets, reporter, d.Now}.Run),
 		"EnsureAddress":      serve.New(EnsureAddress{r, r, p.Addresses}.Run),
 		"EnsureVolume":       serve.New(EnsureVolume{r, r, p.Volumes}.Run),
 		"LaunchHost":         serve.New(LaunchHost{r, r, p.Hosts, r}.Run),
-		"CheckHostRunning":   serve.New(CheckHostRunning{r, p.Hosts, progress, d.Now}.Run),
+		"CheckHostRunning":   serve.New(CheckHostRunning{r, p.Hosts, reporter, d.Now}.Run),
 		"AttachVolume":       serve.New(AttachVolume{r, p.Volumes}.Run),
-		"CheckHostsReported": serve.New(CheckHostsReported{r, r, progress, d.Now}.Run),
-		"WriteNodeSpecs":     serve.New(WriteNodeSpecs{specs, progress}.Run),
-		"CheckNodesJoined":   serve.New(CheckNodesJoined{r, r, p.Addresses, progress, d.Now}.Run),
+		"CheckHostsReported": serve.New(CheckHostsReported{r, r, reporter, d.Now}.Run),
+		"WriteNodeSpecs":     serve.New(WriteNodeSpecs{specs, reporter}.Run),
+		"CheckNodesJoined":   serve.New(CheckNodesJoined{r, r, p.Addresses, reporter, d.Now}.Run),
 		"SealVolumes":        serve.New(SealVolumes{r}.Run),
 
 		"RenewKafkaAccess":  serve.New(RenewKafkaAccess{r, p.Secrets, d.Now}.Run),
-		"FenceHost":         serve.New(FenceHost{patient, r, p.Hosts, progress}.Run),
-		"CheckHostFenced":   serve.New(CheckHostFenced{r, p.Hosts, progress, d.Now}.Run),
-		"CheckHostReported": serve.New(CheckHostReported{r, r, p.Hosts, progress, d.Now}.Run),
+		"FenceHost":         serve.New(FenceHost{patient, r, p.Hosts, reporter}.Run),
+		"CheckHostFenced":   serve.New(CheckHostFenced{r, p.Hosts, reporter, d.Now}.Run),
+		"CheckHostReported": serve.New(CheckHostReported{r, r, p.Hosts, reporter, d.Now}.Run),
 		"WriteNodeSpec":     serve.New(WriteNodeSpec{specs, patient}.Run),
-		"CheckNodeJoined":   serve.New(CheckNodeJoined{r, r, r, p.Hosts, r, progress, d.Now}.Run),
-		"GrowVolume":        serve.New(GrowVolume{r, r, p.Volumes, progress}.Run),
-		"CheckVolumeGrown":  serve.New(CheckVolumeGrown{r, r, r, p.Volumes, p.Hosts, progress, d.Now}.Run),
+		"CheckNodeJoined":   serve.New(CheckNodeJoined{r, r, r, p.Hosts, r, reporter, d.Now}.Run),
+		"GrowVolume":        serve.New(GrowVolume{r, r, p.Volumes, reporter}.Run),
+		"CheckVolumeGrown":  serve.New(CheckVolumeGrown{r, r, r, p.Volumes, p.Hosts, reporter, d.Now}.Run),
 
-		"PlanTeardown":     serve.New(PlanTeardown{r, progress}.Run),
+		"PlanTeardown":     serve.New(PlanTeardown{r, reporter}.Run),
 		"RetireHost":       serve.New(RetireHost{r, p.Hosts}.Run),
-		"CheckHostRetired": serve.New(CheckHostRetired{r, p.Hosts, progress, d.Now}.Run),
+		"CheckHostRetired": serve.New(CheckHostRetired{r, p.Hosts, reporter, d.Now}.Run),
 		"RemoveVolume":     serve.New(RemoveVolume{r, r, p.Volumes}.Run),
 		"ReleaseAddress":   serve.New(ReleaseAddress{p.Addresses}.Run),
-		"ForgetNodes":      serve.New(ForgetNodes{r, r, p.Hosts, p.Secrets, progress}.Run),
+		"ForgetNodes":      serve.New(ForgetNodes{r, r, p.Hosts, p.Secrets, reporter}.Run),
 	}
 }

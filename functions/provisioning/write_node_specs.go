@@ -7,13 +7,14 @@ import (
 	"slices"
 
 	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/progress"
 )
 
 // WriteNodeSpecs tells every host what to run: Kafka's properties and the certificate that answers the host's request.
 type WriteNodeSpecs struct {
 	nodeSpecs
 
-	Progress Progress
+	Progress progress.Reporter
 }
 
 // Run writes a spec of a new generation for each attempt at the operation: whatever an agent gave up on in the attempt
@@ -27,7 +28,7 @@ func (s WriteNodeSpecs) Run(ctx context.Context, in CheckClusterInput) (Empty, e
 	if err != nil {
 		return Empty{}, fmt.Errorf("load nodes: %w", err)
 	}
-	if err := s.Progress.report(ctx, in.ClusterID, in.OperationID, cluster.StepCertify, 0, "certificates and properties"); err != nil {
+	if err := s.Progress.Report(ctx, in.ClusterID, in.OperationID, cluster.StepCertify, 0, "certificates and properties"); err != nil {
 		return Empty{}, err
 	}
 	common, err := s.common(ctx, c, nodes)
@@ -54,7 +55,7 @@ func (s WriteNodeSpecs) Run(ctx context.Context, in CheckClusterInput) (Empty, e
 			return Empty{}, fmt.Errorf("write spec of %s: %w", n, err)
 		}
 	}
-	if err := s.Progress.report(ctx, in.ClusterID, in.OperationID, cluster.StepCertify, 100, ""); err != nil {
+	if err := s.Progress.Report(ctx, in.ClusterID, in.OperationID, cluster.StepCertify, 100, ""); err != nil {
 		return Empty{}, err
 	}
 	slog.InfoContext(ctx, "wrote node specs", "cluster", c.ID, "nodes", len(nodes), "release", common.shape.Release)

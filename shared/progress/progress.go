@@ -1,4 +1,5 @@
-package provisioning
+// Package progress tells operators how far an operation is, and gives up what has taken longer than the operation may.
+package progress
 
 import (
 	"context"
@@ -9,8 +10,8 @@ import (
 	"github.com/millrace/millrace/shared/fault"
 )
 
-// Progress tells operators how far an operation is.
-type Progress struct {
+// Reporter writes into the records of operations.
+type Reporter struct {
 	Records interface {
 		Operation(ctx context.Context, clusterID, id string) (cluster.Operation, error)
 		ChangeOperation(ctx context.Context, clusterID, id string,
@@ -18,9 +19,9 @@ type Progress struct {
 	}
 }
 
-// report writes how far a step of the operation is and what it waits for, when that is news.
-func (p Progress) report(ctx context.Context, clusterID, operationID, step string, percent int, detail string) error {
-	op, err := p.Records.Operation(ctx, clusterID, operationID)
+// Report writes how far a step of the operation is and what it waits for, when that is news.
+func (r Reporter) Report(ctx context.Context, clusterID, operationID, step string, percent int, detail string) error {
+	op, err := r.Records.Operation(ctx, clusterID, operationID)
 	if err != nil {
 		return fmt.Errorf("report progress: %w", err)
 	}
@@ -29,7 +30,7 @@ func (p Progress) report(ctx context.Context, clusterID, operationID, step strin
 			return nil
 		}
 	}
-	_, _, err = p.Records.ChangeOperation(ctx, clusterID, operationID, func(_ *cluster.Cluster, op *cluster.Operation) error {
+	_, _, err = r.Records.ChangeOperation(ctx, clusterID, operationID, func(_ *cluster.Cluster, op *cluster.Operation) error {
 		if !op.Ended() { // a call that took too long must not bring a step of an ended operation back to life
 			op.Advance(step, percent, detail)
 		}
@@ -41,9 +42,9 @@ func (p Progress) report(ctx context.Context, clusterID, operationID, step strin
 	return nil
 }
 
-// checkDeadline returns an error once the operation's time is over, naming what it waited for last.
-func (p Progress) checkDeadline(ctx context.Context, clusterID, operationID string, now time.Time, waiting string) error {
-	op, err := p.Records.Operation(ctx, clusterID, operationID)
+// CheckDeadline returns an error once the operation's time is over, naming what it waited for last.
+func (r Reporter) CheckDeadline(ctx context.Context, clusterID, operationID string, now time.Time, waiting string) error {
+	op, err := r.Records.Operation(ctx, clusterID, operationID)
 	if err != nil {
 		return fmt.Errorf("look at the operation's deadline: %w", err)
 	}
