@@ -9,7 +9,6 @@ import (
 
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
-	"github.com/millrace/millrace/shared/nodespec"
 	"github.com/millrace/millrace/shared/rollout"
 	"github.com/millrace/millrace/shared/serve"
 )
@@ -92,7 +91,7 @@ func (s JudgeReplacement) judge(ctx context.Context, p patient) (JudgeReplacemen
 		return JudgeReplacementOutput{}, fmt.Errorf("heartbeat of %s: %w", p.node, err)
 	}
 	saysSo := heard && beat.At.After(p.operation.CreatedAt) && s.Now().Sub(beat.At) < freshBeat // by itself, since it was found sick
-	if saysSo && works(beat) && p.heal.Condition != cluster.OutOfSync {
+	if saysSo && beat.Works() && p.heal.Condition != cluster.OutOfSync {
 		return JudgeReplacementOutput{Recovered: true, Reason: fmt.Sprintf("%s works again", p.node)}, nil
 	}
 	var verdict rollout.Verdict
@@ -105,7 +104,7 @@ func (s JudgeReplacement) judge(ctx context.Context, p patient) (JudgeReplacemen
 		}
 	}
 	switch {
-	case fault.Is(err, fault.Unavailable) && p.heal.Remedy == cluster.Restart && saysSo && !works(beat):
+	case fault.Is(err, fault.Unavailable) && p.heal.Remedy == cluster.Restart && saysSo && !beat.Works():
 		// Nobody serves clients, this broker neither by its own account: starting it again can only help. It must not be
 		// replaced as easily: perhaps it is us who reach nobody.
 		return JudgeReplacementOutput{Safe: true, Reason: "no broker answers, so nothing is lost by a restart"}, nil
@@ -115,12 +114,6 @@ func (s JudgeReplacement) judge(ctx context.Context, p patient) (JudgeReplacemen
 		return JudgeReplacementOutput{}, err
 	}
 	return JudgeReplacementOutput{Safe: verdict.Safe, Reason: verdict.Reason}, nil
-}
-
-// works tells whether a host says of its node that all is well.
-func works(beat nodespec.Heartbeat) bool {
-	held := beat.Process != nil && beat.Process.HeldSince != nil
-	return beat.State == nodespec.Running && !held && beat.SilentSince == nil
 }
 
 // judgeBroker asks the other brokers. One that is alone has nobody who could take over, and nobody to lose.

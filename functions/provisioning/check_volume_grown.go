@@ -29,9 +29,6 @@ type CheckVolumeGrown struct {
 	Now      func() time.Time
 }
 
-// full is the part of a volume, in percent, from which on it counts as full.
-const full = 98
-
 // Run waits up to serve.LongPoll. A volume that does not get larger before the operation's deadline, or on which there is no
 // more room than before, ends it, and so does the end of the host: it will find no room any more, and is to be replaced.
 func (s CheckVolumeGrown) Run(ctx context.Context, in CheckNodeInput) (CheckOutput, error) {
@@ -90,12 +87,12 @@ func (s CheckVolumeGrown) look(ctx context.Context, n cluster.Node, want int) (C
 	if err != nil {
 		return CheckOutput{}, fmt.Errorf("heartbeat of %s: %w", n, err)
 	}
-	if !ok || !hasRoom(beat.Disk) {
+	if !ok || !hasRoom(beat) {
 		return CheckOutput{Reason: fmt.Sprintf("%s: its host has found no more room on volume %s yet", n, n.Volume.ID)}, nil
 	}
 	return CheckOutput{Done: true}, nil
 }
 
-func hasRoom(d *nodespec.Disk) bool {
-	return d != nil && d.TotalBytes > 0 && d.UsedBytes*100/d.TotalBytes < full
+func hasRoom(beat nodespec.Heartbeat) bool {
+	return beat.Disk != nil && beat.Disk.TotalBytes > 0 && !beat.DiskFull()
 }

@@ -15,7 +15,7 @@ import (
 // It is that host and never another one. However late the operation comes to it, or how often: a host that was launched
 // after the judgement is nobody's to end here.
 type FenceHost struct {
-	patient
+	secondLooks
 
 	Nodes    nodeRecords
 	Platform interface {

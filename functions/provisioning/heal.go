@@ -10,9 +10,9 @@ import (
 	"github.com/millrace/millrace/shared/nodespec"
 )
 
-// patient looks once more at the node that a healing operation is about, right before something is done to it. Between the
+// secondLooks are looks at the node that a healing operation is about, right before something is done to it. Between the
 // judgement and the deed a control plane may have been away for hours.
-type patient struct {
+type secondLooks struct {
 	Operations operationRecords
 	Beats      interface {
 		LastBeat(ctx context.Context, hostID string) (beat nodespec.Heartbeat, ok bool, err error)
@@ -52,12 +52,12 @@ type SecondLook struct {
 }
 
 // secondLook tells whether a judgement still holds.
-func (p patient) secondLook(ctx context.Context, h cluster.Heal, judgedAt time.Time) (SecondLook, error) {
-	beat, ok, err := p.Beats.LastBeat(ctx, h.Host)
+func (s secondLooks) secondLook(ctx context.Context, h cluster.Heal, judgedAt time.Time) (SecondLook, error) {
+	beat, ok, err := s.Beats.LastBeat(ctx, h.Host)
 	if err != nil {
 		return SecondLook{}, fmt.Errorf("heartbeat of %s: %w", h, err)
 	}
-	now := p.Now()
+	now := s.Now()
 	return SecondLook{
 		Recovered: ok && now.Sub(beat.At) < freshBeat && hasRecovered(h, beat),
 		Stale:     now.Sub(judgedAt) > freshJudgement,
@@ -67,6 +67,5 @@ func (p patient) secondLook(ctx context.Context, h cluster.Heal, judgedAt time.T
 // hasRecovered tells whether what a host says of itself contradicts the reason for which its node is healed. Whether a broker
 // is in sync others know better.
 func hasRecovered(h cluster.Heal, beat nodespec.Heartbeat) bool {
-	held := beat.Process != nil && beat.Process.HeldSince != nil
-	return h.Condition != cluster.OutOfSync && beat.State == nodespec.Running && !held && beat.SilentSince == nil
+	return h.Condition != cluster.OutOfSync && beat.Works()
 }

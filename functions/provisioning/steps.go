@@ -55,7 +55,7 @@ type Deps struct {
 // Steps are the steps of this area, by the name that state machines call them.
 func Steps(d Deps) serve.Steps {
 	r, p, reporter := d.Records, d.Platform, progress.Reporter{Records: d.Records}
-	specs, patient := nodeSpecs{r, p.Secrets, p.Sizing, d.Now}, patient{r, r, d.Now}
+	specs, looks := nodeSpecs{r, p.Secrets, p.Sizing, d.Now}, secondLooks{r, r, d.Now}
 	return serve.Steps{
 		"PlanCluster":        serve.New(PlanCluster{r, p.Zones, p.Secrets, reporter, d.Now}.Run),
 		"EnsureAddress":      serve.New(EnsureAddress{r, r, p.Addresses}.Run),
@@ -69,10 +69,10 @@ func Steps(d Deps) serve.Steps {
 		"SealVolumes":        serve.New(SealVolumes{r}.Run),
 
 		"RenewKafkaAccess":  serve.New(RenewKafkaAccess{r, p.Secrets, d.Now}.Run),
-		"FenceHost":         serve.New(FenceHost{patient, r, p.Hosts, reporter}.Run),
+		"FenceHost":         serve.New(FenceHost{looks, r, p.Hosts, reporter}.Run),
 		"CheckHostFenced":   serve.New(CheckHostFenced{r, p.Hosts, reporter, d.Now}.Run),
 		"CheckHostReported": serve.New(CheckHostReported{r, r, p.Hosts, reporter, d.Now}.Run),
-		"WriteNodeSpec":     serve.New(WriteNodeSpec{specs, patient}.Run),
+		"WriteNodeSpec":     serve.New(WriteNodeSpec{specs, looks}.Run),
 		"CheckNodeJoined":   serve.New(CheckNodeJoined{r, r, r, p.Hosts, r, reporter, d.Now}.Run),
 		"GrowVolume":        serve.New(GrowVolume{r, r, p.Volumes, reporter}.Run),
 		"CheckVolumeGrown":  serve.New(CheckVolumeGrown{r, r, r, p.Volumes, p.Hosts, reporter, d.Now}.Run),

@@ -14,7 +14,7 @@ import (
 // stays that Kafka is to be started again, where that is the remedy.
 type WriteNodeSpec struct {
 	nodeSpecs
-	patient
+	secondLooks
 }
 
 // WriteNodeSpecInput names the node and the operation that heals it. JudgedAt is when it was judged that its Kafka can be

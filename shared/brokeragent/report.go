@@ -141,7 +141,7 @@ func (r *reporter) current() nodespec.Heartbeat {
 	now, beat := time.Now(), r.beat
 	beat.At, beat.Disk = now.UTC(), disk
 	beat.SilentSince = before(now, beat.SilentSince)
-	if beat.Process != nil && beat.Process.HeldSince != nil {
+	if beat.Held() {
 		process := *beat.Process
 		process.HeldSince = before(now, process.HeldSince)
 		beat.Process = &process

@@ -50,6 +50,9 @@ func (b Heartbeat) DiskSlow() bool {
 // Held tells whether somebody holds the Kafka process by a signal.
 func (b Heartbeat) Held() bool { return b.Process != nil && b.Process.HeldSince != nil }
 
+// Works tells whether the host says of its node that all is well: Kafka runs, nobody holds it, and it answers.
+func (b Heartbeat) Works() bool { return b.State == Running && !b.Held() && b.SilentSince == nil }
+
 // LivingOutOfSync are the brokers that the node lists as alive while it misses them among the in-sync replicas of partitions
 // that it leads; sorted.
 func (b Heartbeat) LivingOutOfSync() []int32 {
