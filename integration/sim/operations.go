@@ -97,7 +97,7 @@ func (u customer) create(k *kafkaCluster) {
 	}
 	u.await(k, "to be ACTIVE", func(c cluster.Cluster, there bool) bool {
 		if there && c.State() == cluster.Failed {
-			if odds(u.a.rng, 3) { // after a while in which EC2 forgets what has ended
+			if odds(u.a.rng, 10) { // after a while in which EC2 forgets what has ended
 				u.w.pass(u.a, between(u.a.rng, time.Hour, 2*time.Hour))
 			}
 			u.resume(k, op.ID)

@@ -23,7 +23,7 @@ func Run(t *testing.T, seed uint64, o Options) (r Result) {
 func newWorld(seed uint64, o Options) *World {
 	w := &World{
 		seed: seed, options: o, began: time.Now(), hash: fnvOffset,
-		taken: map[int64]bool{}, names: map[string]int{}, running: map[string]string{}, judged: map[string]bool{},
+		taken: map[int64]bool{}, names: map[string]int{}, running: map[string]string{}, judged: map[string]bool{}, begun: map[string]time.Time{},
 		journal: asl.NewMemoryJournal(), stats: Stats{FaultNames: map[string]int{}},
 	}
 	w.chance = w.random("run")
@@ -44,10 +44,10 @@ func run(seed uint64, o Options) Result {
 	w.powerOn()
 	w.start(w.physics)
 	count := 1
-	switch w.chance.IntN(12) {
-	case 0:
+	switch n := w.chance.IntN(40); {
+	case n == 0:
 		count = 3
-	case 1, 2:
+	case n < 6:
 		count = 2
 	}
 	lives := make(chan struct{}, count)

@@ -39,11 +39,12 @@ type World struct {
 	plane    *plane // nil while there is none
 	stats    Stats
 	versions int
-	reckless bool              // agents format whatever is said to be new, for bugs that are planted above them
-	crashIn  int               // writes of the journal until the control plane is killed; 0 for never
-	downFor  time.Duration     // that there was no control plane, in all
-	judged   map[string]bool   // operations that were found bad
-	running  map[string]string // the operation that has not ended, by cluster
+	reckless bool                 // agents format whatever is said to be new, for bugs that are planted above them
+	crashIn  int                  // writes of the journal until the control plane is killed; 0 for never
+	downFor  time.Duration        // that there was no control plane, in all
+	begun    map[string]time.Time // when each execution has begun its operation
+	judged   map[string]bool      // operations that were found bad
+	running  map[string]string    // the operation that has not ended, by cluster
 }
 
 // Options are what a run can be asked for.
