@@ -52,8 +52,9 @@ func (c *caseOf) sick() (names []string) {
 		if _, maintained := c.Cluster.Healing.MaintenanceOf(f.NodeID, c.now); maintained || f.ownFault || lost && f.needsQuorum() {
 			continue
 		}
-		unwell := f.Condition != cluster.Well && (c.isHealing(f.NodeID) || c.Before.Breaker != "")
-		if f.Overdue(c.now) && f.Remedy != cluster.NoRemedy || unwell {
+		left := f.Sick() && f.Remedy == cluster.NoRemedy
+		unwell := f.Condition != cluster.Well && (c.isHealing(f.NodeID) || c.Before.Breaker != "" && !left)
+		if f.Overdue(c.now) && !left || unwell {
 			names = append(names, f.Node.String())
 		}
 	}

@@ -89,6 +89,31 @@ func TestJudge_WhileSeveralNodesAreSickOnlyTheDeadAreReplaced(t *testing.T) {
 	}
 }
 
+// What is left to people does not end by itself: a breaker that waited for that would stay open for as long.
+func TestJudge_ABreakerThatIsOpenClosesAlthoughSomeNodesAreLeftToPeople(t *testing.T) {
+	w := newWard(t)
+	slow := func() {
+		w.says(1, disk(100, 2000))
+		w.says(2, disk(100, 2000))
+	}
+	slow()
+	w.vanish(1, 3)
+	w.pass(10 * time.Minute)
+	if w.before.Breaker == "" {
+		t.Fatal("two nodes are silent and given up, and the breaker is closed")
+	}
+	w.recover(1, 3)
+	slow()
+	w.pass(10 * time.Minute)
+	if w.before.Breaker != "" {
+		t.Errorf("the breaker is open: %s", w.before.Breaker)
+	}
+	w.vanish(3)
+	if got := w.healsWithin(time.Hour); !strings.HasPrefix(got, "replace broker 3 after ") {
+		t.Errorf("got\n%s", got)
+	}
+}
+
 // lookAtAll lets a moment pass in every ward and judges them together.
 func lookAtAll(wards ...*ward) (heals []string) {
 	for _, w := range wards {
