@@ -100,9 +100,9 @@ func (f Finding) Sick() bool {
 // Overdue tells whether the node is sick for longer than is borne.
 func (f Finding) Overdue(now time.Time) bool { return f.Sick() && !now.Before(f.ToleratedUntil) }
 
-// LeftAlone tells whether the node is sick and nothing will be done about it but by people.
+// LeftAlone tells whether the node is sick and nothing that is done by itself helps: people are asked to.
 func (f Finding) LeftAlone() bool {
-	return f.Sick() && f.Remedy == NoRemedy && f.Waits == "" && f.Advice != ""
+	return f.Sick() && f.Advice != "" && (f.Waits == "" || f.Remedy != NoRemedy)
 }
 
 // Health is what the last look at a cluster gave.

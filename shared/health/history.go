@@ -62,19 +62,26 @@ func (c *caseOf) givenUp(f found) (until time.Time, given bool) {
 
 // pauseOf is until when a remedy that failed is not tried again: longer with each failure in a row.
 func (c *caseOf) pauseOf(f found) (until time.Time) {
+	times, last := c.failures(f)
+	if times == 0 {
+		return time.Time{}
+	}
 	pause := c.t.FirstPause
+	for range times - 1 {
+		pause = min(2*pause, c.t.LongestPause)
+	}
+	return last.Add(pause)
+}
+
+// failures counts how often in a row a remedy has failed, and tells when it did last.
+func (c *caseOf) failures(f found) (times int, last time.Time) {
 	for _, op := range slices.Backward(c.healsOf(f)) {
 		if op.State != cluster.OperationFailed || op.Heal.Remedy != f.Remedy {
 			break
 		}
-		if until.IsZero() {
-			until = op.EndedAt
-		} else {
-			pause = min(2*pause, c.t.LongestPause)
+		if times++; times == 1 {
+			last = op.EndedAt
 		}
 	}
-	if until.IsZero() {
-		return until
-	}
-	return until.Add(pause)
+	return times, last
 }

@@ -48,12 +48,13 @@ func TestJudge_WhatDidNotHelpIsNotDoneForEver(t *testing.T) {
 		last    string // what is said at the end
 	}{
 		{
-			"replacing a dead host fails again and again: it is tried at most three times in each hour",
+			"replacing a dead host fails again and again: it is tried for as long as the host is dead, and people are told",
 			func(w *ward) { w.dies(2) },
 			func(w *ward) func(*cluster.Heal) { return w.inVain(time.Minute) },
 			2 * time.Hour,
-			"replace at 1s, replace at 1m31s, replace at 3m31s, replace at 1h1m1s, replace at 1h6m1s, replace at 1h15m1s",
-			"broker 2 is host dead: host h-2 is terminated; advice",
+			"replace at 1s, replace at 1m31s, replace at 3m31s, replace at 6m31s, replace at 11m31s, replace at 20m31s, replace at 37m31s, " +
+				"replace at 1h8m31s, replace at 1h39m31s",
+			"broker 2 is host dead: host h-2 is terminated; replace waits: its last heal failed; tried again at 2h10m31s; advice",
 		},
 		{
 			"a restart that fails is followed by a replacement",

@@ -52,7 +52,7 @@ func (c *caseOf) sick() (names []string) {
 		if _, maintained := c.Cluster.Healing.MaintenanceOf(f.NodeID, c.now); maintained || f.ownFault || lost && f.needsQuorum() {
 			continue
 		}
-		left := f.Sick() && f.Remedy == cluster.NoRemedy
+		left := f.Sick() && f.Advice != ""
 		unwell := f.Condition != cluster.Well && (c.isHealing(f.NodeID) || c.Before.Breaker != "" && !left)
 		if f.Overdue(c.now) && !left || unwell {
 			names = append(names, f.Node.String())

@@ -12,6 +12,14 @@ func (c *caseOf) treat(f *found) {
 	if f.Remedy == cluster.NoRemedy {
 		return
 	}
+	if f.proven {
+		// Nothing but a new host brings it back, and what is in the way of one, such as a lack of instances, ends one day.
+		if times, _ := c.failures(*f); times >= c.t.GivenUp {
+			f.Advice = fmt.Sprintf("%d heals of %s in a row have failed. See with millrace heal history %s why; it is tried again for as "+
+				"long as the host is dead.", times, f.Node, c.Cluster.Name)
+		}
+		return
+	}
 	if again, given := c.givenUp(*f); given {
 		f.Remedy = cluster.NoRemedy
 		f.Advice = fmt.Sprintf("%d heals of %s within %s did not help, so it is left alone until %s. See with millrace heal history %s why; "+
