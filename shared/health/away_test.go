@@ -1,6 +1,7 @@
 package health_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -97,6 +98,29 @@ broker 3 is unknown: nothing was heard of host h-3 since 3h0m1s
 controller 1001 is unknown: nothing was heard of host h-1001 since 3h0m1s
 controller 1002 is unknown: nothing was heard of host h-1002 since 3h0m1s
 controller 1003 is unknown: nothing was heard of host h-1003 since 3h0m1s`
+
+// What was noted down by a clock that was an hour fast is of the future: healing does not wait until it is that late again.
+func TestJudge_AClockThatIsSetBackKeepsNoHealingAway(t *testing.T) {
+	for name, local := range map[string]bool{"hosts speak to this process": true, "hosts speak to the table": false} {
+		t.Run(name, func(t *testing.T) {
+			w := newWard(t)
+			w.away(0, local)
+			w.pass(5 * time.Minute)
+			w.now = w.now.Add(-time.Hour)
+			w.pass(5 * time.Minute)
+			at := w.since()
+			w.says(2, func(b *nodespec.Heartbeat) { b.Process.HeldSince = at })
+			w.gone[3] = true
+			if got := w.healsWithin(30 * time.Minute); !strings.HasPrefix(got, "restart broker 2 after 10s") {
+				t.Errorf("got\n%s", got)
+			}
+			w.recover(2)
+			if got := w.healsWithin(30 * time.Minute); !strings.HasPrefix(got, "restart broker 3 after 2m5") {
+				t.Errorf("got\n%s", got)
+			}
+		})
+	}
+}
 
 func TestJudge_WhatKeepsHealingAway(t *testing.T) {
 	for _, tt := range []struct {

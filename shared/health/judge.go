@@ -69,6 +69,7 @@ func Ours(c cluster.Cluster) bool {
 //  3. Each sick node: is anything against doing what helps now?
 //  4. Each cluster: which of its nodes comes first? While many clusters are sick, which of all?
 func Judge(d Deployment, t Tolerance) []Verdict {
+	d = d.withoutFuture(t)
 	cases := make([]caseOf, len(d.Looks))
 	for i, l := range d.Looks {
 		cases[i] = examine(l, d, t)
@@ -80,6 +81,22 @@ func Judge(d Deployment, t Tolerance) []Verdict {
 	}
 	outage.oneByOne(verdicts, d.Now)
 	return verdicts
+}
+
+// withoutFuture drops what is dated so far ahead that the clock must have been set back since: until it is that late again,
+// nothing would be heard, and nothing would have lasted for long.
+func (d Deployment) withoutFuture(t Tolerance) Deployment {
+	latest := d.Now.Round(0).Add(t.Outage) // by the clock on the wall: that is the one that is set
+	if d.ListeningSince.Round(0).After(latest) {
+		d.ListeningSince = time.Time{}
+	}
+	d.Looks = slices.Clone(d.Looks)
+	for i := range d.Looks {
+		if l := &d.Looks[i]; l.Before.LookedAt.After(latest) {
+			l.Before = cluster.Health{}
+		}
+	}
+	return d
 }
 
 // caseOf is a cluster under judgement.

@@ -18,13 +18,16 @@ func healthKey(clusterID string) Key { return Key{health, clusterID} }
 
 var errOvertaken = errors.New("a later look is recorded already")
 
+// aLook takes less than this; a look that is recorded as so much later was dated by a clock that has been set back since.
+const aLook = 3 * time.Minute
+
 // PutHealth records what a look at a cluster gave, unless a later look is recorded already.
 func (r Records) PutHealth(ctx context.Context, h cluster.Health) error {
 	err := r.retryContended(ctx, "health of cluster "+h.ClusterID, func() error {
 		condition := IfAbsent()
 		old, revision, err := get[cluster.Health](ctx, r.Table, healthKey(h.ClusterID))
 		switch {
-		case err == nil && old.LookedAt.After(h.LookedAt):
+		case err == nil && old.LookedAt.After(h.LookedAt) && old.LookedAt.Sub(h.LookedAt) < aLook:
 			return final{errOvertaken}
 		case err == nil:
 			condition = IfRevision(revision)

@@ -32,6 +32,18 @@ func TestHealth_ALaterLookIsNotOverwrittenByAnEarlierOne(t *testing.T) {
 	}
 }
 
+func TestHealth_ALookByAClockThatWasSetBackIsRecorded(t *testing.T) {
+	r := records.Records{Table: localtest.NewTable(t)}
+	for _, h := range []cluster.Health{look("c", noon.Add(time.Hour), "by a clock that is fast"), look("c", noon, "by a clock that is right")} {
+		if err := r.PutHealth(t.Context(), h); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if h, err := r.Health(t.Context(), "c"); err != nil || h.Breaker != "by a clock that is right" {
+		t.Errorf("%+v, %v", h, err)
+	}
+}
+
 func TestAllHealth_IsOfEveryClusterUntilItIsForgotten(t *testing.T) {
 	r := records.Records{Table: localtest.NewTable(t)}
 	for _, id := range []string{"a", "b"} {
