@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/mskapi"
 )
 
@@ -64,4 +65,37 @@ func (a *API) limitHealing(ctx context.Context, arn string, in healingInput) (an
 		slog.InfoContext(ctx, "limited the growth of volumes", "cluster", c.ID, "gib", *most, "by", callOf(ctx).caller.name)
 		return nil
 	})
+}
+
+// spell reads for how long something is asked for.
+func spell(what string, seconds *int64, usual, longest time.Duration) (time.Duration, error) {
+	if seconds == nil {
+		return usual, nil
+	}
+	if most := int64(longest / time.Second); *seconds < 1 || *seconds > most {
+		return 0, mskapi.BadRequest("forSeconds", "%s 1 to %d seconds (%d hours), not %d.", what, most, int(longest.Hours()), *seconds)
+	}
+	return time.Duration(*seconds) * time.Second, nil
+}
+
+// changeHealing changes what people have said about the healing of a cluster, and gives what follows. It touches neither the
+// cluster's version nor what is under way, so it may be done at any time, also while another operation holds the cluster.
+func (a *API) changeHealing(ctx context.Context, arn string, change func(*cluster.Cluster) error) (any, error) {
+	c, err := a.cluster(ctx, arn)
+	if err != nil {
+		return nil, err
+	}
+	c, err = a.Records.ChangeCluster(ctx, c.ID, func(c *cluster.Cluster) error {
+		if state := c.State(); state == cluster.Deleting {
+			return mskapi.BadRequest("clusterArn", "The cluster %s is %s: nothing of it is healed any more.", c.Name, state)
+		}
+		return change(c)
+	})
+	if fault.Is(err, fault.NotFound) { // deleted since it was found
+		return nil, mskapi.NotFound("clusterArn", "The cluster %s does not exist.", arn)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return a.healthOf(ctx, c)
 }

@@ -113,6 +113,15 @@ func (r Records) Beat(ctx context.Context, hostID string) (beat nodespec.Heartbe
 	return beat, true, nil
 }
 
+// LastBeat gives the last heartbeat of a host, without its signing request; ok is false when it has not sent one.
+func (r Records) LastBeat(ctx context.Context, hostID string) (beat nodespec.Heartbeat, ok bool, err error) {
+	beat, _, err = get[nodespec.Heartbeat](ctx, r.Table, r.beatKey(hostID, LastBeat))
+	if fault.Is(err, fault.NotFound) {
+		return nodespec.Heartbeat{}, false, nil
+	}
+	return beat, err == nil, err
+}
+
 // PutBeat writes the heartbeat of a host. A signing request in it is written beside it, in the same transaction; without
 // one the last request stays, and the write is a single one, as hosts on AWS may make.
 func (r Records) PutBeat(ctx context.Context, hostID string, beat nodespec.Heartbeat) error {
