@@ -46,23 +46,10 @@ func (s SweepHealth) look(ctx context.Context, name string) (*seen, error) {
 	for _, h := range recorded {
 		before[h.ClusterID] = h
 	}
-	var problems error
+	looks, problems := s.lookAtEach(ctx, all, before)
+	d.Looks = looks
 	for _, c := range all {
-		if !health.Ours(c) {
-			if _, recorded := before[c.ID]; recorded {
-				// Its nodes are taken away, or were never all there: what was said of them is true no more.
-				problems = errors.Join(problems, s.Records.ForgetHealth(ctx, c.ID))
-			}
-			delete(before, c.ID)
-			continue
-		}
-		l, err := s.lookAt(ctx, c, before[c.ID])
 		delete(before, c.ID)
-		if err != nil {
-			problems = errors.Join(problems, fmt.Errorf("look at cluster %s: %w", c.Name, err))
-			continue
-		}
-		d.Looks = append(d.Looks, l)
 	}
 	for _, h := range recorded {
 		if _, elsewhere := before[h.ClusterID]; !elsewhere {
@@ -77,6 +64,28 @@ func (s SweepHealth) look(ctx context.Context, name string) (*seen, error) {
 		return nil, errors.Join(problems, err)
 	}
 	return &seen{d, turn}, problems
+}
+
+// lookAtEach looks at those of the clusters that are looked after, and forgets what was recorded before of the others.
+func (s SweepHealth) lookAtEach(
+	ctx context.Context, all []cluster.Cluster, before map[string]cluster.Health,
+) (looks []health.Look, problems error) {
+	for _, c := range all {
+		if !health.Ours(c) {
+			if _, recorded := before[c.ID]; recorded {
+				// Its nodes are taken away, or were never all there: what was said of them is true no more.
+				problems = errors.Join(problems, s.Records.ForgetHealth(ctx, c.ID))
+			}
+			continue
+		}
+		l, err := s.lookAt(ctx, c, before[c.ID])
+		if err != nil {
+			problems = errors.Join(problems, fmt.Errorf("look at cluster %s: %w", c.Name, err))
+			continue
+		}
+		looks = append(looks, l)
+	}
+	return looks, problems
 }
 
 // clusters gives all, or the one of a name, if it is still there.

@@ -98,11 +98,8 @@ func (r Records) PutSpec(ctx context.Context, hostID string, spec nodespec.Spec)
 
 // Beat gives the last heartbeat of a host, with its signing request; ok is false when it has not sent one.
 func (r Records) Beat(ctx context.Context, hostID string) (beat nodespec.Heartbeat, ok bool, err error) {
-	beat, _, err = get[nodespec.Heartbeat](ctx, r.Table, r.beatKey(hostID, LastBeat))
-	if fault.Is(err, fault.NotFound) {
-		return nodespec.Heartbeat{}, false, nil
-	}
-	if err != nil {
+	beat, ok, err = r.LastBeat(ctx, hostID)
+	if err != nil || !ok {
 		return beat, false, err
 	}
 	asked, _, err := get[signingRequest](ctx, r.Table, r.beatKey(hostID, request))
