@@ -76,7 +76,7 @@ func (s sight) noted(d diagnosis) diagnosis {
 // found is a condition that was first found now, or that goes on.
 func (s sight) found(condition cluster.Condition, format string, args ...any) diagnosis {
 	d := diagnosis{condition: condition, reason: fmt.Sprintf(format, args...), since: s.now}
-	if s.before.Condition == condition || s.isOnItsWay(condition) {
+	if s.goesOn(condition) {
 		d.since = s.before.Since
 	}
 	d.until = d.since
@@ -86,11 +86,15 @@ func (s sight) found(condition cluster.Condition, format string, args ...any) di
 	return d
 }
 
-// isOnItsWay tells whether a Kafka that does not come up was on its way already: the one becomes the other, and back, with
-// each attempt.
-func (s sight) isOnItsWay(condition cluster.Condition) bool {
-	family := []cluster.Condition{cluster.Starting, cluster.KafkaDown}
-	return slices.Contains(family, condition) && slices.Contains(family, s.before.Condition)
+// families are conditions of which one becomes the other, and back, while the trouble goes on: a Kafka that does not come up is on
+// its way with each attempt, and one that answers now and then is silent in between.
+var families = [][]cluster.Condition{{cluster.Starting, cluster.KafkaDown}, {cluster.KafkaSilent, cluster.OutOfSync}}
+
+// goesOn tells whether a condition was found before, or another one of its family.
+func (s sight) goesOn(condition cluster.Condition) bool {
+	return s.before.Condition == condition || slices.ContainsFunc(families, func(family []cluster.Condition) bool {
+		return slices.Contains(family, condition) && slices.Contains(family, s.before.Condition)
+	})
 }
 
 // from says when it began, where the host knows that: it may have been so before anybody looked.

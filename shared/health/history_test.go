@@ -163,3 +163,18 @@ func TestJudge_ThePauseAfterFailuresGrowsAndEnds(t *testing.T) {
 		w.does(&cluster.Heal{NodeID: 2, Remedy: cluster.Replace, Condition: cluster.HostDead, Since: noon}, cluster.OperationFailed, 0)
 	}
 }
+
+// A Kafka that is short of memory answers for some seconds and then does not, and is no member of its cluster all the while.
+func TestJudge_AKafkaThatAnswersNowAndThenIsRestartedAllTheSame(t *testing.T) {
+	w := newWard(t)
+	w.gone[2] = true
+	w.says(2, func(b *nodespec.Heartbeat) {
+		b.State = nodespec.Starting
+		if at := w.now.Truncate(time.Minute); w.now.Sub(at) < 30*time.Second {
+			b.SilentSince = &at
+		}
+	})
+	if got := w.healsWithin(20 * time.Minute); !strings.HasPrefix(got, "restart broker 2 after 3m") {
+		t.Errorf("got\n%s", got)
+	}
+}
