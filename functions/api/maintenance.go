@@ -28,7 +28,7 @@ type maintenanceInput struct {
 }
 
 // beginMaintenance keeps healing away from a cluster, or from one of its nodes, for a while. What is being healed already
-// goes on: a host that is half replaced is in nobody's way but the cluster's.
+// goes on: a host that is half replaced is in nobody's way but the cluster's. A heal that has only waited until now ends.
 func (a *API) beginMaintenance(ctx context.Context, arn string, in maintenanceInput) (any, error) {
 	lasts, err := spell("Maintenance lasts", in.ForSeconds, usualMaintenance, longestMaintenance)
 	if err != nil {

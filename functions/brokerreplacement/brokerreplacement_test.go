@@ -185,6 +185,23 @@ func TestJudgeReplacement_WaitsUntilItIsSafe(t *testing.T) {
 	})
 }
 
+// Whoever begins maintenance is told that nobody else will be at work: a heal that has waited until then does nothing any more.
+func TestJudgeReplacement_StopsForAPersonWhoBeginsMaintenance(t *testing.T) {
+	during(t, silentBroker, func(t *testing.T, s *sickbed) {
+		s.kafka.SetPartitions(partition(0, 1, 1, 2))
+		s.call(t, "JudgeReplacement")
+		_, err := s.records.ChangeCluster(t.Context(), "c", func(c *cluster.Cluster) error {
+			c.Healing.Maintain(cluster.MaintenanceWindow{NodeID: 2, Since: time.Now(), Until: time.Now().Add(time.Hour)})
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.kafka.SetPartitions(partition(0, 1, 1, 2, 3))
+		s.wantFault(t, "JudgeReplacement", fault.Unsafe, "broker 2 is in maintenance until")
+	})
+}
+
 func TestJudgeReplacement_TellsOperatorsWhatItWaitsFor(t *testing.T) {
 	during(t, silentBroker, func(t *testing.T, s *sickbed) {
 		s.kafka.SetPartitions(partition(0, 1, 1, 2))

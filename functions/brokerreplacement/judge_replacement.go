@@ -28,8 +28,9 @@ type JudgeReplacementOutput struct {
 }
 
 // Run waits up to serve.LongPoll for a yes. A no that lasts until the operation's deadline ends it, and so does one while another
-// node has lost its host: that one is healed first, and perhaps it is what this one waits for. A host that is proven dead, by
-// now, is no question: nothing is asked of Kafka then, which may have no broker left to answer.
+// node has lost its host: that one is healed first, and perhaps it is what this one waits for. Maintenance that a person has begun
+// meanwhile ends it, too: nothing was done yet. A host that is proven dead, by now, is no question: nothing is asked of Kafka then,
+// which may have no broker left to answer.
 func (s JudgeReplacement) Run(ctx context.Context, in Input) (JudgeReplacementOutput, error) {
 	p, err := s.load(ctx, in)
 	if err != nil {
@@ -75,6 +76,9 @@ func (s JudgeReplacement) makeRoom(ctx context.Context, p patient, waiting strin
 func (s JudgeReplacement) judge(ctx context.Context, p patient) (JudgeReplacementOutput, error) {
 	if p.node.Launches != p.heal.Launch || p.node.Host.ID != p.heal.Host {
 		return JudgeReplacementOutput{Safe: true, Reason: fmt.Sprintf("%s has left host %s behind", p.node, p.heal.Host)}, nil
+	}
+	if window, ok := p.cluster.Healing.MaintenanceOf(p.node.ID, s.Now()); ok && !p.operation.HasBegun(cluster.StepFence) {
+		return JudgeReplacementOutput{}, fault.New(fault.Unsafe, "%s is in maintenance until %s", p.node, window.Until.UTC().Format(time.RFC3339))
 	}
 	if p.heal.Proven {
 		return JudgeReplacementOutput{Safe: true, Reason: p.heal.Reason}, nil
