@@ -313,10 +313,10 @@ func (s sight) isDown() (diagnosis, bool) {
 	beat := s.Beat
 	alive := beat.State == nodespec.Starting && beat.Process != nil && beat.FailedStarts == 0
 	switch {
-	case alive && beat.Process.StartedAt.Equal(s.track.Ran) && s.Node.Role == cluster.Broker:
+	case alive && isOneStart(beat.Process.StartedAt, s.track.Ran) && s.Node.Role == cluster.Broker:
 		d := s.found(cluster.OutOfSync, "%s", s.saying("Kafka is not a member of its cluster any more"))
 		return d.borne(s.t.Fenced).remedied(cluster.Restart).fallen(), true
-	case alive && beat.Process.StartedAt.Equal(s.track.Ran):
+	case alive && isOneStart(beat.Process.StartedAt, s.track.Ran):
 		return s.isWithoutQuorum(), true
 	case alive:
 		return s.startsFor(s.t.LongStart), true

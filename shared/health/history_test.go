@@ -178,3 +178,26 @@ func TestJudge_AKafkaThatAnswersNowAndThenIsRestartedAllTheSame(t *testing.T) {
 		t.Errorf("got\n%s", got)
 	}
 }
+
+// A new agent reads from the machine when the Kafka that it takes up was started, and is off by some tenths of a second.
+func TestJudge_AKafkaThatANewAgentTakesUpIsTheSame(t *testing.T) {
+	w := newWard(t)
+	w.gone[2] = true
+	w.says(2, func(b *nodespec.Heartbeat) {
+		b.State = nodespec.Starting
+		b.Process.StartedAt = b.Process.StartedAt.Add(-700 * time.Millisecond)
+	})
+	if got := w.healsWithin(time.Hour); !strings.HasPrefix(got, "restart broker 2 after 3m") {
+		t.Errorf("got\n%s", got)
+	}
+	for i := range 10 { // agents, one after the other, of a Kafka that runs all the while
+		w.recover(2)
+		w.says(2, func(b *nodespec.Heartbeat) {
+			b.Process.StartedAt = b.Process.StartedAt.Add(time.Duration(i*100) * time.Millisecond)
+		})
+		w.pass(time.Minute)
+	}
+	if got := w.describe(); got != "all are well" {
+		t.Errorf("got\n%s", got)
+	}
+}

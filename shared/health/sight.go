@@ -135,10 +135,10 @@ func (c *caseOf) trackOf(o Observed, before cluster.Finding) cluster.Track {
 	track.Starts, track.Falls = c.lately(track.Starts), c.lately(track.Falls)
 	if c.isHeard(o) && o.Beat.Process != nil {
 		started := o.Beat.Process.StartedAt
-		if !slices.ContainsFunc(track.Starts, started.Equal) {
+		if !slices.ContainsFunc(track.Starts, func(at time.Time) bool { return isOneStart(at, started) }) {
 			track.Starts = c.lately(append(track.Starts, started))
 		}
-		if o.Beat.State == nodespec.Running && !started.Equal(track.Ran) {
+		if o.Beat.State == nodespec.Running && !isOneStart(started, track.Ran) {
 			track.Ran, track.Falls = started, nil
 		}
 	}
@@ -150,6 +150,10 @@ func (c *caseOf) trackOf(o Observed, before cluster.Finding) cluster.Track {
 	}
 	return track
 }
+
+// isOneStart tells whether two moments are the start of one process: an agent knows when it started Kafka, the next one only what
+// the machine tells of it, which is off by up to a second and moves with the clock. No Kafka is a member and is started again within that.
+func isOneStart(a, b time.Time) bool { return a.Sub(b).Abs() < 1500*time.Millisecond }
 
 // lately gives the moments that are not long ago, in a list of its own; nil when there are none.
 func (c *caseOf) lately(moments []time.Time) (recent []time.Time) {
