@@ -183,6 +183,7 @@ func soakFor(t *testing.T, ctx context.Context, bin string, flags ...string) (so
 	soak.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
 	soak.Cancel = func() error { return soak.Process.Signal(syscall.SIGINT) } // as Ctrl-C
 	soak.WaitDelay = 2 * time.Minute
+	soak.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGINT} // where the test itself is ended
 	out = &bytes.Buffer{}
 	soak.Stdout, soak.Stderr = out, out
 	return soak, out
@@ -220,9 +221,9 @@ func TestChaos_ForThreeMinutesGivesNobodyReasonToComplain(t *testing.T) {
 func TestChaos_LeavesNothingBehindWhenItIsInterrupted(t *testing.T) {
 	bin := programs(t)
 	ctx, interrupt := context.WithCancel(t.Context())
-	soak, out := soakFor(t, ctx, bin, "-minutes", "60", "-every", "1s", "-seed", "5")
+	soak, out := soakFor(t, ctx, bin, "-minutes", "5", "-every", "1s", "-seed", "5")
 	defer interrupt()
-	seen := &seenText{Buffer: out, text: "in order again", seen: interrupt}
+	seen := &seenText{out: out, text: "in order again", seen: interrupt}
 	soak.Stdout, soak.Stderr = seen, seen
 	err := soak.Run()
 	var exit *exec.ExitError
@@ -236,16 +237,16 @@ func TestChaos_LeavesNothingBehindWhenItIsInterrupted(t *testing.T) {
 	}
 }
 
-// seenText tells when a text was written.
+// seenText tells when a text was written. It has no method but Write, so that whoever copies to it can't go round that.
 type seenText struct {
-	*bytes.Buffer
+	out  *bytes.Buffer
 	text string
 	seen func()
 }
 
 func (s *seenText) Write(p []byte) (int, error) {
-	n, err := s.Buffer.Write(p)
-	if strings.Contains(s.String(), s.text) {
+	n, err := s.out.Write(p)
+	if strings.Contains(s.out.String(), s.text) {
 		s.seen()
 	}
 	return n, err
