@@ -27,6 +27,8 @@ var measuredFunctions = []struct {
 	step  string // or a payload
 }{
 	{"api", "api_request_iam", ""},
+	{"brokerreplacement", "stay_connected", ""},
+	{"healthsweep", "", `{"step":"SweepHealth"}`},
 	{"hostevents", "heartbeat_last", ""},
 	{"operations", "execution_ended", ""},
 	{"provisioning", "", `{"step":"SealVolumes","clusterId":"c-1","operationId":"op-1"}`},
