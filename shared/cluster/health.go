@@ -67,7 +67,7 @@ type Finding struct {
 	// the moment, and is empty when nothing does. A finding with neither, that is not Well, is for people: Advice tells them.
 	Remedy Remedy `json:"remedy,omitempty"`
 	Waits  string `json:"waits,omitempty"`
-	// Advice says what a person can do, where nothing else helps.
+	// Advice says what a person can do, where nothing else helps, or has not helped so far.
 	Advice string `json:"advice,omitempty"`
 
 	// Serves says that the node does its work all the same: what is the matter with it is its disk, and Kafka runs.
