@@ -36,7 +36,7 @@ func TestEveryOperation_GoesOnAfterACrashAtAnyStep(t *testing.T) {
 	tiny := small(1)
 	tiny.Brokers = 1
 	for _, o := range underTest {
-		t.Run(o.machine, func(t *testing.T) {
+		t.Run(o.String(), func(t *testing.T) {
 			crashes := 0
 			for survived := false; !survived; crashes++ {
 				inBubble(t, func(w *world) {

@@ -26,7 +26,8 @@ func TestReplaceBroker_LeavesANodeAloneThatWorksAgain(t *testing.T) {
 		w.start(op)
 		w.wait(op)
 		w.wantPath(op, []string{
-			"BeginOperation", "RenewKafkaAccess", "JudgeReplacement", "IsSafeToReplace", "EndOperation", "HasSucceeded", "Succeeded",
+			"BeginOperation", "RenewKafkaAccess", "IsHostProvenDead", "JudgeReplacement", "IsSafeToReplace", "EndOperation",
+			"HasSucceeded", "Succeeded",
 		})
 		w.wantHealed(op)
 		w.wantLaunches(2, 1)
@@ -62,6 +63,60 @@ func TestReplaceBroker_LooksOnceMoreBeforeItEndsAHost(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A dead host is replaced although nothing inside the VPC can be called, or the secret store is down: neither is needed for that.
+func TestReplaceBroker_OfADeadHostNeedsNoKafka(t *testing.T) {
+	for name, tt := range map[string]struct {
+		missing []string
+		want    string // how the operation fails while it lasts
+		step    string
+	}{
+		"nobody inside the VPC can be called": {[]string{"JudgeReplacement", "CheckBrokerInSync"}, excuse, cluster.StepStartKafka},
+		"access can't be renewed": {
+			[]string{"RenewKafkaAccess"}, "the control plane has no valid access to Kafka", cluster.StepCatchUp,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				w.serving()
+				for _, step := range tt.missing {
+					w.trouble(step, &platformtest.Trouble{Times: -1, Err: unavailable()})
+				}
+				began := time.Now()
+				op := w.loseHost(2)
+				for len(w.kafka.alive()) < 3 {
+					time.Sleep(time.Second)
+				}
+				if took := time.Since(began); took > 3*time.Minute {
+					t.Errorf("it took %s until the broker was back", took)
+				}
+				if x := w.wait(op); x.Status != asl.Failed {
+					t.Errorf("%+v", x)
+				}
+				w.wantFailed(op, tt.want)
+				w.wantFailedStep(op, tt.step)
+				w.wantLaunches(2, 2)
+				w.kafka.wantInSync()
+			})
+		})
+	}
+}
+
+func TestReplaceBroker_TriesForAccessAgainOnceTheHostIsReplaced(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.serving()
+		w.trouble("RenewKafkaAccess", &platformtest.Trouble{Times: 30, Err: unavailable()})
+		op := w.loseHost(2)
+		if x := w.wait(op); x.Status != asl.Succeeded {
+			t.Errorf("%s: %s", x.Error, x.Cause)
+		}
+		w.wantHealed(op)
+		w.wantLaunches(2, 2)
+		if w.starts(2) != 2 {
+			t.Errorf("Kafka was started %d times", w.starts(2))
+		}
+	})
 }
 
 // One broker of three is away already, and the next one would take partitions below min.insync.replicas.
@@ -236,7 +291,7 @@ func TestHeals_MayLoseAnswersOfThePlatform(t *testing.T) {
 		for _, call := range []string{
 			"Host", "HostStates", "RetireHost", "LaunchHost", "ForgetHost", "AttachVolume", "GrowVolume", "VolumeGrown", "Secret",
 		} {
-			t.Run(o.machine+"/"+call, func(t *testing.T) {
+			t.Run(o.String()+"/"+call, func(t *testing.T) {
 				inBubble(t, func(w *world) {
 					w.beforeStart = func(op cluster.Operation) {
 						if op.Machine() == o.machine {

@@ -259,6 +259,13 @@ func (k *kafka) unmount(node int32, hostID string) {
 	}
 }
 
+// recovered is said of a host that has ended: nothing ails it any more, nor another one that gets its name.
+func (k *kafka) recovered(hostID string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.ailments, hostID)
+}
+
 // sealed tells whether a node has run on its volume, as far as the records know.
 func (w *world) sealed(node int32) bool {
 	n, err := w.records.Node(context.Background(), clusterID, node)
@@ -283,6 +290,7 @@ type process struct {
 // healthyAgent says hello and does as it is told by the specs that it reads, whatever ails it.
 func (w *world) healthyAgent(ctx context.Context, hostID string, node int32) {
 	p := &process{w: w, hostID: hostID, node: node}
+	defer w.kafka.recovered(hostID)
 	defer w.kafka.unmount(node, hostID)
 	w.hello(ctx, hostID)
 	changed, stop := w.records.WatchSpec(hostID)

@@ -223,6 +223,14 @@ func (m *model) draw(latency, label string) time.Duration {
 	return awsfacts.LatencyOf(latency).Draw(mathrand.New(mathrand.NewPCG(uint64(m.run), hash.Sum64())).NormFloat64())
 }
 
+// first tells whether something happens for the first time.
+func (m *model) first(what string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.drawn[what]++
+	return m.drawn[what] == 1
+}
+
 // stopwatch takes the times of one call of a step.
 type stopwatch struct {
 	step       string
@@ -346,7 +354,7 @@ func (f slowFunction) Invoke(ctx context.Context, payload []byte) ([]byte, error
 	}
 	latency := "lambda.warm"
 	switch {
-	case around.inside:
+	case around.inside && f.m.first("inside"):
 		latency = "lambda.cold-inside"
 	case around.cold:
 		latency = "lambda.cold"
@@ -365,7 +373,8 @@ func (f slowFunction) Invoke(ctx context.Context, payload []byte) ([]byte, error
 }
 
 // statesAround says how many states without a function are gone through right before and after a step's own, and whether
-// its function starts cold: nothing was asked of it lately, or more is asked at once than before.
+// its function starts cold: nothing was asked of it lately, or more is asked at once than before. The one inside the VPC does so
+// once, whichever of its steps comes first.
 var statesAround = map[string]struct {
 	before, after int
 	cold, inside  bool
@@ -380,13 +389,13 @@ var statesAround = map[string]struct {
 	"EndOperation":       {after: 2}, // HasSucceeded, Succeeded
 
 	"SweepHealth":       {before: 1, after: 1, cold: true}, // IsAboutOneCluster; IsThereMoreToSee
-	"RenewKafkaAccess":  {cold: true},
+	"RenewKafkaAccess":  {after: 1, cold: true},            // IsHostProvenDead
 	"JudgeReplacement":  {after: 1, inside: true},
 	"FenceHost":         {after: 1},
 	"CheckHostFenced":   {after: 1},
 	"CheckHostReported": {after: 1},
 	"CheckNodeJoined":   {after: 1},
-	"CheckBrokerInSync": {after: 1},
+	"CheckBrokerInSync": {after: 1, inside: true},
 }
 
 // agent is a host that boots, says hello, and starts Kafka as it is told.

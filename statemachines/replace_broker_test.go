@@ -8,13 +8,19 @@ import (
 	"github.com/millrace/millrace/shared/platform/local/asl"
 )
 
-// The way of a replacement in which all goes well.
-var replacePath = []string{
-	"BeginOperation", "RenewKafkaAccess", "JudgeReplacement", "IsSafeToReplace", "FenceHost", "IsStillToReplace",
-	"CheckHostFenced", "HasHostEnded", "LaunchHost", "CheckHostRunning", "IsHostRunning", "AttachVolume",
-	"CheckHostReported", "HasHostReported", "WriteNodeSpec", "CheckNodeJoined", "HasNodeJoined",
-	"CheckBrokerInSync", "IsBrokerInSync", "EndOperation", "HasSucceeded", "Succeeded",
-}
+// The ways of a replacement in which all goes well: of a host that is proven dead, and of one that has to be judged.
+var (
+	replacePath = slices.Concat([]string{"BeginOperation", "RenewKafkaAccess", "IsHostProvenDead"}, anewPath)
+	judgedPath  = slices.Concat([]string{
+		"BeginOperation", "RenewKafkaAccess", "IsHostProvenDead", "JudgeReplacement", "IsSafeToReplace",
+	}, anewPath)
+
+	anewPath = []string{
+		"FenceHost", "IsStillToReplace", "CheckHostFenced", "HasHostEnded", "LaunchHost", "CheckHostRunning", "IsHostRunning",
+		"AttachVolume", "CheckHostReported", "HasHostReported", "WriteNodeSpec", "CheckNodeJoined", "HasNodeJoined",
+		"CheckBrokerInSync", "IsBrokerInSync", "EndOperation", "HasSucceeded", "Succeeded",
+	}
+)
 
 func TestReplaceBroker_GivesTheNodeAnotherHost(t *testing.T) {
 	for _, node := range []int32{2, 1002} {
@@ -51,7 +57,7 @@ func TestReplaceBroker_GivesTheNodeAnotherHost(t *testing.T) {
 				}
 			}
 			want := []string{
-				"JudgeReplacement", "FenceHost", "CheckHostFenced", "LaunchHost", "CheckHostRunning", "AttachVolume",
+				"FenceHost", "CheckHostFenced", "LaunchHost", "CheckHostRunning", "AttachVolume",
 				"CheckHostReported", "WriteNodeSpec", "CheckNodeJoined", "CheckBrokerInSync",
 			}
 			if got := w.stepsOf(node); !slices.Equal(got, want) {

@@ -14,27 +14,31 @@ import (
 // What a replacement takes on AWS, modelled as a create is: from the moment in which EC2 begins to end a broker's host, over the
 // event that says so and the sweep that it starts, until the broker is in every ISR again.
 func TestReplaceBroker_IsModelledWithinItsTimeOnAWS(t *testing.T) {
-	replacements := modelReplacements(t, "host has ended", (*model).endsHost)
-	median := replacements[len(replacements)/2]
-	if p50 := median.total(); p50 > 150*time.Second {
+	replacements := modelReplacements(t, "host has ended", replacePath, (*model).endsHost)
+	if p50 := replacements[len(replacements)/2].total(); p50 > 150*time.Second {
 		t.Errorf("half of the replacements take longer than %s, which is more than 150 s", p50)
 	}
-	if own := median.own(); own > 6*time.Second {
-		t.Errorf("the control plane itself takes %s of the median replacement, more than 6 s", own)
+	own := make([]time.Duration, len(replacements))
+	for i, r := range replacements {
+		own[i] = r.own()
+	}
+	slices.Sort(own)
+	if half := own[len(own)/2]; half > 6*time.Second {
+		t.Errorf("the control plane itself takes %s of half of the replacements, more than 6 s", half)
 	}
 }
 
 // A host may also die while EC2 goes on to call it running. Only its silence tells then, which is borne for a while, and it has to
 // be ended before it is replaced.
 func TestReplaceBroker_OfAHostThatOnlyFallsSilentIsModelledOnAWS(t *testing.T) {
-	replacements := modelReplacements(t, "host is silent and said to run", (*model).silencesHost)
+	replacements := modelReplacements(t, "host is silent and said to run", judgedPath, (*model).silencesHost)
 	if p50 := replacements[len(replacements)/2].total(); p50 > 5*time.Minute {
 		t.Errorf("half of the replacements take longer than %s, which is more than five minutes", p50)
 	}
 }
 
 // modelReplacements models replacements, and gives them by how long they took.
-func modelReplacements(t *testing.T, what string, dies func(m *model, node int32) (told time.Time)) []modelled {
+func modelReplacements(t *testing.T, what string, path []string, dies func(m *model, node int32) (told time.Time)) []modelled {
 	t.Helper()
 	runs := 200
 	if testing.Short() {
@@ -48,7 +52,7 @@ func modelReplacements(t *testing.T, what string, dies func(m *model, node int32
 			w.spec, w.rests = small(3), 30*time.Second
 			w.serving()
 			w.sweepHealth()
-			replacements = append(replacements, newModel(w, run).replace(2, dies))
+			replacements = append(replacements, newModel(w, run).replace(2, path, dies))
 		})
 	}
 	slices.SortFunc(replacements, func(a, b modelled) int { return int(a.total() - b.total()) })
@@ -86,7 +90,7 @@ func (m *model) silencesHost(node int32) (told time.Time) {
 }
 
 // replace has the host of a node die, and models what follows.
-func (m *model) replace(node int32, dies func(m *model, node int32) (told time.Time)) modelled {
+func (m *model) replace(node int32, path []string, dies func(m *model, node int32) (told time.Time)) modelled {
 	w := m.w
 	w.t.Helper()
 	for _, id := range []int32{1, 2, 3, 1001, 1002, 1003} {
@@ -110,7 +114,7 @@ func (m *model) replace(node int32, dies func(m *model, node int32) (told time.T
 	if x := w.wait(op); x.Status != asl.Succeeded {
 		w.t.Fatalf("%+v", x)
 	}
-	w.wantPath(op, replacePath)
+	w.wantPath(op, path)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return m.chain(death, told, len(w.entered[op.ExecutionName()]))

@@ -387,12 +387,12 @@ func TestCheckBrokerInSync_CountsEveryPartitionThatHasALeader(t *testing.T) {
 		partitions []cluster.Partition
 		want       string
 	}{
-		{"it is in sync", []cluster.Partition{partition(0, 1, 1, 2, 3), elsewhere}, `{"done":true,"moreUrgent":false}`},
-		{"the other partitions have lost their leaders", []cluster.Partition{partition(0, 1, 1, 2), partition(1, -1, 3)}, `{"done":true,"moreUrgent":false}`},
+		{"it is in sync", []cluster.Partition{partition(0, 1, 1, 2, 3), elsewhere}, `{"done":true,"moreUrgent":false,"noAccess":false}`},
+		{"the other partitions have lost their leaders", []cluster.Partition{partition(0, 1, 1, 2), partition(1, -1, 3)}, `{"done":true,"moreUrgent":false,"noAccess":false}`},
 		{
 			"one is missing",
 			[]cluster.Partition{partition(0, 1, 1, 2, 3), partition(3, 1, 1, 3)},
-			`{"done":false,"moreUrgent":false,"reason":"broker 2 is not in sync yet in 1 of its 2 partitions, orders-3 the first of them"}`,
+			`{"done":false,"moreUrgent":false,"noAccess":false,"reason":"broker 2 is not in sync yet in 1 of its 2 partitions, orders-3 the first of them"}`,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -412,7 +412,7 @@ func TestCheckBrokerInSync_TellsOperatorsHowFarItIs(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 		s.kafka.FailNext(slices.Repeat([]error{fault.New(fault.Unavailable, "no broker answers")}, 50)...)
-		s.wantAnswer(t, "CheckBrokerInSync", `{"done":false,"moreUrgent":false,"reason":"ask the brokers of c: no broker answers"}`)
+		s.wantAnswer(t, "CheckBrokerInSync", `{"done":false,"moreUrgent":false,"noAccess":false,"reason":"ask the brokers of c: no broker answers"}`)
 		time.Sleep(cluster.HealBroker.Budget())
 		s.wantFault(t, "CheckBrokerInSync", fault.Internal, "gave up after 30m0s; last waited for: ask the brokers of c")
 	})
@@ -436,9 +436,9 @@ func TestCheckBrokerInSync_IsNotInTheWayOfTheDead(t *testing.T) {
 		host string
 		want string
 	}{
-		{"another node has lost its host", 3, "host-3", `{"done":false,"moreUrgent":true,"reason":"broker 2 is not in sync yet in 1 of its 1 partitions, orders-0 the first of them"}`},
-		{"another had lost it, and has a new one", 3, "host-3-before", `{"done":false,"moreUrgent":false,"reason":"broker 2 is not in sync yet in 1 of its 1 partitions, orders-0 the first of them"}`},
-		{"it had lost its host, which is why it is healed", 2, "host-2-before", `{"done":false,"moreUrgent":false,"reason":"broker 2 is not in sync yet in 1 of its 1 partitions, orders-0 the first of them"}`},
+		{"another node has lost its host", 3, "host-3", `{"done":false,"moreUrgent":true,"noAccess":false,"reason":"broker 2 is not in sync yet in 1 of its 1 partitions, orders-0 the first of them"}`},
+		{"another had lost it, and has a new one", 3, "host-3-before", `{"done":false,"moreUrgent":false,"noAccess":false,"reason":"broker 2 is not in sync yet in 1 of its 1 partitions, orders-0 the first of them"}`},
+		{"it had lost its host, which is why it is healed", 2, "host-2-before", `{"done":false,"moreUrgent":false,"noAccess":false,"reason":"broker 2 is not in sync yet in 1 of its 1 partitions, orders-0 the first of them"}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			during(t, deadBroker, func(t *testing.T, s *sickbed) {
@@ -457,17 +457,42 @@ func TestCheckBrokerInSync_IsNotInTheWayOfTheDead(t *testing.T) {
 	})
 }
 
+// A proven dead host is replaced also while access to Kafka can't be renewed.
+func TestSteps_SayThatThereIsNoAccessToKafka(t *testing.T) {
+	for name, spoil := range map[string]func(t *testing.T, s *sickbed) error{
+		"there never was any": func(t *testing.T, s *sickbed) error {
+			key := records.Key{Partition: "kafka-access", Sort: "c"}
+			return s.records.Table.Write(t.Context(), records.Write{Key: key, If: records.Always(), Delete: true})
+		},
+		"it has ended": func(t *testing.T, s *sickbed) error {
+			return s.records.PutKafkaAccess(t.Context(), "c", records.KafkaAccess{Certificate: "old", Key: "key", Ends: time.Now()})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			during(t, silentBroker, func(t *testing.T, s *sickbed) {
+				if err := spoil(t, s); err != nil {
+					t.Fatal(err)
+				}
+				s.kafka.SetPartitions(partition(0, 1, 1, 2, 3))
+				s.wantAnswer(t, "CheckBrokerInSync", `{"done":false,"moreUrgent":false,"noAccess":true,`+
+					`"reason":"ask the brokers of c: the control plane has no valid access to Kafka"}`)
+				s.wantFault(t, "JudgeReplacement", fault.NotFound, "the control plane has no valid access to Kafka")
+			})
+		})
+	}
+}
+
 func TestCheckBrokerInSync_OfAControllerHearsTheActiveOne(t *testing.T) {
 	during(t, controller, func(t *testing.T, s *sickbed) {
 		s.beat(t, 1001, nodespec.Heartbeat{Quorum: &nodespec.Quorum{CaughtUp: []int32{1001, 1002, 1003}}}) // said of its life before
 		time.Sleep(time.Second)
-		s.wantAnswer(t, "CheckBrokerInSync", `{"done":false,"moreUrgent":false,"reason":"controller 1002 does not run yet"}`)
+		s.wantAnswer(t, "CheckBrokerInSync", `{"done":false,"moreUrgent":false,"noAccess":false,"reason":"controller 1002 does not run yet"}`)
 		s.beat(t, 1002, running())
-		s.wantAnswer(t, "CheckBrokerInSync", `{"done":false,"moreUrgent":false,"reason":"no controller leads the quorum yet"}`)
+		s.wantAnswer(t, "CheckBrokerInSync", `{"done":false,"moreUrgent":false,"noAccess":false,"reason":"no controller leads the quorum yet"}`)
 		s.beat(t, 1001, nodespec.Heartbeat{Quorum: &nodespec.Quorum{CaughtUp: []int32{1001, 1003}, Behind: []int32{1002}}})
-		s.wantAnswer(t, "CheckBrokerInSync", `{"done":false,"moreUrgent":false,"reason":"controller 1002 has not caught up with the quorum yet"}`)
+		s.wantAnswer(t, "CheckBrokerInSync", `{"done":false,"moreUrgent":false,"noAccess":false,"reason":"controller 1002 has not caught up with the quorum yet"}`)
 		s.beat(t, 1001, nodespec.Heartbeat{Quorum: &nodespec.Quorum{CaughtUp: []int32{1001, 1002, 1003}}})
-		s.wantAnswer(t, "CheckBrokerInSync", `{"done":true,"moreUrgent":false}`)
+		s.wantAnswer(t, "CheckBrokerInSync", `{"done":true,"moreUrgent":false,"noAccess":false}`)
 	})
 	t.Run("it is the only one", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -475,7 +500,7 @@ func TestCheckBrokerInSync_OfAControllerHearsTheActiveOne(t *testing.T) {
 			alone.NodeID = 1001
 			s := admit(t, alone, 1)
 			s.beat(t, 1001, running())
-			s.wantAnswer(t, "CheckBrokerInSync", `{"done":true,"moreUrgent":false}`)
+			s.wantAnswer(t, "CheckBrokerInSync", `{"done":true,"moreUrgent":false,"noAccess":false}`)
 		})
 	})
 }

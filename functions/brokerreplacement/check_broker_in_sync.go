@@ -2,6 +2,7 @@ package brokerreplacement
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -18,10 +19,12 @@ import (
 type CheckBrokerInSync struct{ ward }
 
 // CheckBrokerInSyncOutput is the answer: done, or not yet with the reason. MoreUrgent says that another node has lost its host:
-// this one goes on catching up without anybody who waits for it.
+// this one goes on catching up without anybody who waits for it. NoAccess says that brokers could not even be asked, until access
+// to Kafka is renewed: a host that is proven dead is replaced without.
 type CheckBrokerInSyncOutput struct {
 	Done       bool   `json:"done"`
 	MoreUrgent bool   `json:"moreUrgent"`
+	NoAccess   bool   `json:"noAccess"`
 	Reason     string `json:"reason,omitempty"`
 }
 
@@ -40,7 +43,7 @@ func (s CheckBrokerInSync) Run(ctx context.Context, in Input) (CheckBrokerInSync
 		if seen, err = s.look(ctx, p); err != nil {
 			return false, err
 		}
-		out = CheckBrokerInSyncOutput{Done: seen.waiting == "", Reason: seen.waiting}
+		out = CheckBrokerInSyncOutput{Done: seen.waiting == "", NoAccess: seen.noAccess, Reason: seen.waiting}
 		if !out.Done {
 			if out.MoreUrgent, err = s.moreUrgent(ctx, p); err != nil {
 				return false, err
@@ -61,8 +64,9 @@ func (s CheckBrokerInSync) Run(ctx context.Context, in Input) (CheckBrokerInSync
 
 // catchUp is how far a node is.
 type catchUp struct {
-	percent int
-	waiting string // empty when it has caught up
+	percent  int
+	waiting  string // empty when it has caught up
+	noAccess bool
 }
 
 func (s CheckBrokerInSync) look(ctx context.Context, p patient) (catchUp, error) {
@@ -71,6 +75,9 @@ func (s CheckBrokerInSync) look(ctx context.Context, p patient) (catchUp, error)
 		lookCloser = s.lookAtQuorum
 	}
 	seen, err := lookCloser(ctx, p)
+	if errors.Is(err, errNoAccess) {
+		return catchUp{waiting: err.Error(), noAccess: true}, nil
+	}
 	if fault.Is(err, fault.Unavailable) {
 		return catchUp{waiting: err.Error()}, nil
 	}

@@ -99,10 +99,17 @@ func (w ward) lost(ctx context.Context, p patient) (own, other *cluster.Finding,
 	return own, other, nil
 }
 
+// errNoAccess says that there is nothing by which brokers would know the control plane, or that it has ended. Brokers that do not
+// answer are something else.
+var errNoAccess = fault.New(fault.NotFound, "the control plane has no valid access to Kafka")
+
 // partitions asks brokers of the cluster for its partitions: all of them, but the one that is named.
 func (w ward) partitions(ctx context.Context, p patient, except int32) ([]cluster.Partition, error) {
 	recorded, err := w.Records.KafkaAccess(ctx, p.cluster.ID)
-	if err != nil {
+	switch {
+	case fault.Is(err, fault.NotFound), err == nil && !recorded.Ends.IsZero() && !w.Now().Before(recorded.Ends):
+		return nil, fmt.Errorf("ask the brokers of %s: %w", p.cluster.ID, errNoAccess)
+	case err != nil:
 		return nil, err
 	}
 	access := kafka.Access{

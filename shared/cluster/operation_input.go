@@ -6,13 +6,15 @@ type OperationInput struct {
 	OperationID string `json:"operationId"`
 	// NodeID is the node that a HEAL_BROKER operation heals; absent for every other.
 	NodeID int32 `json:"nodeId,omitempty"`
+	// Proven says that the host of that node has been declared dead by its platform.
+	Proven bool `json:"proven,omitempty"`
 }
 
 // Input is what the operation's machine starts with.
 func (o Operation) Input() OperationInput {
 	in := OperationInput{ClusterID: o.ClusterID, OperationID: o.ID}
 	if o.Heal != nil {
-		in.NodeID = o.Heal.NodeID
+		in.NodeID, in.Proven = o.Heal.NodeID, o.Heal.Proven
 	}
 	return in
 }
