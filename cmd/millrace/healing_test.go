@@ -252,7 +252,7 @@ func TestMaintenance_SaysWhatItCannotDo(t *testing.T) {
 	d := deploy(t)
 	d.heal(d.activeCluster())
 	out := d.succeeds(ada, "maintenance", "on", "demo")
-	if !strings.Contains(out, `What had begun goes on to its end: broker 1: replace, because it is "host dead"; 0%, JUDGE.`) {
+	if !strings.Contains(out, `A heal that has begun to act goes on, one that only waits ends: broker 1: replace, because it is "host dead"; 0%, JUDGE.`) {
 		t.Errorf("while a heal runs it says:\n%s", out)
 	}
 	for _, tt := range []struct {

@@ -34,8 +34,8 @@ func (a *app) maintenanceOnCommand() *cobra.Command {
 		Use:   "on CLUSTER [NODE]",
 		Short: "Begin maintenance of a cluster, or of one of its nodes",
 		Long: `Begins maintenance of a cluster or, with the id of a broker or a controller, of that node
-alone. Said again, it makes maintenance longer or shorter. What is being healed already goes on
-to its end; nothing new is begun. CLUSTER is its name or its ARN.`,
+alone. Said again, it makes maintenance longer or shorter. Nothing new is healed; a heal that has
+only waited so far ends, one that has begun to act goes on. CLUSTER is its name or its ARN.`,
 		Example: `  millrace maintenance on demo
   millrace maintenance on demo 2 --for 30m
   millrace maintenance on demo 1001 --for 1d --reason "new machine"`,
@@ -81,7 +81,7 @@ func (a *app) writeBegun(w io.Writer, h client.Health, node int32) error {
 	}
 	fmt.Fprintf(w, "Maintenance of %s, %s. Nothing new is healed there meanwhile.\n", h.Name, maintenanceText(h.Maintenance[i], h.Nodes))
 	if h.Heal != nil && (node == 0 || node == h.Heal.NodeID) {
-		fmt.Fprintf(w, "What had begun goes on to its end: %s.\n", healText(*h.Heal))
+		fmt.Fprintf(w, "A heal that has begun to act goes on, one that only waits ends: %s.\n", healText(*h.Heal))
 	}
 	_, err := fmt.Fprintf(w, "It ends by itself; earlier by: %s\n", a.hint(offCommand(h.Name, node)))
 	return err
