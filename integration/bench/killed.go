@@ -70,7 +70,7 @@ func (b *bench) underLoad(
 		return err
 	}
 	defer l.Close()
-	if err := awaitSync(ctx, l, true); err != nil {
+	if err := awaitSync(ctx, l); err != nil {
 		return err
 	}
 	for round := 1; round <= b.rounds; round++ {
@@ -100,10 +100,11 @@ func breakUnder(ctx context.Context, l *load.Load, breakIt func() (mended func()
 	if err != nil {
 		return 0, 0, err
 	}
-	for _, inSync := range []bool{false, true} { // it takes a moment until Kafka notices
-		if err := awaitSync(ctx, l, inSync); err != nil {
-			return 0, 0, err
-		}
+	if err := until(ctx, look, "Kafka to notice that a replica is missing", func() (bool, error) { return l.OutOfSync(ctx), nil }); err != nil {
+		return 0, 0, err
+	}
+	if err := awaitSync(ctx, l); err != nil {
+		return 0, 0, err
 	}
 	whole = time.Since(began)
 	err = until(ctx, look, "every partition to acknowledge records again", func() (bool, error) {
@@ -113,10 +114,10 @@ func breakUnder(ctx context.Context, l *load.Load, breakIt func() (mended func()
 	return l.LongestGap(began, time.Now()), whole, errors.Join(err, mended())
 }
 
-func awaitSync(ctx context.Context, l *load.Load, wanted bool) error {
-	return until(ctx, look, fmt.Sprintf("replicas to be in sync: %t", wanted), func() (bool, error) {
+func awaitSync(ctx context.Context, l *load.Load) error {
+	return until(ctx, look, "all replicas to be in sync", func() (bool, error) {
 		ok, _ := l.InSync(ctx)
-		return ok == wanted, nil
+		return ok, nil
 	})
 }
 

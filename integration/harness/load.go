@@ -56,12 +56,11 @@ func (l *Load) WaitUntilItFlows(since time.Time) {
 func (l *Load) WaitUntilOutOfSync() {
 	l.t.Helper()
 	Until(l.t, "a replica is out of sync", time.Minute, func() (bool, string) {
-		ok, _ := l.InSync(l.t.Context())
-		return !ok, ""
+		return l.OutOfSync(l.t.Context()), ""
 	})
 }
 
-// WaitUntilInSync waits until every partition of the cluster has a leader and all its replicas in sync.
+// WaitUntilInSync waits until every partition of the cluster has a leader and all its replicas in sync, as all brokers see it.
 func (l *Load) WaitUntilInSync() {
 	l.t.Helper()
 	Until(l.t, "all replicas are in sync", 3*time.Minute, func() (bool, string) { return l.InSync(l.t.Context()) })

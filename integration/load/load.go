@@ -12,6 +12,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -307,21 +308,61 @@ func (l *Load) EmptySlots(length time.Duration) int {
 }
 
 // InSync tells whether every partition of the cluster has a leader and all its replicas in sync, and which one has not.
+//
+// All brokers that have a replica have to say so: one that is down says nothing, and one that lags behind still says what was
+// true before another one went down.
 func (l *Load) InSync(ctx context.Context) (ok bool, missing string) {
-	request := kmsg.NewPtrMetadataRequest()
-	request.Topics = nil
-	response, err := request.RequestWith(ctx, l.consumer)
+	seen, err := allTopics().RequestWith(ctx, l.consumer)
 	if err != nil {
 		return false, err.Error()
 	}
-	for _, t := range response.Topics {
-		for _, p := range t.Partitions {
-			if p.Leader < 0 || len(p.ISR) < len(p.Replicas) {
-				return false, fmt.Sprintf("%s-%d: leader %d, %v of %v are in sync", *t.Topic, p.Partition, p.Leader, p.ISR, p.Replicas)
-			}
+	for _, id := range holders(seen) {
+		said, err := allTopics().RequestWith(ctx, l.consumer.Broker(int(id)))
+		if err != nil {
+			return false, fmt.Sprintf("broker %d does not answer: %s", id, err)
+		}
+		if missing := lacking(said); missing != "" {
+			return false, fmt.Sprintf("broker %d says of %s", id, missing)
 		}
 	}
 	return true, ""
+}
+
+// OutOfSync tells whether one of the brokers has heard already that a partition of the cluster is not whole.
+func (l *Load) OutOfSync(ctx context.Context) bool {
+	said, err := allTopics().RequestWith(ctx, l.consumer)
+	return err == nil && lacking(said) != ""
+}
+
+func allTopics() *kmsg.MetadataRequest {
+	request := kmsg.NewPtrMetadataRequest()
+	request.Topics = nil
+	return request
+}
+
+// holders are the brokers that have a replica of something.
+func holders(m *kmsg.MetadataResponse) []int32 {
+	ids := map[int32]bool{}
+	for _, t := range m.Topics {
+		for _, p := range t.Partitions {
+			for _, id := range p.Replicas {
+				ids[id] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(ids))
+}
+
+// lacking names a partition that is without leader, or not whole, and says what it lacks; it is empty when there is none.
+func lacking(m *kmsg.MetadataResponse) string {
+	for _, t := range m.Topics {
+		for _, p := range t.Partitions {
+			if p.Leader < 0 || len(p.ISR) < len(p.Replicas) {
+				return fmt.Sprintf("%s-%d: leader %d, %v of %v are in sync", *t.Topic, p.Partition, p.Leader, p.ISR, p.Replicas)
+			}
+		}
+	}
+	return ""
 }
 
 // Stop ends the producer once every record is acknowledged, and the consumer once it has got them all. Then it reads the log
