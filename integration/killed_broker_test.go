@@ -41,6 +41,12 @@ func TestKilledBroker_NoAcknowledgedRecordIsLostAndAllReplicasComeBack(t *testin
 	if longest := slices.Max(gaps); longest >= 5*time.Second {
 		t.Errorf("a partition could not be written to for %s", longest)
 	}
+	if usual := percentile(gaps, 95); usual > 4*time.Second {
+		t.Errorf("of all write gaps 95 %% should last no more than 4 s, and it is %s", usual)
+	}
+	if longest := slices.Max(whole); longest > 15*time.Second {
+		t.Errorf("it took %s until all replicas were in sync", longest)
+	}
 
 	agents := m.ProcessesOf(arn, 2, harness.Agent)
 	kafkas := m.Kafkas()
@@ -63,7 +69,10 @@ func TestKilledBroker_NoAcknowledgedRecordIsLostAndAllReplicasComeBack(t *testin
 
 // spread tells durations in three figures.
 func spread(d []time.Duration) string {
-	d = slices.Sorted(slices.Values(d))
-	at := func(percent int) float64 { return d[(len(d)-1)*percent/100].Seconds() }
+	at := func(percent int) float64 { return percentile(d, percent).Seconds() }
 	return fmt.Sprintf("p50 %.2f s, p95 %.2f s, max %.2f s of %d", at(50), at(95), at(100), len(d))
+}
+
+func percentile(d []time.Duration, percent int) time.Duration {
+	return slices.Sorted(slices.Values(d))[(len(d)-1)*percent/100]
 }
