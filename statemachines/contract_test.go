@@ -41,6 +41,14 @@ var (
 		// it is asked again.
 		"Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout",
 	}
+	// What becomes of an invocation of a function in a VPC while its network interface is made, or made again after it was idle
+	// for long. EC2AccessDeniedException and the limits are none of them: trying again does not help.
+	insideFaults = []string{
+		"Lambda.ENINotReadyException", "Lambda.ResourceNotReadyException", "Lambda.EC2ThrottledException",
+		"Lambda.EC2UnexpectedException",
+	}
+	// inside are the functions in the VPC, by their placeholders.
+	inside      = []string{"BrokerReplacement"}
 	statesNames = []string{"States.ALL", "States.Timeout", "States.TaskFailed"}
 )
 
@@ -172,6 +180,9 @@ func TestTasks_RetryFaultsOnly(t *testing.T) {
 			}
 		}
 		want := append([]string{string(fault.Unavailable)}, lambdaFaults...)
+		if slices.Contains(inside, task.function()) {
+			want = append(want, insideFaults...)
+		}
 		if slices.Sort(retried); !slices.Equal(retried, slices.Sorted(slices.Values(want))) {
 			t.Errorf("retries %v, want %v", retried, want)
 		}
@@ -179,7 +190,7 @@ func TestTasks_RetryFaultsOnly(t *testing.T) {
 }
 
 func TestErrorNames_AreKnown(t *testing.T) {
-	known := slices.Concat(lambdaFaults, statesNames)
+	known := slices.Concat(lambdaFaults, insideFaults, statesNames)
 	for _, code := range fault.Codes() {
 		known = append(known, string(code))
 	}
