@@ -41,6 +41,29 @@ func TestPlatform_MayLoseItsAnswer(t *testing.T) {
 	}
 }
 
+// A host that ends while its node is waited for is told at once, and the next attempt launches another.
+func TestCreateCluster_SaysAtOnceThatAHostEnded(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.agent = w.onlyFor(2, w.hello)
+		op := w.create(small(1))
+		for !slices.Contains(w.path(op), "CheckNodesJoined") {
+			time.Sleep(time.Second)
+		}
+		w.platform.Kill(w.hostOf(2))
+		began := time.Now()
+		w.wait(op)
+		w.wantFailed(op, "of broker 2 has ended; `millrace clusters resume` launches another")
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("it took %s to say so", took)
+		}
+		w.agent = w.healthyAgent
+		op = w.resume(op)
+		w.wait(op)
+		w.wantActive(op)
+		w.wantLaunches(2, 2)
+	})
+}
+
 // launchOf is the token of a launch.
 func launchOf(node int32, attempt int) cluster.Token {
 	return cluster.Token{ClusterID: clusterID, NodeID: node, Attempt: attempt}

@@ -28,25 +28,27 @@ func (s CheckHostReported) Run(ctx context.Context, in CheckNodeInput) (CheckOut
 	if err != nil {
 		return CheckOutput{}, err
 	}
-	changed, stop := s.Beats.WatchBeats()
+	changed, stop := watchBoth(s.Beats, s.Platform)
 	defer stop()
 	out := CheckOutput{Reason: fmt.Sprintf("%s: its host has not reported yet", n)}
 	err = serve.Until(ctx, changed, func(ctx context.Context) (bool, error) {
-		out.Done, err = hasReported(ctx, s.Beats, n)
-		return out.Done, err
+		if out.Done, err = hasReported(ctx, s.Beats, n); err != nil || out.Done {
+			return out.Done, err
+		}
+		host, err := s.Platform.Host(ctx, n.Host.ID)
+		if err != nil {
+			return false, fmt.Errorf("look at host %s: %w", n.Host.ID, err)
+		}
+		if host.State == cluster.HostTerminated {
+			return false, fault.New(fault.Internal, "host %s of %s ended before it reported", host.ID, n)
+		}
+		return false, nil
 	})
 	if err != nil || out.Done {
 		return out, err
 	}
 	if err := s.Progress.Report(ctx, in.ClusterID, in.OperationID, cluster.StepLaunch, 0, out.Reason); err != nil {
 		return out, err
-	}
-	host, err := s.Platform.Host(ctx, n.Host.ID)
-	if err != nil {
-		return out, fmt.Errorf("look at host %s: %w", n.Host.ID, err)
-	}
-	if host.State == cluster.HostTerminated {
-		return out, fault.New(fault.Internal, "host %s of %s ended before it reported", host.ID, n)
 	}
 	return out, s.Progress.CheckDeadline(ctx, in.ClusterID, in.OperationID, s.Now(), out.Reason)
 }

@@ -19,11 +19,8 @@ type CheckNodeJoined struct {
 	Nodes      nodeList
 	Operations operationRecords
 	Beats      beats
-	Hosts      interface {
-		// HostStates tells how far hosts are; one that the platform does not know is missing.
-		HostStates(ctx context.Context, ids []string) (map[string]cluster.Host, error)
-	}
-	Judged interface {
+	Hosts      livingHosts
+	Judged     interface {
 		// Health is what the last look at a cluster gave, or a NotFound error.
 		Health(ctx context.Context, clusterID string) (cluster.Health, error)
 	}
@@ -68,7 +65,7 @@ func (s CheckNodeJoined) Run(ctx context.Context, in CheckNodeJoinedInput) (Chec
 	}
 	var verdict health.Joined
 	var beat nodespec.Heartbeat
-	changed, stop := s.Beats.WatchBeats()
+	changed, stop := watchBoth(s.Beats, s.Hosts)
 	defer stop()
 	err = serve.Until(ctx, changed, func(ctx context.Context) (bool, error) {
 		var heard bool
@@ -82,18 +79,25 @@ func (s CheckNodeJoined) Run(ctx context.Context, in CheckNodeJoinedInput) (Chec
 		if verdict.Done {
 			return true, nil
 		}
+		lost, err := lostHosts(ctx, s.Hosts, []cluster.Node{n})
+		if err != nil {
+			return false, err
+		}
+		if lost[n.ID] {
+			return false, hasEnded(n)
+		}
 		return false, s.Progress.Report(ctx, in.ClusterID, in.OperationID, starting(op), 0, verdict.Waiting)
 	})
 	out := CheckNodeJoinedOutput{Done: verdict.Done, Reason: verdict.Waiting}
 	if err != nil {
 		return out, err
 	}
-	lost, err := s.lost(ctx, nodes)
+	lost, err := lostHosts(ctx, s.Hosts, nodes)
 	switch {
 	case err != nil:
 		return out, err
 	case lost[n.ID]:
-		return out, fault.New(fault.Internal, "host %s of %s has ended", n.Host.ID, n)
+		return out, hasEnded(n)
 	case len(lost) > 0 && (out.Done || beat.Generation == n.SpecGeneration):
 		out.MoreUrgent = true
 		slog.InfoContext(ctx, "another node is more urgent", "cluster", in.ClusterID, "node", n.ID, "lost", len(lost))
@@ -121,25 +125,8 @@ func starting(op cluster.Operation) string {
 	}
 }
 
-// lost are the nodes whose hosts have ended, as the platform says. Silence of the platform is no proof.
-func (s CheckNodeJoined) lost(ctx context.Context, nodes []cluster.Node) (map[int32]bool, error) {
-	ids := make([]string, 0, len(nodes))
-	for _, n := range nodes {
-		if n.Host != nil {
-			ids = append(ids, n.Host.ID)
-		}
-	}
-	hosts, err := s.Hosts.HostStates(ctx, ids)
-	if err != nil {
-		return nil, fmt.Errorf("look at the hosts of cluster: %w", err)
-	}
-	lost := map[int32]bool{}
-	for _, n := range nodes {
-		if n.Host != nil && hosts[n.Host.ID].State == cluster.HostTerminated {
-			lost[n.ID] = true
-		}
-	}
-	return lost, nil
+func hasEnded(n cluster.Node) error {
+	return fault.New(fault.Internal, "host %s of %s has ended", n.Host.ID, n)
 }
 
 // quorumIsLost tells whether the node waits for a quorum that has to be healed before.

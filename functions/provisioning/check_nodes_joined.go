@@ -19,6 +19,7 @@ import (
 type CheckNodesJoined struct {
 	Nodes nodeList
 	Beats beats
+	Hosts livingHosts
 	Names interface {
 		// NameKnown tells whether everybody who may use an address can look up its name.
 		NameKnown(ctx context.Context, address cluster.Address) (bool, error)
@@ -28,13 +29,13 @@ type CheckNodesJoined struct {
 }
 
 // Run waits for the nodes up to serve.LongPoll. A node that can't start, and nodes that do not come before the operation's
-// deadline, end the operation with the reason that their agents give.
+// deadline, end the operation with the reason that their agents give; so does a host that ends, which says nothing any more.
 func (s CheckNodesJoined) Run(ctx context.Context, in CheckClusterInput) (CheckOutput, error) {
 	nodes, err := s.Nodes.Nodes(ctx, in.ClusterID)
 	if err != nil {
 		return CheckOutput{}, fmt.Errorf("load nodes: %w", err)
 	}
-	changed, stop := s.Beats.WatchBeats()
+	changed, stop := watchBoth(s.Beats, s.Hosts)
 	defer stop()
 	var verdict health.Joined
 	err = serve.Until(ctx, changed, func(ctx context.Context) (bool, error) {
@@ -52,6 +53,11 @@ func (s CheckNodesJoined) Run(ctx context.Context, in CheckClusterInput) (CheckO
 			}
 			verdict.Done = verdict.Waiting == ""
 		}
+		if !verdict.Done {
+			if err := s.lost(ctx, nodes); err != nil {
+				return false, err
+			}
+		}
 		return verdict.Done, s.Progress.Report(ctx, in.ClusterID, in.OperationID,
 			cluster.StepStartKafka, percent(verdict.Ready, verdict.Total), verdict.Waiting)
 	})
@@ -64,6 +70,20 @@ func (s CheckNodesJoined) Run(ctx context.Context, in CheckClusterInput) (CheckO
 	}
 	slog.InfoContext(ctx, "all nodes joined", "cluster", in.ClusterID, "nodes", verdict.Total)
 	return out, nil
+}
+
+// lost returns an error when a host has ended.
+func (s CheckNodesJoined) lost(ctx context.Context, nodes []cluster.Node) error {
+	lost, err := lostHosts(ctx, s.Hosts, nodes)
+	if err != nil {
+		return err
+	}
+	for _, n := range nodes {
+		if lost[n.ID] {
+			return fault.New(fault.Internal, "host %s of %s has ended; `millrace clusters resume` launches another", n.Host.ID, n)
+		}
+	}
+	return nil
 }
 
 // unknownName says which broker's name clients can't look up yet; empty when they can look up all. Nodes need no names.

@@ -65,7 +65,7 @@ func Steps(d Deps) serve.Steps {
 		"AttachVolume":       serve.New(AttachVolume{r, p.Volumes}.Run),
 		"CheckHostsReported": serve.New(CheckHostsReported{r, r, reporter, d.Now}.Run),
 		"WriteNodeSpecs":     serve.New(WriteNodeSpecs{specs, reporter}.Run),
-		"CheckNodesJoined":   serve.New(CheckNodesJoined{r, r, p.Addresses, reporter, d.Now}.Run),
+		"CheckNodesJoined":   serve.New(CheckNodesJoined{r, r, p.Hosts, p.Addresses, reporter, d.Now}.Run),
 		"SealVolumes":        serve.New(SealVolumes{r}.Run),
 
 		"RenewKafkaAccess":  serve.New(RenewKafkaAccess{r, p.Secrets, d.Now}.Run),

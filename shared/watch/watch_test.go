@@ -41,3 +41,16 @@ func TestEvery_KeepsOneSignalForWhoeverIsLate(t *testing.T) {
 		}
 	})
 }
+
+func TestEither_SignalsWhenOneOfThemDoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := make(chan struct{}), make(chan struct{})
+		signals, stop := watch.Either(a, b)
+		for _, one := range []chan struct{}{a, b, b} {
+			one <- struct{}{}
+			<-signals
+		}
+		stop()
+		stop()
+	}) // which waits for every goroutine
+}

@@ -1,0 +1,50 @@
+package provisioning
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/watch"
+)
+
+// livingHosts are hosts that somebody waits for, and that may end instead.
+type livingHosts interface {
+	// HostStates tells how far hosts are; one that the platform does not know is missing.
+	HostStates(ctx context.Context, ids []string) (map[string]cluster.Host, error)
+	hostSignals
+}
+
+type hostSignals interface {
+	// WatchHosts signals when a host may have changed its state.
+	WatchHosts() (changed <-chan struct{}, stop func())
+}
+
+// lostHosts are the nodes whose hosts have ended, as the platform says. Silence of the platform is no proof.
+func lostHosts(ctx context.Context, hosts livingHosts, nodes []cluster.Node) (map[int32]bool, error) {
+	ids := make([]string, 0, len(nodes))
+	for _, n := range nodes {
+		if n.Host != nil {
+			ids = append(ids, n.Host.ID)
+		}
+	}
+	states, err := hosts.HostStates(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("look at the hosts of cluster: %w", err)
+	}
+	lost := map[int32]bool{}
+	for _, n := range nodes {
+		if n.Host != nil && states[n.Host.ID].State == cluster.HostTerminated {
+			lost[n.ID] = true
+		}
+	}
+	return lost, nil
+}
+
+// watchBoth signals when an agent has said something, and when a host may have ended, which says nothing any more.
+func watchBoth(b beats, hosts hostSignals) (changed <-chan struct{}, stop func()) {
+	said, stopBeats := b.WatchBeats()
+	ended, stopHosts := hosts.WatchHosts()
+	changed, stopBoth := watch.Either(said, ended)
+	return changed, func() { stopBoth(); stopBeats(); stopHosts() }
+}
