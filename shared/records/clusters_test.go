@@ -132,6 +132,40 @@ func TestCluster_IsFoundByItsIdOnly(t *testing.T) {
 	}
 }
 
+// A function that was given up may go on for a while, when its operation has been ended and the next one is at work.
+func TestForgetCluster_TakesNothingFromALaterOperation(t *testing.T) {
+	r, table := openRecords(t)
+	_, op := createCluster(t, r, "id-1", "orders")
+	later := cluster.Operation{ID: "later", ClusterID: "id-1", Type: cluster.DeleteCluster, State: cluster.InProgress}
+	table.before = func([]records.Write) error {
+		table.before = nil // in the middle of it
+		end := func(c *cluster.Cluster, op *cluster.Operation) error {
+			op.Fail(c, cluster.Failure{Code: "Internal", Message: "it was given up"}, time.Now())
+			return nil
+		}
+		if _, _, err := r.ChangeOperation(t.Context(), "id-1", op.ID, end); err != nil {
+			return err
+		}
+		_, err := r.StartOperation(t.Context(), "id-1", later, func(c *cluster.Cluster) error {
+			c.Active = &cluster.ActiveOperation{ID: later.ID, Type: later.Type}
+			return nil
+		})
+		return err
+	}
+	if err := r.ForgetCluster(t.Context(), "id-1"); !fault.Is(err, fault.Conflict) {
+		t.Errorf("%v", err)
+	}
+	if _, err := r.Operation(t.Context(), "id-1", later.ID); err != nil {
+		t.Errorf("the later operation: %v", err)
+	}
+	if err := r.ForgetCluster(t.Context(), "id-1"); err != nil {
+		t.Errorf("by the later operation: %v", err)
+	}
+	if left := table.left(t); len(left) > 0 {
+		t.Errorf("%v is left", left)
+	}
+}
+
 func TestClusters_AreListedByNameInPages(t *testing.T) {
 	r, _ := openRecords(t)
 	for i, name := range []string{"b", "ab", "a", "abc"} {

@@ -124,34 +124,62 @@ func (r Records) writeOperation(
 
 // ForgetCluster removes a cluster with everything recorded of it: what belongs to it first, the cluster and its name last
 // and at once, so that a crash in between leaves a cluster that can be forgotten again.
+//
+// It is a Conflict once another operation than the one at the beginning holds the cluster: a call that was given up, and goes on
+// all the same, takes nothing from the operation that was begun in its place.
 func (r Records) ForgetCluster(ctx context.Context, id string) error {
 	c, _, err := r.cluster(ctx, id)
 	if err != nil {
 		return err
 	}
-	last := []Write{
-		{Key: kafkaAccessKey(id), Delete: true},
-		{Key: clusterKey(c.Name), Delete: true},
-		{Key: clusterNameKey(id), Delete: true},
-		{Key: healthKey(id), Delete: true},
-	}
-	if c.Active != nil {
-		last = append(last,
-			Write{Key: Key{unfinishedOperations, c.Active.ID}, Delete: true},
-			Write{Key: operationKey(id, c.Active.ID), Delete: true})
-	}
+	holder := holderOf(c)
 	if err := removeAll(ctx, r.Table, nodesOf(id)); err != nil {
 		return err
 	}
-	var holder []Key // goes with the cluster: the sweep must find it for as long as the cluster exists
-	if c.Active != nil {
-		holder = append(holder, operationKey(id, c.Active.ID))
-	}
-	if err := removeAll(ctx, r.Table, operationsOf(id), holder...); err != nil {
+	operations, err := all[cluster.Operation](ctx, r.Table, operationsOf(id))
+	if err != nil {
 		return err
 	}
-	if err := r.Table.Write(ctx, last...); err != nil {
-		return fmt.Errorf("remove cluster %s: %w", id, err)
+	for _, op := range operations {
+		// The holder goes with the cluster: the sweep must find it for as long as the cluster exists.
+		if !op.Ended() {
+			continue
+		}
+		if err := r.Table.Write(ctx, Write{Key: operationKey(id, op.ID), Delete: true}); err != nil {
+			return fmt.Errorf("remove operation %s: %w", op.ID, err)
+		}
+	}
+	err = r.retryContended(ctx, "cluster "+id, func() error {
+		now, revision, err := r.cluster(ctx, id)
+		if err != nil {
+			return err
+		}
+		if holderOf(now) != holder {
+			return final{fault.New(fault.Conflict, "another operation holds cluster %s by now", id)}
+		}
+		last := []Write{
+			{Key: clusterKey(c.Name), If: IfRevision(revision), Delete: true},
+			{Key: clusterNameKey(id), Delete: true},
+			{Key: kafkaAccessKey(id), Delete: true},
+			{Key: healthKey(id), Delete: true},
+		}
+		if holder != "" {
+			last = append(last,
+				Write{Key: Key{unfinishedOperations, holder}, Delete: true},
+				Write{Key: operationKey(id, holder), Delete: true})
+		}
+		return r.Table.Write(ctx, last...)
+	})
+	if err != nil {
+		return fmt.Errorf("remove cluster %s: %w", id, unwrapFinal(err))
 	}
 	return nil
+}
+
+// holderOf is the id of the operation that holds a cluster; empty when none does.
+func holderOf(c cluster.Cluster) string {
+	if c.Active == nil {
+		return ""
+	}
+	return c.Active.ID
 }

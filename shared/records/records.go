@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -61,12 +60,9 @@ func all[T any](ctx context.Context, t Table, partition string) ([]T, error) {
 	return values, err
 }
 
-// removeAll removes every item of a partition that keep does not name.
-func removeAll(ctx context.Context, t Table, partition string, keep ...Key) error {
+// removeAll removes every item of a partition.
+func removeAll(ctx context.Context, t Table, partition string) error {
 	return visit(ctx, t, partition, func(item Item) error {
-		if slices.Contains(keep, item.Key) {
-			return nil
-		}
 		if err := t.Write(ctx, Write{Key: item.Key, Delete: true}); err != nil {
 			return fmt.Errorf("remove %s/%s: %w", item.Partition, item.Sort, err)
 		}
