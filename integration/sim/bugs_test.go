@@ -115,7 +115,10 @@ func bugs() []bug {
 				return provisioning.Empty{}, nil
 			})
 		}},
-		{"silence counts as death", func(w *Wiring) { w.Health.Hosts = silenceIsDeath{w.World} }},
+		{"silence counts as death", func(w *Wiring) {
+			w.Health.Hosts = silenceIsDeath{w.World.cloud, w.World}
+			w.Provisioning.Platform.Hosts = silenceIsDeath{w.World.cloud, w.World} // or whoever ends the host would notice
+		}},
 	}
 }
 
@@ -254,18 +257,30 @@ func (t saysNew) Write(ctx context.Context, writes ...records.Write) error {
 }
 
 // silenceIsDeath takes hosts that are not heard for dead.
-type silenceIsDeath struct{ w *World }
+type silenceIsDeath struct {
+	*cloud
+	w *World
+}
 
 func (p silenceIsDeath) HostStates(ctx context.Context, ids []string) (map[string]cluster.Host, error) {
-	states, err := p.w.cloud.HostStates(ctx, ids)
+	states, err := p.cloud.HostStates(ctx, ids)
 	for id, h := range states {
-		beat, ok, err := p.w.records().LastBeat(ctx, id)
-		if err == nil && ok && time.Since(beat.At) > 90*time.Second {
-			h.State = cluster.HostTerminated
-			states[id] = h
-		}
+		states[id] = p.heard(ctx, h)
 	}
 	return states, err
+}
+
+func (p silenceIsDeath) Host(ctx context.Context, id string) (cluster.Host, error) {
+	h, err := p.cloud.Host(ctx, id)
+	return p.heard(ctx, h), err
+}
+
+func (p silenceIsDeath) heard(ctx context.Context, h cluster.Host) cluster.Host {
+	beat, ok, err := p.w.records().LastBeat(ctx, h.ID)
+	if err == nil && ok && time.Since(beat.At) > 90*time.Second {
+		h.State = cluster.HostTerminated
+	}
+	return h
 }
 
 func TestBugs_AreFound(t *testing.T) {
