@@ -35,7 +35,7 @@ func (s CheckBrokerInSync) Run(ctx context.Context, in Input) (CheckBrokerInSync
 	if err != nil {
 		return CheckBrokerInSyncOutput{}, err
 	}
-	changed, stop := s.signals(ctx)
+	changed, stop := s.signals()
 	defer stop()
 	var seen catchUp
 	var out CheckBrokerInSyncOutput

@@ -36,7 +36,7 @@ func (s JudgeReplacement) Run(ctx context.Context, in Input) (JudgeReplacementOu
 	if err != nil {
 		return JudgeReplacementOutput{}, err
 	}
-	changed, stop := s.signals(ctx)
+	changed, stop := s.signals()
 	defer stop()
 	var out JudgeReplacementOutput
 	err = serve.Until(ctx, changed, func(ctx context.Context) (bool, error) {

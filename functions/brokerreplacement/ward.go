@@ -14,6 +14,7 @@ import (
 	"github.com/millrace/millrace/shared/nodespec"
 	"github.com/millrace/millrace/shared/progress"
 	"github.com/millrace/millrace/shared/records"
+	"github.com/millrace/millrace/shared/watch"
 )
 
 // ward is what both steps look at, and how they do: a cluster with a node that is being healed.
@@ -169,32 +170,7 @@ func (p patient) controllers() int {
 // lookAgainAfter is how long a step waits between two looks at Kafka, which signals nothing by itself.
 const lookAgainAfter = time.Second
 
-// signals merges heartbeats with a steady beat of our own, until stop is called.
-func (w ward) signals(ctx context.Context) (changed <-chan struct{}, stop func()) {
-	beats, stopBeats := w.Records.WatchBeats()
-	ctx, cancel := context.WithCancel(ctx)
-	merged := make(chan struct{}, 1)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		ticker := time.NewTicker(lookAgainAfter)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-beats:
-			case <-ticker.C:
-			}
-			select {
-			case merged <- struct{}{}:
-			default: // one is waiting already
-			}
-		}
-	}()
-	return merged, func() {
-		cancel()
-		<-ended
-		stopBeats()
-	}
+// signals are heartbeats and a steady beat of our own, until stop is called.
+func (w ward) signals() (changed <-chan struct{}, stop func()) {
+	return watch.Either(w.Records.WatchBeats, func() (<-chan struct{}, func()) { return watch.Every(lookAgainAfter) })
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/progress"
 	"github.com/millrace/millrace/shared/serve"
+	"github.com/millrace/millrace/shared/watch"
 )
 
 // CheckHostReported asks whether the agent of a node's host has said hello, with the signing request that its certificate will
@@ -28,7 +29,7 @@ func (s CheckHostReported) Run(ctx context.Context, in CheckNodeInput) (CheckOut
 	if err != nil {
 		return CheckOutput{}, err
 	}
-	changed, stop := watchBoth(s.Beats, s.Platform)
+	changed, stop := watch.Either(s.Beats.WatchBeats, s.Platform.WatchHosts)
 	defer stop()
 	out := CheckOutput{Reason: fmt.Sprintf("%s: its host has not reported yet", n)}
 	err = serve.Until(ctx, changed, func(ctx context.Context) (bool, error) {

@@ -12,6 +12,7 @@ import (
 	"github.com/millrace/millrace/shared/nodespec"
 	"github.com/millrace/millrace/shared/progress"
 	"github.com/millrace/millrace/shared/serve"
+	"github.com/millrace/millrace/shared/watch"
 )
 
 // CheckNodeJoined asks whether a node that is being healed runs what its spec says, and whether its host lives.
@@ -65,7 +66,7 @@ func (s CheckNodeJoined) Run(ctx context.Context, in CheckNodeJoinedInput) (Chec
 	}
 	var verdict health.Joined
 	var beat nodespec.Heartbeat
-	changed, stop := watchBoth(s.Beats, s.Hosts)
+	changed, stop := watch.Either(s.Beats.WatchBeats, s.Hosts.WatchHosts)
 	defer stop()
 	err = serve.Until(ctx, changed, func(ctx context.Context) (bool, error) {
 		var heard bool

@@ -12,6 +12,7 @@ import (
 	"github.com/millrace/millrace/shared/nodespec"
 	"github.com/millrace/millrace/shared/progress"
 	"github.com/millrace/millrace/shared/serve"
+	"github.com/millrace/millrace/shared/watch"
 )
 
 // CheckNodesJoined asks whether every node runs what its spec says, every broker knows every other, and clients can look the
@@ -35,7 +36,7 @@ func (s CheckNodesJoined) Run(ctx context.Context, in CheckClusterInput) (CheckO
 	if err != nil {
 		return CheckOutput{}, fmt.Errorf("load nodes: %w", err)
 	}
-	changed, stop := watchBoth(s.Beats, s.Hosts)
+	changed, stop := watch.Either(s.Beats.WatchBeats, s.Hosts.WatchHosts)
 	defer stop()
 	var verdict health.Joined
 	err = serve.Until(ctx, changed, func(ctx context.Context) (bool, error) {

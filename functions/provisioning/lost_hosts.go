@@ -5,17 +5,12 @@ import (
 	"fmt"
 
 	"github.com/millrace/millrace/shared/cluster"
-	"github.com/millrace/millrace/shared/watch"
 )
 
 // livingHosts are hosts that somebody waits for, and that may end instead.
 type livingHosts interface {
 	// HostStates tells how far hosts are; one that the platform does not know is missing.
 	HostStates(ctx context.Context, ids []string) (map[string]cluster.Host, error)
-	hostSignals
-}
-
-type hostSignals interface {
 	// WatchHosts signals when a host may have changed its state.
 	WatchHosts() (changed <-chan struct{}, stop func())
 }
@@ -39,12 +34,4 @@ func lostHosts(ctx context.Context, hosts livingHosts, nodes []cluster.Node) (ma
 		}
 	}
 	return lost, nil
-}
-
-// watchBoth signals when an agent has said something, and when a host may have ended, which says nothing any more.
-func watchBoth(b beats, hosts hostSignals) (changed <-chan struct{}, stop func()) {
-	said, stopBeats := b.WatchBeats()
-	ended, stopHosts := hosts.WatchHosts()
-	changed, stopBoth := watch.Either(said, ended)
-	return changed, func() { stopBoth(); stopBeats(); stopHosts() }
 }

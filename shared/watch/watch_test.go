@@ -42,15 +42,22 @@ func TestEvery_KeepsOneSignalForWhoeverIsLate(t *testing.T) {
 	})
 }
 
-func TestEither_SignalsWhenOneOfThemDoes(t *testing.T) {
+func TestEither_SignalsWhenOneOfThemDoesUntilItIsStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := make(chan struct{}), make(chan struct{})
-		signals, stop := watch.Either(a, b)
+		ended := 0
+		watching := func(changed chan struct{}) func() (<-chan struct{}, func()) {
+			return func() (<-chan struct{}, func()) { return changed, func() { ended++ } }
+		}
+		signals, stop := watch.Either(watching(a), watching(b))
 		for _, one := range []chan struct{}{a, b, b} {
 			one <- struct{}{}
 			<-signals
 		}
 		stop()
 		stop()
+		if ended != 2 {
+			t.Errorf("%d watches were ended, want both, once", ended)
+		}
 	}) // which waits for every goroutine
 }
