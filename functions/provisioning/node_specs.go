@@ -26,11 +26,9 @@ type nodeSpecs struct {
 		Spec(ctx context.Context, hostID string) (nodespec.Spec, error)
 		PutSpec(ctx context.Context, hostID string, spec nodespec.Spec) error
 	}
-	Secrets interface {
-		Secret(ctx context.Context, name string) (string, error)
-	}
-	Sizing Sizing
-	Now    func() time.Time
+	Secrets secrets
+	Sizing  Sizing
+	Now     func() time.Time
 }
 
 // Sizing says how large a node's Java process is on this platform.
@@ -53,7 +51,7 @@ func (s nodeSpecs) common(ctx context.Context, c cluster.Cluster, nodes []cluste
 	if err != nil {
 		return common{}, err
 	}
-	signer, err := s.signer(ctx, c)
+	signer, err := signerOf(ctx, s.Secrets, c)
 	return common{c, shape, signer}, err
 }
 
@@ -63,7 +61,7 @@ func (s nodeSpecs) shape(ctx context.Context, c cluster.Cluster, nodes []cluster
 	if !ok {
 		return brokerconfig.Cluster{}, fault.New(fault.Invalid, "Kafka version %s is not known", c.Spec.KafkaVersion)
 	}
-	password, err := s.password(ctx, c)
+	password, err := passwordOf(ctx, s.Secrets, c)
 	if err != nil {
 		return brokerconfig.Cluster{}, err
 	}
@@ -89,18 +87,6 @@ func (s nodeSpecs) shape(ctx context.Context, c cluster.Cluster, nodes []cluster
 	return shape, nil
 }
 
-// password gives what the nodes know each other by; empty where they do by their certificates.
-func (s nodeSpecs) password(ctx context.Context, c cluster.Cluster) (string, error) {
-	if !needsPassword(c) {
-		return "", nil
-	}
-	password, err := s.Secrets.Secret(ctx, passwordName(c.ID))
-	if err != nil {
-		return "", fmt.Errorf("read the internal password of %s: %w", c.ID, err)
-	}
-	return password, nil
-}
-
 // configuration gives the customer's own properties; none when the cluster runs on the defaults.
 func (s nodeSpecs) configuration(ctx context.Context, c cluster.Cluster) (map[string]string, error) {
 	if c.Spec.Configuration == nil {
@@ -112,14 +98,6 @@ func (s nodeSpecs) configuration(ctx context.Context, c cluster.Cluster) (map[st
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
 	return serverproperties.Parse(revision.ServerProperties)
-}
-
-func (s nodeSpecs) signer(ctx context.Context, c cluster.Cluster) (authority.Authority, error) {
-	pair, err := s.Secrets.Secret(ctx, authorityName(c.ID))
-	if err != nil {
-		return authority.Authority{}, fmt.Errorf("read the authority of %s: %w", c.ID, err)
-	}
-	return authority.Load(pair)
 }
 
 // spec makes the spec of a node's host. What its last one says of the host itself stays.

@@ -122,19 +122,3 @@ func nodeIDs(nodes []cluster.Node) []int32 {
 	}
 	return ids
 }
-
-// needsPassword tells whether a cluster's nodes know each other by a password. Those with encryption among themselves know
-// each other by their certificates, and a secret costs $0.40 a month.
-func needsPassword(c cluster.Cluster) bool { return !c.Spec.InCluster }
-
-// Secrets are what the secrets of a cluster are called. Their names begin with the cluster's id, which is how they are found
-// again to be removed.
-func Secrets() []string { return []string{authoritySecret, passwordSecret} }
-
-const (
-	authoritySecret = "authority"
-	passwordSecret  = "internal-password"
-)
-
-func authorityName(clusterID string) string { return clusterID + "/" + authoritySecret }
-func passwordName(clusterID string) string  { return clusterID + "/" + passwordSecret }

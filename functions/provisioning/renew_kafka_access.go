@@ -21,10 +21,8 @@ type RenewKafkaAccess struct {
 		KafkaAccess(ctx context.Context, clusterID string) (records.KafkaAccess, error)
 		PutKafkaAccess(ctx context.Context, clusterID string, a records.KafkaAccess) error
 	}
-	Secrets interface {
-		Secret(ctx context.Context, name string) (string, error)
-	}
-	Now func() time.Time
+	Secrets secrets
+	Now     func() time.Time
 }
 
 // RenewKafkaAccessInput names the cluster.
@@ -63,18 +61,14 @@ func (s RenewKafkaAccess) Run(ctx context.Context, in RenewKafkaAccessInput) (Em
 }
 
 func (s RenewKafkaAccess) access(ctx context.Context, c cluster.Cluster) (records.KafkaAccess, error) {
+	password, err := passwordOf(ctx, s.Secrets, c)
+	if err != nil {
+		return records.KafkaAccess{}, err
+	}
 	if needsPassword(c) {
-		password, err := s.Secrets.Secret(ctx, passwordName(c.ID))
-		if err != nil {
-			return records.KafkaAccess{}, fmt.Errorf("read the internal password of %s: %w", c.ID, err)
-		}
 		return records.KafkaAccess{User: brokerconfig.InternalUser, Password: password}, nil
 	}
-	pair, err := s.Secrets.Secret(ctx, authorityName(c.ID))
-	if err != nil {
-		return records.KafkaAccess{}, fmt.Errorf("read the authority of %s: %w", c.ID, err)
-	}
-	signer, err := authority.Load(pair)
+	signer, err := signerOf(ctx, s.Secrets, c)
 	if err != nil {
 		return records.KafkaAccess{}, err
 	}
