@@ -129,7 +129,7 @@ func (s CheckBrokerInSync) lookAtQuorum(ctx context.Context, p patient) (catchUp
 	if p.controllers() == 1 {
 		return catchUp{percent: 100}, nil
 	}
-	q, ok, err := s.quorum(ctx, p, 0, later(beat.Process.StartedAt, s.Now().Add(-freshBeat)))
+	q, ok, err := s.quorum(ctx, p, 0, later(beat.Process.StartedAt, s.Now().Add(-nodespec.FreshFor)))
 	switch {
 	case err != nil:
 		return catchUp{}, err

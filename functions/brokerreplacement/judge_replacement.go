@@ -9,6 +9,7 @@ import (
 
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
+	"github.com/millrace/millrace/shared/nodespec"
 	"github.com/millrace/millrace/shared/rollout"
 	"github.com/millrace/millrace/shared/serve"
 )
@@ -94,7 +95,7 @@ func (s JudgeReplacement) judge(ctx context.Context, p patient) (JudgeReplacemen
 	if err != nil {
 		return JudgeReplacementOutput{}, fmt.Errorf("heartbeat of %s: %w", p.node, err)
 	}
-	saysSo := heard && beat.At.After(p.operation.CreatedAt) && s.Now().Sub(beat.At) < freshBeat // by itself, since it was found sick
+	saysSo := heard && beat.At.After(p.operation.CreatedAt) && s.Now().Sub(beat.At) < nodespec.FreshFor // by itself, since it was found sick
 	if saysSo && beat.Works() && p.heal.Condition != cluster.OutOfSync {
 		return JudgeReplacementOutput{Recovered: true, Reason: fmt.Sprintf("%s works again", p.node)}, nil
 	}
@@ -142,7 +143,7 @@ func (s JudgeReplacement) judgeController(ctx context.Context, p patient) (rollo
 	if p.controllers() == 1 {
 		return rollout.Verdict{Safe: true}, nil
 	}
-	q, ok, err := s.quorum(ctx, p, p.node.ID, s.Now().Add(-freshBeat))
+	q, ok, err := s.quorum(ctx, p, p.node.ID, s.Now().Add(-nodespec.FreshFor))
 	if err != nil {
 		return rollout.Verdict{}, err
 	}

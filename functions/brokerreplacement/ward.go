@@ -65,12 +65,8 @@ func (w ward) load(ctx context.Context, in Input) (patient, error) {
 		return p, fault.New(fault.Invalid, "operation %s heals nothing", in.OperationID)
 	}
 	p.heal = *p.operation.Heal
-	for _, n := range p.nodes {
-		if n.ID == in.NodeID {
-			p.node = n
-		}
-	}
-	if p.node.ID == 0 || p.node.Host == nil {
+	var ok bool
+	if p.node, ok = cluster.ServedNode(p.nodes, in.NodeID); !ok {
 		return p, fault.New(fault.NotFound, "node %d of cluster %s has no host", in.NodeID, in.ClusterID)
 	}
 	return p, nil
@@ -132,9 +128,6 @@ func (w ward) partitions(ctx context.Context, p patient, except int32) ([]cluste
 	}
 	return partitions, nil
 }
-
-// freshBeat is how old a heartbeat may be that says how things are now: three times the longest pause between two.
-const freshBeat = 90 * time.Second
 
 // quorum gives the latest that any controller but the one named says of the quorum, as its active one; ok is false when none
 // has lately. since is from when on a report counts.

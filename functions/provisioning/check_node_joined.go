@@ -60,8 +60,8 @@ func (s CheckNodeJoined) Run(ctx context.Context, in CheckNodeJoinedInput) (Chec
 	if err != nil {
 		return CheckNodeJoinedOutput{}, fmt.Errorf("load nodes: %w", err)
 	}
-	n, ok := nodeOf(nodes, in.NodeID)
-	if !ok || n.Host == nil {
+	n, ok := cluster.ServedNode(nodes, in.NodeID)
+	if !ok {
 		return CheckNodeJoinedOutput{}, fault.New(fault.NotFound, "node %d of cluster %s has no host", in.NodeID, in.ClusterID)
 	}
 	var verdict health.Joined
@@ -145,7 +145,7 @@ func (s CheckNodeJoined) quorumIsLost(ctx context.Context, clusterID string) (bo
 // giveUp returns an error when it has taken too long. A Kafka that was merely started again and has been starting ever since
 // may have a long log to look through: that is no reason to start it once more.
 func (s CheckNodeJoined) giveUp(ctx context.Context, in CheckNodeJoinedInput, beat nodespec.Heartbeat, waiting string) error {
-	recovering := beat.State == nodespec.Starting && beat.FailedStarts == 0 && s.Now().Sub(beat.At) < freshBeat
+	recovering := beat.State == nodespec.Starting && beat.FailedStarts == 0 && s.Now().Sub(beat.At) < nodespec.FreshFor
 	if !in.Since.IsZero() && s.Now().Sub(in.Since) > restartHelps && !recovering {
 		return fault.New(fault.Internal, "gave up %s after the restart; last waited for: %s", restartHelps, waiting)
 	}

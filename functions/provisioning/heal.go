@@ -36,12 +36,8 @@ func heal(ctx context.Context, operations operationRecords, clusterID, operation
 	return op, nil
 }
 
-const (
-	// A judgement is good for freshJudgement: long enough for a machine's way from one state to the next and its retries.
-	freshJudgement = time.Minute
-	// A heartbeat is fresh that is not much older than the longest pause between two.
-	freshBeat = 90 * time.Second
-)
+// A judgement is good for freshJudgement: long enough for a machine's way from one state to the next and its retries.
+const freshJudgement = time.Minute
 
 // SecondLook is what a look right before the deed gave. Both are false when the judgement still holds.
 type SecondLook struct {
@@ -59,7 +55,7 @@ func (s secondLooks) secondLook(ctx context.Context, h cluster.Heal, judgedAt ti
 	}
 	now := s.Now()
 	return SecondLook{
-		Recovered: ok && now.Sub(beat.At) < freshBeat && hasRecovered(h, beat),
+		Recovered: ok && now.Sub(beat.At) < nodespec.FreshFor && hasRecovered(h, beat),
 		Stale:     now.Sub(judgedAt) > freshJudgement,
 	}, nil
 }

@@ -41,9 +41,9 @@ func (s WriteNodeSpec) Run(ctx context.Context, in WriteNodeSpecInput) (SecondLo
 	if err != nil {
 		return SecondLook{}, fmt.Errorf("load nodes: %w", err)
 	}
-	n, ok := nodeOf(nodes, in.NodeID)
+	n, ok := cluster.ServedNode(nodes, in.NodeID)
 	switch {
-	case !ok || n.Host == nil:
+	case !ok:
 		return SecondLook{}, fault.New(fault.NotFound, "node %d of cluster %s has no host", in.NodeID, c.ID)
 	case op.Heal.Remedy != cluster.Replace && n.Host.ID != op.Heal.Host:
 		return SecondLook{}, nil // the host that was to be treated is gone
@@ -82,13 +82,4 @@ func (s WriteNodeSpec) Run(ctx context.Context, in WriteNodeSpecInput) (SecondLo
 	slog.InfoContext(ctx, "wrote node spec", "cluster", c.ID, "node", n.ID, "host", n.Host.ID,
 		"generation", spec.Generation, "restarts", spec.Restarts)
 	return SecondLook{}, nil
-}
-
-func nodeOf(nodes []cluster.Node, id int32) (cluster.Node, bool) {
-	for _, n := range nodes {
-		if n.ID == id {
-			return n, true
-		}
-	}
-	return cluster.Node{}, false
 }

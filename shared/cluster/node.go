@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -48,6 +49,15 @@ type Node struct {
 
 // String names the node as an operator would: broker 2, controller 1001.
 func (n Node) String() string { return fmt.Sprintf("%s %d", n.Role, n.ID) }
+
+// ServedNode gives the node of an id that has a host; ok is false when there is none.
+func ServedNode(nodes []Node, id int32) (n Node, ok bool) {
+	i := slices.IndexFunc(nodes, func(n Node) bool { return n.ID == id && n.Host != nil })
+	if i < 0 {
+		return Node{}, false
+	}
+	return nodes[i], true
+}
 
 // Address is a fixed network address: an ENI on AWS, a loopback address on one machine.
 type Address struct {

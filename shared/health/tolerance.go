@@ -1,6 +1,10 @@
 package health
 
-import "time"
+import (
+	"time"
+
+	"github.com/millrace/millrace/shared/nodespec"
+)
 
 // Tolerance says what is borne, and for how long.
 type Tolerance struct {
@@ -49,7 +53,7 @@ type Tolerance struct {
 // Tolerated is what is borne where nobody has said otherwise.
 func Tolerated() Tolerance {
 	return Tolerance{
-		Silence: 90 * time.Second, Quiet: 30 * time.Second, Outage: 3 * time.Minute,
+		Silence: nodespec.FreshFor, Quiet: 30 * time.Second, Outage: 3 * time.Minute,
 
 		HostStopped:  time.Minute,
 		HostMissing:  5 * time.Minute,

@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// FreshFor is how old a heartbeat may be that says how things are now: three times the longest pause between two.
+const FreshFor = 90 * time.Second
+
 // From here on a host needs somebody's attention although its node still runs.
 const (
 	// NearlyFullPercent leaves, at a disk that fills in a day, three and a half hours to react.
