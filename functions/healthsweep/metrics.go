@@ -1,38 +1,25 @@
 package healthsweep
 
 import (
-	"encoding/json"
-	"fmt"
-
 	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/emf"
 	"github.com/millrace/millrace/shared/health"
 	"github.com/millrace/millrace/shared/nodespec"
 )
 
-// Metrics go to CloudWatch as lines of the function's own log (embedded metric format), one for each sweep over all clusters.
+// Metrics go to CloudWatch through the function's own log, a line for each sweep over all clusters.
 // They are of the whole deployment: each costs $0.30 a month, and `millrace health` tells which node it is.
 const (
-	namespace  = "Millrace/Health"
-	dimension  = "Deployment"
-	unitOfAll  = "Count"
-	silent     = "SilentHosts"
-	impaired   = "ImpairedHosts"
-	offline    = "OfflinePartitions"
-	lagging    = "UnderReplicatedPartitions"
-	full       = "FullDisks"
-	open       = "OpenBreakers"
-	leftAlone  = "NodesLeftAlone"
-	metricsKey = "_aws"
+	namespace = "Millrace/Health"
+	dimension = "Deployment"
+	silent    = "SilentHosts"
+	impaired  = "ImpairedHosts"
+	offline   = "OfflinePartitions"
+	lagging   = "UnderReplicatedPartitions"
+	full      = "FullDisks"
+	open      = "OpenBreakers"
+	leftAlone = "NodesLeftAlone"
 )
-
-type metric struct{ Name, Unit string }
-
-// directive tells CloudWatch which members of a line are metrics.
-type directive struct {
-	Namespace  string
-	Dimensions [][]string
-	Metrics    []metric
-}
 
 var names = []string{silent, impaired, offline, lagging, full, open, leftAlone}
 
@@ -57,21 +44,11 @@ func (s SweepHealth) writeMetrics(seen seen, verdicts []health.Verdict) error {
 			}
 		}
 	}
-	of := directive{Namespace: namespace, Dimensions: [][]string{{dimension}}}
-	line := map[string]any{dimension: s.Deployment}
+	line := emf.NewLine(namespace, map[string]string{dimension: s.Deployment})
 	for _, name := range names {
-		of.Metrics = append(of.Metrics, metric{name, unitOfAll})
-		line[name] = counts[name]
+		line.Add(name, "Count", counts[name], dimension)
 	}
-	line[metricsKey] = map[string]any{"Timestamp": seen.Now.UnixMilli(), "CloudWatchMetrics": []directive{of}}
-	text, err := json.Marshal(line)
-	if err != nil {
-		return fmt.Errorf("metrics: %w", err)
-	}
-	if _, err := s.Metrics.Write(append(text, '\n')); err != nil {
-		return fmt.Errorf("write metrics: %w", err)
-	}
-	return nil
+	return line.Write(s.Metrics, seen.Now)
 }
 
 // count adds what hosts and brokers of a cluster say. Every broker knows of the partitions that have no leader, and each of
