@@ -12,6 +12,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/millrace/millrace/integration/load"
 )
 
 // observer asks a cluster itself how it fares, as a client does that nobody of the control plane has told anything.
@@ -81,19 +83,11 @@ const follows = 5 * time.Second
 
 // quorum gives the active controller, and says what is missing for all others to follow it.
 func (o *observer) quorum(ctx context.Context) (active int32, missing string) {
-	request := kmsg.NewPtrDescribeQuorumRequest()
-	topic, partition := kmsg.NewDescribeQuorumRequestTopic(), kmsg.NewDescribeQuorumRequestTopicPartition()
-	topic.Topic, topic.Partitions = "__cluster_metadata", append(topic.Partitions, partition)
-	request.Topics = append(request.Topics, topic)
-	answer, err := request.RequestWith(ctx, o.client)
-	if err != nil {
+	p, err := load.Quorum(ctx, o.client)
+	switch {
+	case err != nil:
 		return -1, err.Error()
-	}
-	if len(answer.Topics) != 1 || len(answer.Topics[0].Partitions) != 1 {
-		return -1, "nobody tells of the controllers"
-	}
-	p := answer.Topics[0].Partitions[0]
-	if p.ErrorCode != 0 || p.LeaderID < 0 {
+	case p.LeaderID < 0:
 		return -1, "there is no active controller"
 	}
 	leader := slices.IndexFunc(p.CurrentVoters, func(v kmsg.DescribeQuorumResponseTopicPartitionReplicaState) bool { return v.ReplicaID == p.LeaderID })

@@ -15,26 +15,33 @@ import (
 
 // ActiveController gives the id of the controller that leads the quorum, as a broker says.
 func (l *Load) ActiveController(ctx context.Context) (int32, error) {
+	quorum, err := Quorum(ctx, l.consumer)
+	return quorum.LeaderID, err
+}
+
+// Quorum is what the active controller knows of the quorum that it leads.
+func Quorum(ctx context.Context, client *kgo.Client) (kmsg.DescribeQuorumResponseTopicPartition, error) {
 	request := kmsg.NewPtrDescribeQuorumRequest()
 	topic := kmsg.NewDescribeQuorumRequestTopic()
 	topic.Topic = "__cluster_metadata"
 	topic.Partitions = append(topic.Partitions, kmsg.NewDescribeQuorumRequestTopicPartition())
 	request.Topics = append(request.Topics, topic)
-	response, err := request.RequestWith(ctx, l.consumer)
+	none := kmsg.DescribeQuorumResponseTopicPartition{LeaderID: -1}
+	response, err := request.RequestWith(ctx, client)
 	if err != nil {
-		return 0, fmt.Errorf("ask who leads the quorum: %w", err)
+		return none, fmt.Errorf("ask who leads the quorum: %w", err)
 	}
 	if err := kerr.ErrorForCode(response.ErrorCode); err != nil {
-		return 0, fmt.Errorf("ask who leads the quorum: %w", err)
+		return none, fmt.Errorf("ask who leads the quorum: %w", err)
 	}
 	if len(response.Topics) != 1 || len(response.Topics[0].Partitions) != 1 {
-		return 0, errors.New("ask who leads the quorum: nobody says")
+		return none, errors.New("ask who leads the quorum: nobody says")
 	}
 	quorum := response.Topics[0].Partitions[0]
 	if err := kerr.ErrorForCode(quorum.ErrorCode); err != nil {
-		return 0, fmt.Errorf("ask who leads the quorum: %w", err)
+		return none, fmt.Errorf("ask who leads the quorum: %w", err)
 	}
-	return quorum.LeaderID, nil
+	return quorum, nil
 }
 
 // Topics makes one topic after the other until it is stopped, and remembers what it was answered.
