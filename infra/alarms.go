@@ -33,7 +33,9 @@ var healthAlarms = []struct {
 	{"HostsImpaired", "hosts fail EC2's own checks", "ImpairedHosts", 3},
 	{"PartitionsOffline", "partitions have no leader", "OfflinePartitions", 2},
 	{"PartitionsUnderReplicated", "partitions have lacked a replica for a quarter of an hour", "UnderReplicatedPartitions", 15},
+	{"DisksNearlyFull", "log volumes are more than 85 % full", "NearlyFullDisks", 3},
 	{"DisksFull", "log volumes are full", "FullDisks", 1},
+	{"CertificatesNearTheirEnd", "certificates of brokers end in less than 30 days", "EndingCertificates", 3},
 	{"HealingHeldBack", "too many nodes are sick at once, so healing waits for a person", "OpenBreakers", 1},
 	{"NodesLeftAlone", "nodes are sick and nothing that is done by itself helps", "NodesLeftAlone", 1},
 }

@@ -648,3 +648,28 @@ func TestSweepHealth_CountsForTheWholeDeployment(t *testing.T) {
 		t.Error("a look at one cluster was counted as one at all")
 	}
 }
+
+// Neither makes a node sick, and people have to hear of both in time.
+func TestSweepHealth_CountsDisksAndCertificatesThatComeToTheirEnd(t *testing.T) {
+	w := newWorld(t, "orders")
+	w.after(time.Minute, all)
+	ends := w.now.Add(10 * 24 * time.Hour)
+	w.say(nodespec.Heartbeat{
+		HostID: hostOf("orders", 3), At: w.now, State: nodespec.Running, Brokers: []int32{1, 2, 3},
+		Disk: &nodespec.Disk{TotalBytes: 100, UsedBytes: 90}, CertificateEnds: &ends,
+	})
+	w.metrics.Reset()
+	w.sweep(all)
+	var line map[string]any
+	if err := json.Unmarshal(w.metrics.Bytes(), &line); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]any{"NearlyFullDisks": 1.0, "FullDisks": 0.0, "EndingCertificates": 1.0} {
+		if line[name] != want {
+			t.Errorf("%s is %v, want %v", name, line[name], want)
+		}
+	}
+	if f := w.found("orders", 3); f.Condition != cluster.Well {
+		t.Errorf("%+v", f)
+	}
+}

@@ -10,18 +10,20 @@ import (
 // Metrics go to CloudWatch through the function's own log, a line for each sweep over all clusters.
 // They are of the whole deployment: each costs $0.30 a month, and `millrace health` tells which node it is.
 const (
-	namespace = "Millrace/Health"
-	dimension = "Deployment"
-	silent    = "SilentHosts"
-	impaired  = "ImpairedHosts"
-	offline   = "OfflinePartitions"
-	lagging   = "UnderReplicatedPartitions"
-	full      = "FullDisks"
-	open      = "OpenBreakers"
-	leftAlone = "NodesLeftAlone"
+	namespace  = "Millrace/Health"
+	dimension  = "Deployment"
+	silent     = "SilentHosts"
+	impaired   = "ImpairedHosts"
+	offline    = "OfflinePartitions"
+	lagging    = "UnderReplicatedPartitions"
+	nearlyFull = "NearlyFullDisks"
+	full       = "FullDisks"
+	ending     = "EndingCertificates"
+	open       = "OpenBreakers"
+	leftAlone  = "NodesLeftAlone"
 )
 
-var names = []string{silent, impaired, offline, lagging, full, open, leftAlone}
+var names = []string{silent, impaired, offline, lagging, nearlyFull, full, ending, open, leftAlone}
 
 // writeMetrics tells how many of what there are. Where there is no cluster it tells nothing, which costs nothing.
 func (s SweepHealth) writeMetrics(seen seen, verdicts []health.Verdict) error {
@@ -65,6 +67,12 @@ func (s SweepHealth) count(counts map[string]int, l health.Look, seen seen) {
 		if o.Beat == nil || seen.Now.Sub(o.Beat.At) > s.Tolerance.Silence {
 			counts[silent]++
 			continue
+		}
+		if o.Beat.DiskNearlyFull() {
+			counts[nearlyFull]++
+		}
+		if o.Beat.CertificateNearItsEnd() {
+			counts[ending]++
 		}
 		if r := o.Beat.Replication; r != nil && o.Beat.State == nodespec.Running {
 			counts[lagging] += r.UnderReplicated

@@ -48,11 +48,11 @@ func ControlPlane() Sheet {
 	}}
 }
 
-// The alarms' metrics: as many as infra deploys. Seven of them are those that a look at health counts, for the whole deployment.
+// The alarms' metrics: as many as infra deploys. Nine of them are those that a look at health counts, for the whole deployment.
 const (
-	AlarmMetrics     = 20
-	healthMetrics    = 7
-	healthMetricSize = 700 // bytes of the line
+	AlarmMetrics     = 22
+	healthMetrics    = 9
+	healthMetricSize = 800 // bytes of the line
 	dashboards       = 1
 )
 
