@@ -37,6 +37,11 @@ type Cluster struct {
 	// Failure says why a cluster that is not Ready is FAILED; nil when it is not.
 	Failure *Failure `json:"failure,omitempty"`
 
+	// Declaration is the id of the declaration that topics should follow; empty when none was ever applied.
+	Declaration string `json:"declaration,omitempty"`
+	// Applying is the operation that makes them follow it; nil when none does. It holds the topics, and not the cluster.
+	Applying *ActiveOperation `json:"applying,omitempty"`
+
 	// Healing is what people have said about how this cluster is healed.
 	Healing HealingRules `json:"healing,omitzero"`
 }

@@ -14,6 +14,9 @@ const (
 	DeleteCluster OperationType = "DELETE_CLUSTER"
 	// HealBroker heals one node, broker or controller. MSK has no word for it.
 	HealBroker OperationType = "HEAL_BROKER"
+	// ApplyTopics makes a cluster's topics as they are declared. MSK has no word for it. It holds the cluster's topics and not the
+	// cluster: topics can be made while a cluster is updated or healed.
+	ApplyTopics OperationType = "APPLY_TOPICS"
 )
 
 // Machine is the state machine that carries out the operation.
@@ -25,6 +28,8 @@ func (o Operation) Machine() string {
 		return "delete-cluster"
 	case HealBroker:
 		return o.Heal.machine()
+	case ApplyTopics:
+		return "topic-administration"
 	default:
 		return ""
 	}
@@ -72,6 +77,10 @@ const (
 	StepRestartKafka = "RESTART_KAFKA"
 	StepGrowVolume   = "GROW_VOLUME"
 	StepCatchUp      = "CATCH_UP"
+
+	StepPlanTopics  = "PLAN_TOPICS"
+	StepApplyTopics = "APPLY_TOPICS"
+	StepCheckTopics = "CHECK_TOPICS"
 )
 
 // Plan lists the steps that operators see, all of them still to come.
@@ -84,6 +93,8 @@ func (o Operation) Plan() []Step {
 		names = []string{StepPlan, StepProvision, StepCertify, StepStartKafka, StepFinalize}
 	case DeleteCluster:
 		names = []string{StepPlan, StepRemoveNodes, StepFinalize}
+	case ApplyTopics:
+		names = []string{StepPlanTopics, StepApplyTopics, StepCheckTopics, StepFinalize}
 	}
 	steps := make([]Step, len(names))
 	for i, name := range names {
@@ -158,6 +169,8 @@ type Operation struct {
 
 	// Heal is what a HEAL_BROKER operation is about; nil for every other.
 	Heal *Heal `json:"heal,omitempty"`
+	// Topics is what an APPLY_TOPICS operation is about; nil for every other.
+	Topics *TopicsApplication `json:"topics,omitempty"`
 }
 
 // ExecutionName names the execution of the current attempt. The name of an ended execution stays taken for 90 days on

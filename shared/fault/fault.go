@@ -35,8 +35,10 @@ func Codes() []Code { return []Code{Invalid, NotFound, Conflict, Unsafe, Unavail
 type Error struct {
 	Code      Code
 	Parameter string // MSK's invalidParameter; empty when no single member is at fault
-	Message   string
-	cause     error
+	// Reason is what the outside system that said no calls it, such as Kafka's TOPIC_ALREADY_EXISTS; empty where nobody did.
+	Reason  string
+	Message string
+	cause   error
 }
 
 func (e *Error) Error() string { return e.Message }
@@ -51,6 +53,21 @@ func New(code Code, format string, args ...any) error {
 // InvalidParameter makes an Invalid error that names the request member at fault, as MSK does.
 func InvalidParameter(parameter, format string, args ...any) error {
 	return &Error{Code: Invalid, Parameter: parameter, Message: fmt.Sprintf(format, args...)}
+}
+
+// Refused makes an error of an outside system's no, by the name that this one has for it.
+func Refused(code Code, reason, format string, args ...any) error {
+	err := fmt.Errorf(format, args...)
+	return &Error{Code: code, Reason: reason, Message: err.Error(), cause: errors.Unwrap(err)}
+}
+
+// ReasonOf gives the outside system's own name of an error, however deeply it is wrapped; empty when there is none.
+func ReasonOf(err error) string {
+	var coded *Error
+	if errors.As(err, &coded) {
+		return coded.Reason
+	}
+	return ""
 }
 
 // CodeOf gives the code an error carries, however deeply it is wrapped. A context that ended counts as Unavailable,
