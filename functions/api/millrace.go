@@ -233,7 +233,7 @@ func (a *API) view(ctx context.Context, c cluster.Cluster) (clusterView, error) 
 		return view, err
 	}
 	for _, op := range operations {
-		if c.Active == nil || c.Active.ID == op.ID {
+		if op.Type.HoldsCluster() && (c.Active == nil || c.Active.ID == op.ID) {
 			view.Operation = viewOperation(op) // the last one that matches
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/millrace/millrace/shared/fault"
 )
 
-// BeginOperation claims a cluster for an operation, in the name of the execution that carries it out.
+// BeginOperation claims a cluster, or its topics, for an operation, in the name of the execution that carries it out.
 //
 // A claim names its holder, so that one whose execution has ended never blocks the next. It is taken over here.
 type BeginOperation struct {
@@ -58,8 +58,8 @@ func (s BeginOperation) Run(ctx context.Context, in BeginOperationInput) (BeginO
 		switch {
 		case op.Ended():
 			return fault.New(fault.Conflict, "operation %s is over", op.ID)
-		case c.Active == nil || c.Active.ID != op.ID:
-			return fault.New(fault.Conflict, "another operation holds cluster %s", c.Name)
+		case !op.Holds(*c):
+			return fault.New(fault.Conflict, "another operation holds %s", held(*c, *op))
 		case op.Execution == in.Execution:
 			return nil // begun already, by this execution
 		case op.Execution != previous:
@@ -77,4 +77,12 @@ func (s BeginOperation) Run(ctx context.Context, in BeginOperationInput) (BeginO
 	}
 	slog.InfoContext(ctx, "began operation", "cluster", in.ClusterID, "operation", op.ID, "type", op.Type, "attempt", op.Attempt)
 	return BeginOperationOutput{}, nil
+}
+
+// held says in words what an operation needs.
+func held(c cluster.Cluster, op cluster.Operation) string {
+	if op.Type.HoldsCluster() {
+		return "cluster " + c.Name
+	}
+	return "the topics of cluster " + c.Name
 }

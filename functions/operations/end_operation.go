@@ -12,8 +12,8 @@ import (
 	"github.com/millrace/millrace/shared/fault"
 )
 
-// EndOperation records how an operation ended and lets go of the cluster, in one write: nobody ever sees a complete
-// operation of a cluster that is not ACTIVE with its new version.
+// EndOperation records how an operation ended and lets go of the cluster, or of its topics, in one write: nobody ever sees a
+// complete operation of a cluster that is not ACTIVE with its new version.
 type EndOperation struct {
 	Records interface {
 		ChangeOperation(ctx context.Context, clusterID, id string,
@@ -71,8 +71,8 @@ func (s EndOperation) Run(ctx context.Context, in EndOperationInput) (EndOperati
 	switch {
 	case errors.Is(err, errNotHeld):
 		return out, s.heldNoLonger(op, in)
-	case fault.Is(err, fault.NotFound) && in.Failure == nil:
-		return out, nil // a deleted cluster, forgotten by an earlier try
+	case fault.Is(err, fault.NotFound):
+		return out, nil // a deleted cluster: forgotten by an earlier try or, beside this operation, by another
 	case err != nil:
 		return out, fmt.Errorf("end operation: %w", err)
 	}

@@ -2,6 +2,7 @@ package operations_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"strings"
@@ -69,7 +70,8 @@ func openDesk(t *testing.T, kind cluster.OperationType) *desk {
 	d.sweep = operations.SweepOperations{Records: d.records, Workflows: d.executions, End: d.end, Now: clock}
 
 	op := cluster.Operation{ID: "op", ClusterID: "c", Type: kind, State: cluster.Pending, Attempt: 1, CreatedAt: now}
-	c := cluster.Cluster{ID: "c", Name: "orders", Version: "K1", Active: &cluster.ActiveOperation{ID: op.ID, Type: kind}}
+	c := cluster.Cluster{ID: "c", Name: "orders", Version: "K1"}
+	op.Claim(&c)
 	if err := d.records.CreateCluster(t.Context(), c, op); err != nil {
 		t.Fatal(err)
 	}
@@ -439,4 +441,127 @@ func TestSweepOperations_StartsTheMachineOfTheRemedy(t *testing.T) {
 			t.Errorf("started %v, want %s", d.executions.started, want)
 		}
 	}
+}
+
+// desk of topics that are applied while a node of their cluster is healed.
+func openApplication(t *testing.T) *desk {
+	t.Helper()
+	d := openDesk(t, cluster.ApplyTopics)
+	d.edit(t, func(c *cluster.Cluster, _ *cluster.Operation) {
+		c.Ready = true
+		c.Active = &cluster.ActiveOperation{ID: "heal", Type: cluster.HealBroker}
+	})
+	return d
+}
+
+// state says who holds the cluster and its topics, and in which version it is.
+func (d *desk) state(t *testing.T) string {
+	t.Helper()
+	c, err := d.records.Cluster(t.Context(), "c")
+	if err != nil {
+		return string(fault.CodeOf(err))
+	}
+	id := func(holder *cluster.ActiveOperation) string {
+		if holder == nil {
+			return "nobody"
+		}
+		return holder.ID
+	}
+	return fmt.Sprintf("%s %s, held by %s, topics by %s", c.State(), c.Version, id(c.Active), id(c.Applying))
+}
+
+func TestOperations_OfTopicsBeginAndEndBesideAnother(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		failure *operations.Cause
+		want    cluster.OperationState
+	}{
+		{"it goes well", nil, cluster.Complete},
+		{"it fails", broken, cluster.OperationFailed},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := openApplication(t)
+			if err := d.beginAs(t, "op-1"); err != nil {
+				t.Fatal(err)
+			}
+			if op := d.operation(t); len(op.Steps) != 4 || op.Deadline != now.Add(30*time.Minute) {
+				t.Errorf("it began as %+v", op)
+			}
+			if got := d.state(t); got != "HEALING K1, held by heal, topics by op" {
+				t.Errorf("under way: %s", got)
+			}
+			for range 2 { // the second call has lost the answer to the first
+				if ok, err := d.endAs(t, "op-1", tt.failure); err != nil || ok != (tt.failure == nil) {
+					t.Fatal(ok, err)
+				}
+			}
+			if got := d.state(t); got != "HEALING K1, held by heal, topics by nobody" {
+				t.Errorf("afterwards: %s", got)
+			}
+			if op := d.operation(t); op.State != tt.want {
+				t.Errorf("it ended as %+v", op)
+			}
+			if left, err := d.records.UnfinishedOperations(t.Context()); err != nil || len(left) > 0 {
+				t.Errorf("still to be finished: %v, %v", left, err)
+			}
+			if err := d.beginAs(t, "op-2"); !fault.Is(err, fault.Conflict) {
+				t.Errorf("begun again: %v", err)
+			}
+		})
+	}
+}
+
+func TestBeginOperation_OfTopicsThatAnotherHoldsIsAConflict(t *testing.T) {
+	d := openApplication(t)
+	d.edit(t, func(c *cluster.Cluster, _ *cluster.Operation) { c.Applying.ID = "other" })
+	if err := d.beginAs(t, "op-1"); !fault.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "the topics of cluster orders") {
+		t.Errorf("%v", err)
+	}
+}
+
+// A cluster may be deleted while its topics are applied: who applied them has nothing to end any more, and ends.
+func TestEndOperation_OfTopicsWhoseClusterHasGone(t *testing.T) {
+	for _, failure := range []*operations.Cause{nil, broken} {
+		d := openApplication(t)
+		if err := d.beginAs(t, "op-1"); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.records.ForgetCluster(t.Context(), "c"); err != nil {
+			t.Fatal(err)
+		}
+		if ok, err := d.endAs(t, "op-1", failure); err != nil || ok != (failure == nil) {
+			t.Errorf("%t, %v", ok, err)
+		}
+		if err := d.beginAs(t, "op-2"); !fault.Is(err, fault.NotFound) {
+			t.Errorf("begun again: %v", err)
+		}
+	}
+}
+
+func TestSweepOperations_WorksOnTopicsAsOnClusters(t *testing.T) {
+	d := openApplication(t)
+	sweep := func(started, ended int) {
+		t.Helper()
+		got, err := d.sweep.Run(t.Context(), operations.SweepOperationsInput{})
+		if err != nil || got.Started != started || got.Ended != ended {
+			t.Errorf("%+v, %v; want %d started and %d ended", got, err, started, ended)
+		}
+	}
+	sweep(1, 0) // nobody was started
+	if want := "topic-administration op-1"; strings.Join(d.executions.started, " ") != want {
+		t.Errorf("started %v, want %s", d.executions.started, want)
+	}
+	if err := d.beginAs(t, "op-1"); err != nil {
+		t.Fatal(err)
+	}
+	d.executions.known[execution+"op-1"] = cluster.Execution{ID: execution + "op-1", Running: true}
+	sweep(0, 0) // somebody is at work
+	d.executions.known[execution+"op-1"] = cluster.Execution{
+		ID: execution + "op-1", Failure: &cluster.Failure{Code: "Aborted", Message: "stopped by hand"},
+	}
+	sweep(0, 1) // it was stopped
+	if got := d.state(t); got != "HEALING K1, held by heal, topics by nobody" {
+		t.Errorf("afterwards: %s", got)
+	}
+	sweep(0, 0)
 }

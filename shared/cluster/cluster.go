@@ -84,6 +84,17 @@ func (c Cluster) State() State {
 	}
 }
 
+// Serves tells whether clients can use the cluster, as far as operations go: one that is being made or deleted, or that could not
+// be, serves nobody.
+func (c Cluster) Serves() bool {
+	switch c.State() {
+	case Creating, Deleting, Failed:
+		return false
+	default:
+		return c.Ready && c.Failure == nil
+	}
+}
+
 // Encryption in transit between clients and brokers, in MSK's words.
 const (
 	TLS          = "TLS"

@@ -54,12 +54,39 @@ func (h *Heal) machine() string {
 // download of Kafka included, and short enough that whoever waits is told. On AWS it is more than twice what one create of
 // a thousand takes, as statemachines models it.
 //
-// Healing may take longer: a broker that was away has to catch up with all that was written meanwhile.
+// Healing may take longer: a broker that was away has to catch up with all that was written meanwhile. So may topics: they are
+// thousands, and brokers may be away while they are made.
 func (t OperationType) Budget() time.Duration {
-	if t == HealBroker {
+	switch t {
+	case HealBroker, ApplyTopics:
 		return 30 * time.Minute
+	default:
+		return 10 * time.Minute
 	}
-	return 10 * time.Minute
+}
+
+// HoldsCluster tells whether an operation of this type holds the cluster, whose state follows from it. One that does not holds the
+// cluster's topics: of these, too, there is one at a time, beside whichever holds the cluster.
+func (t OperationType) HoldsCluster() bool { return t != ApplyTopics }
+
+// claim is where a cluster names the operation that holds what an operation of this type needs.
+func (c *Cluster) claim(t OperationType) **ActiveOperation {
+	if t.HoldsCluster() {
+		return &c.Active
+	}
+	return &c.Applying
+}
+
+// Claim gives the operation what it needs of the cluster: all of it, or its topics. Whoever calls it has seen that nobody has it.
+func (o Operation) Claim(c *Cluster) { *c.claim(o.Type) = &ActiveOperation{ID: o.ID, Type: o.Type} }
+
+// Holder names the operation that has what one of this type needs; nil when none does.
+func (c Cluster) Holder(t OperationType) *ActiveOperation { return *c.claim(t) }
+
+// Holds tells whether the operation has what it needs of the cluster.
+func (o Operation) Holds(c Cluster) bool {
+	holder := c.Holder(o.Type)
+	return holder != nil && holder.ID == o.ID
 }
 
 // Steps of operations, in MSK's manner of naming them.
@@ -118,7 +145,7 @@ func (h *Heal) plan() []string {
 	}
 }
 
-// state is the cluster's state while such an operation holds it.
+// state is the cluster's state while such an operation holds it, of those that do.
 func (t OperationType) state() State {
 	switch t {
 	case CreateCluster:
@@ -264,28 +291,32 @@ func (o *Operation) FailStep(cause string) {
 	}
 }
 
-// Succeed ends the operation well: it lets go of the cluster, which is ACTIVE from now on under a new version.
+// Succeed ends the operation well: it lets go of the cluster, which is ACTIVE from now on under a new version. One that held only
+// topics leaves the cluster as it is.
 func (o *Operation) Succeed(c *Cluster, version string, now time.Time) {
 	for i := range o.Steps {
 		o.Steps[i] = Step{Name: o.Steps[i].Name, Status: StepCompleted, Percent: 100}
 	}
 	o.State, o.EndedAt, o.Failure = Complete, now, nil
-	c.Active, c.Ready, c.Failure, c.Version = nil, true, nil, version
+	*c.claim(o.Type) = nil
+	if o.Type.HoldsCluster() {
+		c.Ready, c.Failure, c.Version = true, nil, version
+	}
 }
 
-// Fail ends the operation without success and lets go of the cluster. A cluster that could not be created or deleted is
+// Fail ends the operation without success and lets go of what it held. A cluster that could not be created or deleted is
 // FAILED; any other goes on as it was.
 func (o *Operation) Fail(c *Cluster, why Failure, now time.Time) {
 	o.FailStep(why.Message)
 	o.State, o.EndedAt, o.Failure = OperationFailed, now, &why
-	c.Active = nil
+	*c.claim(o.Type) = nil
 	if o.Type == CreateCluster || o.Type == DeleteCluster {
 		c.Failure = &why
 	}
 }
 
 // TryAgain makes a failed create pending again, in a new attempt, and gives it the cluster; false when it is not one. A
-// delete that failed is not tried again like this: whoever wants that deletes the cluster again.
+// delete that failed is not tried again like this: whoever wants that deletes the cluster again. The same goes for topics.
 func (o *Operation) TryAgain(c *Cluster) bool {
 	if c.State() != Failed || o.Type != CreateCluster || o.State != OperationFailed {
 		return false
@@ -293,7 +324,8 @@ func (o *Operation) TryAgain(c *Cluster) bool {
 	o.Attempt++
 	o.State, o.Execution, o.Steps, o.Failure = Pending, "", nil, nil
 	o.Deadline, o.EndedAt = time.Time{}, time.Time{}
-	c.Active, c.Failure = &ActiveOperation{ID: o.ID, Type: o.Type}, nil
+	o.Claim(c)
+	c.Failure = nil
 	return true
 }
 

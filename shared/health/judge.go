@@ -55,12 +55,7 @@ type Verdict struct {
 }
 
 // Ours tells whether a cluster is looked after: one that is being made or deleted, or that could not be, is not.
-func Ours(c cluster.Cluster) bool {
-	if c.Active != nil && (c.Active.Type == cluster.CreateCluster || c.Active.Type == cluster.DeleteCluster) {
-		return false
-	}
-	return c.Ready && c.Failure == nil
-}
+func Ours(c cluster.Cluster) bool { return c.Serves() }
 
 // Judge judges every cluster that is looked at, in their order.
 //

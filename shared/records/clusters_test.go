@@ -166,6 +166,61 @@ func TestForgetCluster_TakesNothingFromALaterOperation(t *testing.T) {
 	}
 }
 
+// Topics may be at work when their cluster goes, and may end before, while, or after its records do.
+func TestForgetCluster_TakesTheOperationOfItsTopicsWithIt(t *testing.T) {
+	end := func(t *testing.T, r records.Records) func([]records.Write) error {
+		return func([]records.Write) error {
+			_, _, err := r.ChangeOperation(t.Context(), "id-1", "apply", func(c *cluster.Cluster, op *cluster.Operation) error {
+				op.Fail(c, cluster.Failure{Code: "Conflict", Message: "the cluster is being deleted"}, time.Now())
+				return nil
+			})
+			return err
+		}
+	}
+	for moment := range 4 { // it ends before a write of the three, or never
+		r, table := openRecords(t)
+		_, op := createCluster(t, r, "id-1", "orders")
+		createCluster(t, r, "id-2", "payments")
+		kept := len(table.left(t)) / 2
+		if err := r.AddNodes(t.Context(), []cluster.Node{{ClusterID: "id-1", ID: 1}}); err != nil {
+			t.Fatal(err)
+		}
+		start := func(op cluster.Operation) {
+			_, err := r.StartOperation(t.Context(), "id-1", op, func(c *cluster.Cluster) error { op.Claim(c); return nil })
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, _, err := r.ChangeOperation(t.Context(), "id-1", op.ID, func(c *cluster.Cluster, op *cluster.Operation) error {
+			op.Succeed(c, "K2", time.Now())
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		start(cluster.Operation{ID: "apply", ClusterID: "id-1", Type: cluster.ApplyTopics, State: cluster.InProgress})
+		start(cluster.Operation{ID: "delete", ClusterID: "id-1", Type: cluster.DeleteCluster, State: cluster.InProgress})
+
+		writes := 0
+		table.before = func([]records.Write) error {
+			if writes++; writes != moment+1 {
+				return nil
+			}
+			table.before = nil
+			return end(t, r)(nil)
+		}
+		if err := r.ForgetCluster(t.Context(), "id-1"); err != nil {
+			t.Errorf("it ended at write %d: %v", moment, err)
+		}
+		table.before = nil
+		if err := end(t, r)(nil); !fault.Is(err, fault.NotFound) {
+			t.Errorf("it ended at write %d, and again when the cluster was gone: %v", moment, err)
+		}
+		if left := table.left(t); len(left) != kept {
+			t.Errorf("it ended at write %d: %v is left", moment, left)
+		}
+	}
+}
+
 func TestClusters_AreListedByNameInPages(t *testing.T) {
 	r, _ := openRecords(t)
 	for i, name := range []string{"b", "ab", "a", "abc"} {

@@ -123,7 +123,8 @@ func (r Records) writeOperation(
 }
 
 // ForgetCluster removes a cluster with everything recorded of it: what belongs to it first, the cluster and its name last
-// and at once, so that a crash in between leaves a cluster that can be forgotten again.
+// and at once, so that a crash in between leaves a cluster that can be forgotten again. An operation that is at work on its topics
+// goes with it.
 //
 // It is a Conflict once another operation than the one at the beginning holds the cluster: a call that was given up, and goes on
 // all the same, takes nothing from the operation that was begun in its place.
@@ -140,9 +141,12 @@ func (r Records) ForgetCluster(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
+	var unended []string
 	for _, op := range operations {
-		// The holder goes with the cluster: the sweep must find it for as long as the cluster exists.
+		// The holder goes with the cluster: the sweep must find it for as long as the cluster exists. So does one at work on topics,
+		// which may end at any time.
 		if !op.Ended() {
+			unended = append(unended, op.ID)
 			continue
 		}
 		if err := r.Table.Write(ctx, Write{Key: operationKey(id, op.ID), Delete: true}); err != nil {
@@ -163,10 +167,10 @@ func (r Records) ForgetCluster(ctx context.Context, id string) error {
 			{Key: kafkaAccessKey(id), Delete: true},
 			{Key: healthKey(id), Delete: true},
 		}
-		if holder != "" {
+		for _, id := range withHolders(unended, now) {
 			last = append(last,
-				Write{Key: Key{unfinishedOperations, holder}, Delete: true},
-				Write{Key: operationKey(id, holder), Delete: true})
+				Write{Key: Key{unfinishedOperations, id}, Delete: true},
+				Write{Key: operationKey(c.ID, id), Delete: true})
 		}
 		return r.Table.Write(ctx, last...)
 	})
@@ -174,6 +178,17 @@ func (r Records) ForgetCluster(ctx context.Context, id string) error {
 		return fmt.Errorf("remove cluster %s: %w", id, unwrapFinal(err))
 	}
 	return nil
+}
+
+// withHolders adds the operations that hold a cluster and its topics to ids, each of which is there once.
+func withHolders(ids []string, c cluster.Cluster) []string {
+	ids = slices.Clone(ids)
+	for _, holder := range []*cluster.ActiveOperation{c.Active, c.Applying} {
+		if holder != nil && !slices.Contains(ids, holder.ID) {
+			ids = append(ids, holder.ID)
+		}
+	}
+	return ids
 }
 
 // holderOf is the id of the operation that holds a cluster; empty when none does.
