@@ -27,8 +27,12 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Message }
 
-// answersWithin is how long a call may take: the control plane only reads and writes records while it answers.
-const answersWithin = 10 * time.Second
+// How long a call may take. For most of them the control plane only reads and writes records; for some it asks Kafka as well, and
+// what stands in front of it on AWS gives it 29 seconds.
+const (
+	answersWithin         = 10 * time.Second
+	answersOfKafkasWithin = 30 * time.Second
+)
 
 // Clusters lists all clusters by name.
 func (c Client) Clusters(ctx context.Context) ([]Cluster, error) {
@@ -150,7 +154,16 @@ func escape(part string) string { return strings.ReplaceAll(url.QueryEscape(part
 
 // call sends one request, with a JSON body unless that is nil, and reads its answer.
 func (c Client) call(ctx context.Context, method, path string, ask, answer any) error {
-	ctx, cancel := context.WithTimeout(ctx, answersWithin)
+	return c.callWithin(ctx, answersWithin, method, path, ask, answer)
+}
+
+// callKafka is call for a request that the control plane can't answer without asking brokers.
+func (c Client) callKafka(ctx context.Context, method, path string, ask, answer any) error {
+	return c.callWithin(ctx, answersOfKafkasWithin, method, path, ask, answer)
+}
+
+func (c Client) callWithin(ctx context.Context, bound time.Duration, method, path string, ask, answer any) error {
+	ctx, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
 	var body []byte
 	header := http.Header{}
