@@ -29,7 +29,7 @@ var functionTable = []functionRow{
 		folder: "api", what: "answers the MSK API", memoryMiB: 512, seconds: 29,
 		needs: []string{
 			"DEPLOYMENT", "ACCOUNT", "TABLE", "MACHINE_PREFIX", "HOST_ROLE_ID", "VOLUME_KEY", "DATA_KEY", "VPC",
-			"CLIENT_SECURITY_GROUP", "CONTROLLERS",
+			"CLIENT_SECURITY_GROUP", "CONTROLLERS", "FUNCTION_PREFIX",
 		},
 	},
 	{
@@ -98,6 +98,7 @@ func (d *deployment) environment() map[string]string {
 		"CLIENT_SECURITY_GROUP": d.network.clients,
 		"CONTROLLERS":           number(d.Controllers),
 		"EVENT_BUS":             d.bus.name,
+		"FUNCTION_PREFIX":       d.Deployment + "-",
 	}
 }
 

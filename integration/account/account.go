@@ -101,5 +101,6 @@ func (a Account) Environment() []string {
 		"MILLRACE_CLIENT_SECURITY_GROUP=sg-0123456789abcdef1",
 		"MILLRACE_CONTROLLERS=3",
 		"MILLRACE_EVENT_BUS="+Deployment,
+		"MILLRACE_FUNCTION_PREFIX="+Deployment+"-",
 	)
 }

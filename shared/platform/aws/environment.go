@@ -32,6 +32,7 @@ type API struct {
 	VPC                 string // MILLRACE_VPC
 	ClientSecurityGroup string // MILLRACE_CLIENT_SECURITY_GROUP
 	Controllers         int    // MILLRACE_CONTROLLERS, of a new cluster
+	FunctionPrefix      string // MILLRACE_FUNCTION_PREFIX: what the names of the deployment's functions begin with
 }
 
 // Operations is what functions/operations knows.
@@ -64,6 +65,11 @@ type BrokerReplacement struct {
 	Deployment
 }
 
+// TopicAdmin is what functions/topicadmin knows. It talks to brokers and to the table, and to nothing else of AWS's.
+type TopicAdmin struct {
+	Deployment
+}
+
 // HostEvents is what functions/hostevents knows. It gets all that it reads from the table's stream.
 type HostEvents struct {
 	Deployment string // MILLRACE_DEPLOYMENT
@@ -82,6 +88,7 @@ func APIEnvironment(get func(name string) string) (API, error) {
 		VPC:                 r.id("MILLRACE_VPC", "vpc-"),
 		ClientSecurityGroup: r.id("MILLRACE_CLIENT_SECURITY_GROUP", "sg-"),
 		Controllers:         r.controllers(),
+		FunctionPrefix:      r.functionPrefix(),
 	}
 	return e, r.fault()
 }
@@ -121,6 +128,13 @@ func HealthSweepEnvironment(get func(name string) string) (HealthSweep, error) {
 func BrokerReplacementEnvironment(get func(name string) string) (BrokerReplacement, error) {
 	r := reader{get: get}
 	e := BrokerReplacement{Deployment: r.deployment()}
+	return e, r.fault()
+}
+
+// TopicAdminEnvironment reads the environment of functions/topicadmin, as [APIEnvironment] does its own.
+func TopicAdminEnvironment(get func(name string) string) (TopicAdmin, error) {
+	r := reader{get: get}
+	e := TopicAdmin{Deployment: r.deployment()}
 	return e, r.fault()
 }
 
@@ -175,9 +189,10 @@ func (r *reader) matching(name string, pattern *regexp.Regexp, what string) stri
 }
 
 var (
-	accountPattern       = regexp.MustCompile(`^[0-9]{12}$`)
-	kmsKeyPattern        = regexp.MustCompile(`^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$`)
-	machinePrefixPattern = regexp.MustCompile(`^arn:[a-z-]+:states:[a-z0-9-]+:[0-9]{12}:stateMachine:.+-$`)
+	accountPattern        = regexp.MustCompile(`^[0-9]{12}$`)
+	kmsKeyPattern         = regexp.MustCompile(`^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$`)
+	functionPrefixPattern = regexp.MustCompile(`^[a-zA-Z0-9-_]+-$`)
+	machinePrefixPattern  = regexp.MustCompile(`^arn:[a-z-]+:states:[a-z0-9-]+:[0-9]{12}:stateMachine:.+-$`)
 )
 
 func (r *reader) deployment() Deployment {
@@ -196,6 +211,10 @@ func (r *reader) kmsKey(name string) string {
 
 func (r *reader) machinePrefix() string {
 	return r.matching("MILLRACE_MACHINE_PREFIX", machinePrefixPattern, "the ARN of a state machine up to the - after the deployment's name")
+}
+
+func (r *reader) functionPrefix() string {
+	return r.matching("MILLRACE_FUNCTION_PREFIX", functionPrefixPattern, "the name of a function up to the - after the deployment's name")
 }
 
 func (r *reader) controllers() int {

@@ -29,6 +29,7 @@ var variables = map[string]string{
 	"MILLRACE_CLIENT_SECURITY_GROUP": "sg-client",
 	"MILLRACE_CONTROLLERS":           "3",
 	"MILLRACE_EVENT_BUS":             "millrace",
+	"MILLRACE_FUNCTION_PREFIX":       "millrace-",
 }
 
 // reads has for each function how it reads its environment and which variables it needs.
@@ -40,6 +41,7 @@ var reads = []struct {
 	{"api", into(platform.APIEnvironment), []string{
 		"AWS_REGION", "MILLRACE_DEPLOYMENT", "MILLRACE_ACCOUNT", "MILLRACE_TABLE", "MILLRACE_MACHINE_PREFIX", "MILLRACE_HOST_ROLE_ID",
 		"MILLRACE_VOLUME_KEY", "MILLRACE_DATA_KEY", "MILLRACE_VPC", "MILLRACE_CLIENT_SECURITY_GROUP", "MILLRACE_CONTROLLERS",
+		"MILLRACE_FUNCTION_PREFIX",
 	}},
 	{"operations", into(platform.OperationsEnvironment), []string{
 		"AWS_REGION", "MILLRACE_DEPLOYMENT", "MILLRACE_ACCOUNT", "MILLRACE_TABLE", "MILLRACE_MACHINE_PREFIX", "MILLRACE_HOST_ROLE_ID",
@@ -53,6 +55,9 @@ var reads = []struct {
 		"AWS_REGION", "MILLRACE_DEPLOYMENT", "MILLRACE_ACCOUNT", "MILLRACE_TABLE", "MILLRACE_MACHINE_PREFIX", "MILLRACE_HOST_ROLE_ID",
 	}},
 	{"brokerreplacement", into(platform.BrokerReplacementEnvironment), []string{
+		"AWS_REGION", "MILLRACE_DEPLOYMENT", "MILLRACE_ACCOUNT", "MILLRACE_TABLE", "MILLRACE_HOST_ROLE_ID",
+	}},
+	{"topicadmin", into(platform.TopicAdminEnvironment), []string{
 		"AWS_REGION", "MILLRACE_DEPLOYMENT", "MILLRACE_ACCOUNT", "MILLRACE_TABLE", "MILLRACE_HOST_ROLE_ID",
 	}},
 	{"hostevents", into(platform.HostEventsEnvironment), []string{"MILLRACE_DEPLOYMENT", "MILLRACE_EVENT_BUS"}},
@@ -120,6 +125,7 @@ func TestEnvironment_RefusesWhatCannotBeRight(t *testing.T) {
 		"MILLRACE_HOST_SECURITY_GROUP":   "default",
 		"MILLRACE_CLIENT_SECURITY_GROUP": "default",
 		"MILLRACE_CONTROLLERS":           "2",
+		"MILLRACE_FUNCTION_PREFIX":       "arn:aws:lambda:eu-west-1:123456789012:function:millrace-",
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, tt := range reads {
