@@ -78,7 +78,7 @@ func runControlPlane(ctx context.Context, c controlPlaneConfig, ready func(addre
 		return err
 	}
 	address := listener.Addr().String()
-	server := &http.Server{Handler: frontDoor(c, platform, workflows, bus), ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: frontDoor(c, platform, workflows, functions, bus), ReadHeaderTimeout: 10 * time.Second}
 	if err := errors.Join(
 		layout.WriteMailboxEndpoint(address),
 		layout.Announce(local.Running{PID: os.Getpid(), Address: address, Region: c.Region, StartedAt: time.Now()}),
@@ -191,10 +191,12 @@ func newOperationID() (string, error) { return cluster.NewOperationID(time.Now()
 func newVersion() (string, error) { return mskapi.NewClusterVersion(rand.Reader) }
 
 // frontDoor is everything that listens: the MSK API with Millrace's own, and the hosts' mailboxes.
-func frontDoor(c controlPlaneConfig, p *local.Platform, workflows local.Workflows, bus *local.Bus) http.Handler {
+func frontDoor(
+	c controlPlaneConfig, p *local.Platform, workflows local.Workflows, functions local.Functions, bus *local.Bus,
+) http.Handler {
 	mailboxes := local.NewMailbox(p.Records, p.Hosts, bus)
 	desk := api.New(api.Deps{
-		Records: p.Records, Workflows: workflows, Zones: p.Zones, Seal: p.Seal, RootKey: p.Credentials,
+		Records: p.Records, Workflows: workflows, Functions: functions, Zones: p.Zones, Seal: p.Seal, RootKey: p.Credentials,
 		Now: time.Now, Random: rand.Reader,
 		Region: c.Region, Account: local.Account, Controllers: c.Controllers, MaxBrokers: c.MaxBrokers,
 		SecurityGroup: "sg-local",

@@ -1,7 +1,8 @@
 // Package api answers the MSK API: it validates a request, records an operation and starts its machine.
 //
 // It changes nothing but records. What an operation does to hosts and to Kafka is the work of its machine, so every call
-// returns within milliseconds and a lost answer leaves nothing half done.
+// returns within milliseconds and a lost answer leaves nothing half done. What lies in a cluster, its topics and groups, is asked of
+// and changed by functions/topicadmin at once, while the caller waits.
 package api
 
 import (
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/shared/accesskey"
+	"github.com/millrace/millrace/shared/errand"
 	"github.com/millrace/millrace/shared/mskapi"
 	"github.com/millrace/millrace/shared/records"
 )
@@ -35,6 +37,8 @@ type Deps struct {
 		// securityGroups.
 		CheckSecurityGroups(ctx context.Context, groups []string) error
 	}
+	// Functions calls functions/topicadmin, which reaches what this one can't: the brokers.
+	Functions errand.Caller
 	// Seal keeps the secrets of the access keys that the API issues, which lie sealed among the records. Without one no
 	// key can be issued.
 	Seal Seal
@@ -108,6 +112,7 @@ func (a *API) operations() map[string]handler {
 		"ListConfigurations":            handle(readOnly, a.listConfigurations),
 		"ListKafkaVersions":             handle(readOnly, a.listKafkaVersions),
 		"ListNodes":                     handle(readOnly, a.listNodes),
+		"ListTopics":                    handle(readOnly, a.listTopics),
 		"ListTagsForResource":           handle(readOnly, a.listTagsForResource),
 		"TagResource":                   handle(operator, a.tagResource),
 		"UntagResource":                 handle(operator, a.untagResource),

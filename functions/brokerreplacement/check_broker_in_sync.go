@@ -11,6 +11,7 @@ import (
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/nodespec"
+	"github.com/millrace/millrace/shared/reach"
 	"github.com/millrace/millrace/shared/serve"
 )
 
@@ -75,7 +76,7 @@ func (s CheckBrokerInSync) look(ctx context.Context, p patient) (catchUp, error)
 		lookCloser = s.lookAtQuorum
 	}
 	seen, err := lookCloser(ctx, p)
-	if errors.Is(err, errNoAccess) {
+	if errors.Is(err, reach.ErrNone) {
 		return catchUp{waiting: err.Error(), noAccess: true}, nil
 	}
 	if fault.Is(err, fault.Unavailable) {

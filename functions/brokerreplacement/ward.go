@@ -3,16 +3,14 @@ package brokerreplacement
 import (
 	"context"
 	"fmt"
-	"net"
-	"strconv"
+	"slices"
 	"time"
 
-	"github.com/millrace/millrace/shared/brokerconfig"
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
-	"github.com/millrace/millrace/shared/kafka"
 	"github.com/millrace/millrace/shared/nodespec"
 	"github.com/millrace/millrace/shared/progress"
+	"github.com/millrace/millrace/shared/reach"
 	"github.com/millrace/millrace/shared/records"
 	"github.com/millrace/millrace/shared/watch"
 )
@@ -96,31 +94,12 @@ func (w ward) lost(ctx context.Context, p patient) (own, other *cluster.Finding,
 	return own, other, nil
 }
 
-// errNoAccess says that there is nothing by which brokers would know the control plane, or that it has ended. Brokers that do not
-// answer are something else.
-var errNoAccess = fault.New(fault.NotFound, "the control plane has no valid access to Kafka")
-
 // partitions asks brokers of the cluster for its partitions: all of them, but the one that is named.
 func (w ward) partitions(ctx context.Context, p patient, except int32) ([]cluster.Partition, error) {
-	recorded, err := w.Records.KafkaAccess(ctx, p.cluster.ID)
-	switch {
-	case fault.Is(err, fault.NotFound), err == nil && !recorded.Ends.IsZero() && !w.Now().Before(recorded.Ends):
-		return nil, fmt.Errorf("ask the brokers of %s: %w", p.cluster.ID, errNoAccess)
-	case err != nil:
+	others := slices.DeleteFunc(slices.Clone(p.nodes), func(n cluster.Node) bool { return n.ID == except })
+	access, err := reach.Way{Records: w.Records, Now: w.Now}.To(ctx, p.cluster, others)
+	if err != nil {
 		return nil, err
-	}
-	access := kafka.Access{
-		Authority: p.cluster.Authority, Certificate: recorded.Certificate, Key: recorded.Key,
-		User: recorded.User, Password: recorded.Password,
-	}
-	port := brokerconfig.ReplicationSecurePort
-	if !p.cluster.Spec.InCluster {
-		port = brokerconfig.ReplicationPort
-	}
-	for _, n := range p.nodes {
-		if n.Role == cluster.Broker && n.ID != except && n.Address != nil {
-			access.Brokers = append(access.Brokers, net.JoinHostPort(n.Address.IP, strconv.Itoa(port)))
-		}
 	}
 	partitions, err := w.Kafka.Partitions(ctx, access)
 	if err != nil {

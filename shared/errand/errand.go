@@ -15,6 +15,10 @@ import (
 // Function is the one that runs errands.
 const Function = "topicadmin"
 
+// NoAccess is the reason of an Unavailable error that says that the control plane's access to a cluster's brokers has ended, and is
+// being renewed.
+const NoAccess = "NO_ACCESS"
+
 // Caller calls a function of the control plane and waits for its answer.
 type Caller interface {
 	Call(ctx context.Context, function string, payload []byte) (answer []byte, err error)

@@ -18,29 +18,49 @@ const defaultPageSize = 100
 // repeats nor skips what stayed. maxResults outside 1–100, and a token that is not one of this operation, are
 // BadRequests.
 func Paginate[T any](op Operation, items []T, key func(T) string, maxResults *int32, nextToken *string) ([]T, *string, error) {
-	size := defaultPageSize
-	if maxResults != nil {
-		size = int(*maxResults)
-	}
-	if size < 1 || size > defaultPageSize {
-		return nil, nil, BadRequest("maxResults", "The member maxResults has to be between 1 and %d.", defaultPageSize)
-	}
-	after, err := readToken(op, nextToken)
+	wanted, err := ReadPage(op, maxResults, nextToken)
 	if err != nil {
 		return nil, nil, err
 	}
 	page := make([]T, 0, len(items))
 	for _, item := range items {
-		if nextToken == nil || key(item) > after {
+		if nextToken == nil || key(item) > wanted.After {
 			page = append(page, item)
 		}
 	}
 	slices.SortFunc(page, func(a, b T) int { return cmp.Compare(key(a), key(b)) })
-	if len(page) <= size {
+	if len(page) <= wanted.Size {
 		return page, nil, nil
 	}
-	token := writeToken(op, key(page[size-1]))
-	return page[:size], &token, nil
+	return page[:wanted.Size], wanted.Next(key(page[wanted.Size-1])), nil
+}
+
+// Page is which part of a list a request asks for: so many items, of those whose keys come after one. Where that is empty, it
+// begins with the first.
+type Page struct {
+	Size  int
+	After string
+	op    Operation
+}
+
+// ReadPage reads what a request says about a page, for a list that somebody else cuts; see [Paginate].
+func ReadPage(op Operation, maxResults *int32, nextToken *string) (Page, error) {
+	p := Page{Size: defaultPageSize, op: op}
+	if maxResults != nil {
+		p.Size = int(*maxResults)
+	}
+	if p.Size < 1 || p.Size > defaultPageSize {
+		return p, BadRequest("maxResults", "The member maxResults has to be between 1 and %d.", defaultPageSize)
+	}
+	var err error
+	p.After, err = readToken(op, nextToken)
+	return p, err
+}
+
+// Next is the token of the page after the one that ends with a key.
+func (p Page) Next(lastKey string) *string {
+	token := writeToken(p.op, lastKey)
+	return &token
 }
 
 // NewestFirst makes a sort key for Paginate: later times come first, ids decide between equal ones.

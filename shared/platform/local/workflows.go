@@ -9,6 +9,7 @@ import (
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/platform/local/asl"
+	"github.com/millrace/millrace/shared/serve"
 )
 
 // Workflows are the state machines that run in this process.
@@ -64,4 +65,14 @@ func (f Functions) Invoke(ctx context.Context, function string, payload []byte) 
 		return nil, fault.New(fault.Internal, "there is no function %q", function)
 	}
 	return called.Invoke(ctx, payload)
+}
+
+// Call implements [errand.Caller]: what functions say in codes of fault stays so.
+func (f Functions) Call(ctx context.Context, function string, payload []byte) ([]byte, error) {
+	answer, err := f.Invoke(ctx, function, payload)
+	var said *serve.Error
+	if errors.As(err, &said) {
+		return nil, fault.New(said.Code, "%s", said.Message)
+	}
+	return answer, err
 }
