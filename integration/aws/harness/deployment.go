@@ -194,6 +194,10 @@ func (d *Deployment) forward(w http.ResponseWriter, h *http.Request) {
 		http.Error(w, "there is no way", http.StatusGatewayTimeout)
 		return
 	}
+	if function, is := iam.InvokedFunction(h.URL.EscapedPath()); is {
+		d.serveInvocation(w, h, function)
+		return
+	}
 	h.Header.Set("Authorization", before+"Credential="+d.account.Credentials.AccessKeyID+"/"+scope)
 	h.Header.Del("X-Amz-Security-Token")
 	d.rules.ServeHTTP(w, h)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -95,6 +97,33 @@ func (d *Deployment) invoke(ctx context.Context, name string, payload []byte) ([
 		defer d.invocations.Add(-1)
 	}
 	return f.running.Invoke(ctx, payload)
+}
+
+// serveInvocation answers a function that has called Lambda to have another one invoked. That one's error is an answer with a
+// mark; only what Lambda itself refuses is an error of the call.
+func (d *Deployment) serveInvocation(w http.ResponseWriter, h *http.Request, name string) {
+	payload, err := io.ReadAll(h.Body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	answer, err := d.invokeTraced(h.Context(), name, payload, h.Header.Get("X-Amzn-Trace-Id"))
+	w.Header().Set("Content-Type", "application/json")
+	var failed *lambdaruntime.Error
+	switch {
+	case errors.As(err, &failed) && failed.Type == throttled:
+		w.Header().Set("X-Amzn-ErrorType", "TooManyRequestsException")
+		w.WriteHeader(http.StatusTooManyRequests)
+		answer = []byte(`{"Reason":"ConcurrentInvocationLimitExceeded","message":"Rate Exceeded."}`)
+	case errors.As(err, &failed):
+		w.Header().Set("X-Amz-Function-Error", "Unhandled")
+		answer = []byte(failed.ErrorCause())
+	case err != nil:
+		w.Header().Set("X-Amzn-ErrorType", "ServiceException")
+		w.WriteHeader(http.StatusInternalServerError)
+		answer = []byte(`{"message":"the function can't be invoked"}`)
+	}
+	_, _ = w.Write(answer) // a caller that is gone asks again
 }
 
 // invokeInTurn is invoke for Lambda's own pollers and queues, which wait while too many invocations run.

@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	eventbridgetypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
 	route53types "github.com/aws/aws-sdk-go-v2/service/route53/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -124,6 +125,10 @@ var calls = []struct {
 		_, err := sfn.NewFromConfig(c).StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: aws.String("arn:m")})
 		return err
 	}, []string{"states:StartExecution on arn:m"}},
+	{"an invocation", func(ctx context.Context, c aws.Config) error {
+		_, err := lambda.NewFromConfig(c).Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("millrace-topicadmin"), Payload: []byte(`{}`)})
+		return err
+	}, []string{"lambda:InvokeFunction on arn:aws:lambda:us-east-1:123456789012:function:millrace-topicadmin"}},
 	{"an event", func(ctx context.Context, c aws.Config) error {
 		_, err := eventbridge.NewFromConfig(c).PutEvents(ctx, &eventbridge.PutEventsInput{
 			Entries: []eventbridgetypes.PutEventsRequestEntry{{EventBusName: aws.String("bus")}},

@@ -93,6 +93,10 @@ func Parse(h *http.Request, body []byte) (Request, error) {
 		r.protocol = restXML
 		r.Action = route53Action(r.method, r.path)
 		return r, nil
+	case "lambda":
+		r.protocol = restJSON
+		r.Action = lambdaAction(r.method, r.path)
+		return r, nil
 	case "xray", "scheduler":
 		r.protocol = restJSON
 		r.Action = strings.Trim(r.path, "/")
@@ -177,6 +181,8 @@ func (r Reader) Checks(q Request) ([]Check, error) {
 		}}}
 	case "route53":
 		checks, err = r.route53(q)
+	case "lambda":
+		checks, err = r.lambda(q)
 	case "xray":
 		checks = []Check{{Action: "xray:" + q.Action, Resource: "*"}}
 	case "sts":

@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"maps"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -170,6 +171,37 @@ func (r Reader) events(q Request) ([]Check, error) {
 		}})
 	}
 	return checks, nil
+}
+
+var invocationPath = regexp.MustCompile(`^/2015-03-31/functions/([^/]+)/invocations$`)
+
+func lambdaAction(method, path string) string {
+	if method == "POST" && invocationPath.MatchString(path) {
+		return "Invoke"
+	}
+	return method + " " + path
+}
+
+// lambda knows how a function is invoked, by its name, which AWS authorises under another name than the call has.
+func (r Reader) lambda(q Request) ([]Check, error) {
+	name, is := InvokedFunction(q.path)
+	if q.Action != "Invoke" || !is {
+		return nil, unknown(q)
+	}
+	return []Check{{Action: "lambda:InvokeFunction", Resource: r.arn("lambda", "function:"+name)}}, nil
+}
+
+// InvokedFunction gives the name of the function that a request to Lambda invokes, by the request's path.
+func InvokedFunction(path string) (name string, ok bool) {
+	found := invocationPath.FindStringSubmatch(path)
+	if found == nil {
+		return "", false
+	}
+	name, err := url.PathUnescape(found[1])
+	if before, after, isARN := strings.Cut(name, ":function:"); isARN && strings.HasPrefix(before, "arn:") {
+		name = after
+	}
+	return name, err == nil
 }
 
 var zonePath = regexp.MustCompile(`^/2013-04-01/hostedzone/([^/]+)(/rrset/?)?$`)
