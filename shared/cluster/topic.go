@@ -91,6 +91,17 @@ type Declaration struct {
 	At     time.Time       `json:"at"`
 	By     string          `json:"by,omitempty"` // the caller, as logs name callers
 	Topics []DeclaredTopic `json:"topics"`       // by name
+	// Former are topics that were declared before and are no longer, by name: the operation releases or deletes them.
+	Former []DeclaredTopic `json:"former,omitempty"`
+}
+
+// DeclaredSoFar are the topics that the next declaration may leave out: those of this one and, unless it was applied to the end,
+// those that it was to release or delete.
+func (d Declaration) DeclaredSoFar(applied bool) []DeclaredTopic {
+	if applied {
+		return d.Topics
+	}
+	return slices.Concat(d.Topics, d.Former)
 }
 
 // Topic finds what is declared of a topic.

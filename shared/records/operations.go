@@ -134,8 +134,10 @@ func (r Records) ForgetCluster(ctx context.Context, id string) error {
 		return err
 	}
 	holder := holderOf(c)
-	if err := removeAll(ctx, r.Table, nodesOf(id)); err != nil {
-		return err
+	for _, partition := range []string{nodesOf(id), declarationsOf(id)} {
+		if err := removeAll(ctx, r.Table, partition); err != nil {
+			return err
+		}
 	}
 	operations, err := all[cluster.Operation](ctx, r.Table, operationsOf(id))
 	if err != nil {
@@ -166,6 +168,7 @@ func (r Records) ForgetCluster(ctx context.Context, id string) error {
 			{Key: clusterNameKey(id), Delete: true},
 			{Key: kafkaAccessKey(id), Delete: true},
 			{Key: healthKey(id), Delete: true},
+			{Key: topicDriftKey(id), Delete: true},
 		}
 		for _, id := range withHolders(unended, now) {
 			last = append(last,
