@@ -30,7 +30,8 @@ func TestCrash_CreateGoesOnAfterKillsBeforeAndAfterEveryTransition(t *testing.T)
 	crawl(t, m, "create-cluster", []string{
 		"BeginOperation", "PlanCluster", "ProvisionNodes", "EnsureAddressAndVolume", "EnsureAddress", "EnsureVolume",
 		"LaunchHost", "CheckHostRunning", "IsHostRunning", "AttachVolume", "CheckHostsReported", "HaveHostsReported",
-		"WriteNodeSpecs", "CheckNodesJoined", "HaveNodesJoined", "SealVolumes", "EndOperation", "HasSucceeded", "Succeeded",
+		"WriteNodeSpecs", "CheckNodesJoined", "HaveNodesJoined", "SealVolumes", "RenewKafkaAccess", "EndOperation",
+		"HasSucceeded", "Succeeded",
 	})
 
 	m.Up()

@@ -13,7 +13,8 @@ import (
 // The way of a create in which all goes well.
 var createPath = []string{
 	"BeginOperation", "PlanCluster", "ProvisionNodes", "CheckHostsReported", "HaveHostsReported",
-	"WriteNodeSpecs", "CheckNodesJoined", "HaveNodesJoined", "SealVolumes", "EndOperation", "HasSucceeded", "Succeeded",
+	"WriteNodeSpecs", "CheckNodesJoined", "HaveNodesJoined", "SealVolumes", "RenewKafkaAccess", "EndOperation",
+	"HasSucceeded", "Succeeded",
 }
 
 func TestCreateCluster_EndsActive(t *testing.T) {

@@ -80,6 +80,7 @@ func TestReplaceBroker_OfADeadHostNeedsNoKafka(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(w *world) {
 				w.serving()
+				w.loseAccess()
 				for _, step := range tt.missing {
 					w.trouble(step, &platformtest.Trouble{Times: -1, Err: unavailable()})
 				}
@@ -106,6 +107,7 @@ func TestReplaceBroker_OfADeadHostNeedsNoKafka(t *testing.T) {
 func TestReplaceBroker_TriesForAccessAgainOnceTheHostIsReplaced(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.serving()
+		w.loseAccess()
 		w.trouble("RenewKafkaAccess", &platformtest.Trouble{Times: 30, Err: unavailable()})
 		op := w.loseHost(2)
 		if x := w.wait(op); x.Status != asl.Succeeded {

@@ -45,6 +45,19 @@ func (w *world) serving() {
 	w.kafka.createTopic("orders", brokers...)
 }
 
+// loseAccess ends the certificate by which Kafka knows the control plane, as nobody's renewing it does.
+func (w *world) loseAccess() {
+	w.t.Helper()
+	access, err := w.records.KafkaAccess(w.t.Context(), clusterID)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	access.Ends = time.Now()
+	if err := w.records.PutKafkaAccess(w.t.Context(), clusterID, access); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // hostOf is the host that serves a node.
 func (w *world) hostOf(node int32) string {
 	w.t.Helper()

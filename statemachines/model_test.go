@@ -67,8 +67,8 @@ func TestModel_DrawsTheSameFromTheSameSeed(t *testing.T) {
 
 // The model counts the states between functions by hand: none may be left out.
 func TestModel_KnowsTheStatesBetweenFunctions(t *testing.T) {
-	var walk func(d definition, containers int)
-	walk = func(d definition, containers int) {
+	var walk func(machine string, d definition, containers int)
+	walk = func(machine string, d definition, containers int) {
 		for name, s := range d.States {
 			before := 0
 			if name == d.StartAt {
@@ -77,10 +77,10 @@ func TestModel_KnowsTheStatesBetweenFunctions(t *testing.T) {
 			switch s.Type {
 			case "Parallel":
 				for _, branch := range s.Branches {
-					walk(branch, before+1)
+					walk(machine, branch, before+1)
 				}
 			case "Map":
-				walk(*s.ItemProcessor, before+1)
+				walk(machine, *s.ItemProcessor, before+1)
 			case "Task":
 				if d.States[d.StartAt].Default == name { // what is entered first only leads here
 					before = containers + 1
@@ -92,14 +92,14 @@ func TestModel_KnowsTheStatesBetweenFunctions(t *testing.T) {
 						after++
 					}
 				}
-				if got := statesAround[name]; got.before != before || got.after != after {
+				if got := aroundIn(machine, name); got.before != before || got.after != after {
 					t.Errorf("%s has %d states before it and %d after it, not %d and %d", name, before, after, got.before, got.after)
 				}
 			}
 		}
 	}
 	for _, machine := range []string{"create-cluster", "health-sweep", "replace-broker"} {
-		walk(read(t, machine), 0)
+		walk(machine, read(t, machine), 0)
 	}
 }
 
@@ -143,8 +143,9 @@ func tail(took []time.Duration) time.Duration {
 
 // model makes a world as slow as AWS is.
 type model struct {
-	w   *world
-	run int
+	w       *world
+	run     int
+	machine string // whose way between functions is modelled
 
 	mu        sync.Mutex
 	drawn     map[string]int // draws so far, by label
@@ -201,6 +202,7 @@ func newModel(w *world, run int) *model {
 // create models one create.
 func (m *model) create() modelled {
 	m.w.t.Helper()
+	m.machine = "create-cluster"
 	op := m.w.recordCreate(small(3))
 	began := time.Now()
 	m.w.start(op)
@@ -348,7 +350,7 @@ func (f slowFunction) Invoke(ctx context.Context, payload []byte) ([]byte, error
 		return nil, err
 	}
 	s.step, s.node, s.label = call.Step, call.NodeID, fmt.Sprint(call.Step, " ", call.NodeID)
-	around := statesAround[s.step]
+	around := aroundIn(f.m.machine, s.step)
 	for range around.before + 1 {
 		time.Sleep(f.m.draw("states.transition", s.label))
 	}
@@ -375,10 +377,7 @@ func (f slowFunction) Invoke(ctx context.Context, payload []byte) ([]byte, error
 // statesAround says how many states without a function are gone through right before and after a step's own, and whether
 // its function starts cold: nothing was asked of it lately, or more is asked at once than before. The one inside the VPC does so
 // once, whichever of its steps comes first.
-var statesAround = map[string]struct {
-	before, after int
-	cold, inside  bool
-}{
+var statesAround = map[string]around{
 	"BeginOperation":     {cold: true},
 	"PlanCluster":        {cold: true},
 	"EnsureAddress":      {before: 2, cold: true}, // ProvisionNodes, EnsureAddressAndVolume
@@ -388,6 +387,8 @@ var statesAround = map[string]struct {
 	"CheckNodesJoined":   {after: 1},
 	"EndOperation":       {after: 2}, // HasSucceeded, Succeeded
 
+	"create-cluster/RenewKafkaAccess": {},
+
 	"SweepHealth":       {before: 1, after: 1, cold: true}, // IsAboutOneCluster; IsThereMoreToSee
 	"RenewKafkaAccess":  {after: 1, cold: true},            // IsHostProvenDead
 	"JudgeReplacement":  {after: 1, inside: true},
@@ -396,6 +397,19 @@ var statesAround = map[string]struct {
 	"CheckHostReported": {after: 1},
 	"CheckNodeJoined":   {after: 1},
 	"CheckBrokerInSync": {after: 1, inside: true},
+}
+
+type around struct {
+	before, after int
+	cold, inside  bool
+}
+
+// aroundIn is what is around a step in a machine, which may differ from others.
+func aroundIn(machine, step string) around {
+	if a, own := statesAround[machine+"/"+step]; own {
+		return a
+	}
+	return statesAround[step]
 }
 
 // agent is a host that boots, says hello, and starts Kafka as it is told.

@@ -69,7 +69,7 @@ func oneTraceHoldsCallAndSteps(t *testing.T, d *harness.Deployment) {
 	t.Helper()
 	steps := []string{
 		"BeginOperation", "PlanCluster", "EnsureAddress", "EnsureVolume", "LaunchHost", "CheckHostRunning", "AttachVolume",
-		"CheckHostsReported", "WriteNodeSpecs", "CheckNodesJoined", "SealVolumes", "EndOperation",
+		"CheckHostsReported", "WriteNodeSpecs", "CheckNodesJoined", "SealVolumes", "RenewKafkaAccess", "EndOperation",
 	}
 	kafka.Until(t, "the trace of the call has all steps of its machine", 10*time.Second, func() (bool, string) {
 		traces := d.Traces()
