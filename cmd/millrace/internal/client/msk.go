@@ -91,7 +91,10 @@ func (r *road) Do(request *http.Request) (*http.Response, error) {
 	if query := request.URL.RawQuery; query != "" {
 		path += "?" + query
 	}
-	header := http.Header{"Content-Type": request.Header.Values("Content-Type")}
+	header := http.Header{} // without what AWS's client says of itself, which would be signed as well
+	if kind := request.Header.Get("Content-Type"); kind != "" {
+		header.Set("Content-Type", kind)
+	}
 	response, err := r.route.Do(request.Context(), request.Method, path, header, body)
 	if err != nil {
 		return nil, err
