@@ -58,7 +58,7 @@ var functionTable = []functionRow{
 	},
 	{
 		// Lambda refuses to map one stream to one function twice, and news can't wait as long as heartbeats do.
-		folder: "hostevents", name: "hostmetrics", what: "turns heartbeats into metrics", memoryMiB: 256, seconds: 60,
+		folder: "hostevents", name: "hostmetrics", what: "turns heartbeats into metrics", memoryMiB: 128, seconds: 60,
 		needs: []string{"DEPLOYMENT", "EVENT_BUS"},
 	},
 }

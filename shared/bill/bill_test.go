@@ -199,7 +199,7 @@ func TestBill_CountsWhatIsDeployed(t *testing.T) {
 		"infra/hosts.go":                      {`rootVolumeGiB = 8\b`},
 		"shared/platform/aws/compute/heap.go": {`controllerType = "t4g\.small"`},
 		"infra/functions.go": {
-			`folder: "operations",.*memoryMiB: 256,`, `folder: "hostevents",.*memoryMiB: 256,`, `folder: "healthsweep",.*memoryMiB: 128,`,
+			`folder: "operations",.*memoryMiB: 256,`, `name: "hostmetrics",.*memoryMiB: 128,`, `folder: "healthsweep",.*memoryMiB: 128,`,
 		},
 		"cmd/broker-agent/ec2.go":                      {`heartbeatInterval = 30 \* time\.Second`, `\.Lagging\(\)`},
 		"functions/healthsweep/lambda/main.go":         {`\.Lagging\(\)`},

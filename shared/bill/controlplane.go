@@ -7,15 +7,19 @@ import (
 )
 
 // How the control plane uses AWS while nobody asks anything of it. Two sweeps come every minute, one of operations and one of
-// health; functions have as much memory as they are deployed with. Neither sweeps nor functions log what went well.
+// health, and one of topics every ten; functions have as much memory as they are deployed with. Neither sweeps nor functions log
+// what went well.
 const (
-	sweeps          = minutes // of each kind
-	callSeconds     = 0.1     // of a function or a machine, mostly one read
-	callMemoryGB    = 0.25    // of a function
+	sweeps          = minutes // of operations, and as many of health
+	topicSweeps     = minutes / 10
+	callSeconds     = 0.1  // of a function or a machine, mostly one read
+	callMemoryGB    = 0.25 // of a function
 	machineMemoryGB = 0.0625
 	batches         = minutes // of heartbeats, of all clusters together
-	imageGB         = 3       // of a host's root volume that hold something
-	connections     = 3       // to the table that never rest: one of each sweep, and one for what comes between
+	batchMemoryGB   = 0.125
+	imageGB         = 3 // of a host's root volume that hold something
+	allSweeps       = 2*sweeps + topicSweeps
+	connections     = 3 // to the table that never rest: one of each sweep, and one for what comes between
 	gigabyte        = float64(1 << 30)
 )
 
@@ -28,6 +32,17 @@ const (
 	lookSeconds      = 0.25 // when there are hosts to ask EC2 about, longer than without
 )
 
+// What a sweep of topics takes where it has nothing to do: the function that sweeps operations tells which clusters there are, and
+// of each whether its access to the brokers lasts and whether topics are declared.
+const (
+	topicReads           = 0.5 // the list of clusters
+	topicReadsPerCluster = 1   // its access
+	renewals             = 2   // of an access, a day
+	renewalSecrets       = 2   // the authority, and what it was made with
+	renewalWrites        = 4   // of the access, which holds a key and a chain of certificates
+	days                 = Hours / 24.0
+)
+
 // ControlPlane is a deployment without a cluster. What only watches it is a sheet of its own: see [Watching].
 func ControlPlane() Sheet {
 	return Sheet{"Control plane at rest", []Line{
@@ -35,14 +50,15 @@ func ControlPlane() Sheet {
 		line("KMS requests", "kms.request", keyRequests(connections), "DynamoDB's, for each connection every 5 minutes"),
 		line("Route 53 private zone", "route53.zone", 1, "the brokers' names"),
 		line("Broker image", "ebs.snapshot", imageGB, "its snapshot"),
-		line("Schedules", "scheduler.invocation", 2*sweeps, "a sweep of operations and a look at health each minute"),
-		line("Sweeps: Step Functions requests", "states.express-request", 2*sweeps, ""),
-		line("Sweeps: Step Functions time", "states.express-gb-second", 2*sweeps*callSeconds*machineMemoryGB, ""),
-		line("Sweeps: Lambda requests", "lambda.request", 2*sweeps, ""),
-		line("Sweeps: Lambda time", "lambda.gb-second", sweeps*callSeconds*(callMemoryGB+lookMemoryGB), ""),
-		line("Sweeps: DynamoDB reads", "dynamodb.read", sweeps*(1+lookReads), "the operations that have not ended; what there is to look at"),
+		line("Schedules", "scheduler.invocation", allSweeps, "a sweep of operations and a look at health each minute, a sweep of topics every ten"),
+		line("Sweeps: Step Functions requests", "states.express-request", allSweeps, ""),
+		line("Sweeps: Step Functions time", "states.express-gb-second", allSweeps*callSeconds*machineMemoryGB, ""),
+		line("Sweeps: Lambda requests", "lambda.request", allSweeps, ""),
+		line("Sweeps: Lambda time", "lambda.gb-second", callSeconds*(sweeps*(callMemoryGB+lookMemoryGB)+topicSweeps*callMemoryGB), ""),
+		line("Sweeps: DynamoDB reads", "dynamodb.read", sweeps*(1+lookReads)+topicSweeps*topicReads,
+			"the operations that have not ended; what there is to look at"),
 		line("Heartbeats: Lambda requests", "lambda.request", batches, "a batch each minute, of all clusters; none without a cluster"),
-		line("Heartbeats: Lambda time", "lambda.gb-second", batches*callSeconds*callMemoryGB, ""),
+		line("Heartbeats: Lambda time", "lambda.gb-second", batches*callSeconds*batchMemoryGB, ""),
 		line("Table", "dynamodb.storage", 0.001, "a megabyte"),
 		line("Table: backups", "dynamodb.backup", 0.001, "point-in-time recovery"),
 	}}
@@ -97,6 +113,9 @@ func IdleCluster(c Cluster) Sheet {
 		line("Looks at health: DynamoDB writes", "dynamodb.write", sweeps*units(healthBytes(hosts), writeUnit), "what was seen, each minute"),
 		line("Looks at health: Lambda time", "lambda.gb-second", sweeps*(lookSeconds-callSeconds)*lookMemoryGB, "EC2's answers, for all clusters"),
 		line("Looks at health: Step Functions time", "states.express-gb-second", sweeps*(lookSeconds-callSeconds)*machineMemoryGB, ""),
+		line("Looks at topics: DynamoDB reads", "dynamodb.read", topicSweeps*topicReadsPerCluster, "every ten minutes"),
+		line("Access to the brokers", "secretsmanager.request", renewals*days*renewalSecrets, "a certificate of a day, renewed by half of it"),
+		line("Access to the brokers: DynamoDB writes", "dynamodb.write", renewals*days*renewalWrites, ""),
 		line("Secrets", "secretsmanager.secret", float64(secrets), why),
 		line("KMS requests", "kms.request", keyRequests(hosts), "DynamoDB's, for each host every 5 minutes"),
 		line("Names", "route53.query", hosts*queriesPerHost, ""),
