@@ -1,11 +1,14 @@
 package kafka
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 
 	"github.com/IBM/sarama"
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/millrace/millrace/shared/fault"
 )
@@ -13,12 +16,29 @@ import (
 // codes are the errors of Kafka and of its client that mean something to us. Every other one is Internal.
 var codes = map[error]fault.Code{
 	sarama.ErrUnknownTopicOrPartition: fault.NotFound,
-	sarama.ErrInvalidTopic:            fault.Invalid,
-	sarama.ErrInvalidConfig:           fault.Invalid,
-	sarama.ErrInvalidRequest:          fault.Invalid,
-	sarama.ErrPolicyViolation:         fault.Invalid,
-	sarama.ErrTopicAlreadyExists:      fault.Conflict,
-	sarama.ErrReassignmentInProgress:  fault.Conflict,
+	sarama.ErrGroupIDNotFound:         fault.NotFound,
+	sarama.ErrUnknownMemberId:         fault.NotFound,
+
+	// It can never succeed as asked for.
+	sarama.ErrInvalidTopic:             fault.Invalid,
+	sarama.ErrInvalidConfig:            fault.Invalid,
+	sarama.ErrInvalidRequest:           fault.Invalid,
+	sarama.ErrInvalidPartitions:        fault.Invalid,
+	sarama.ErrInvalidReplicationFactor: fault.Invalid,
+	sarama.ErrInvalidReplicaAssignment: fault.Invalid,
+	sarama.ErrInvalidGroupId:           fault.Invalid,
+	sarama.ErrInvalidTimestamp:         fault.Invalid,
+	sarama.ErrOffsetMetadataTooLarge:   fault.Invalid,
+	sarama.ErrPolicyViolation:          fault.Invalid,
+	sarama.ErrTopicDeletionDisabled:    fault.Invalid,
+	sarama.ErrUnsupportedVersion:       fault.Invalid,
+
+	// Something else stands in the way.
+	sarama.ErrTopicAlreadyExists:     fault.Conflict,
+	sarama.ErrReassignmentInProgress: fault.Conflict,
+	sarama.ErrNonEmptyGroup:          fault.Conflict,
+	sarama.ErrGroupSubscribedToTopic: fault.Conflict,
+	sarama.ErrUnstableOffsetCommit:   fault.Conflict,
 
 	// Kafka is there, and not ready to answer this.
 	sarama.ErrLeaderNotAvailable:              fault.Unavailable,
@@ -31,9 +51,13 @@ var codes = map[error]fault.Code{
 	sarama.ErrOffsetsLoadInProgress:           fault.Unavailable,
 	sarama.ErrConsumerCoordinatorNotAvailable: fault.Unavailable,
 	sarama.ErrNotCoordinatorForConsumer:       fault.Unavailable,
+	sarama.ErrRebalanceInProgress:             fault.Unavailable,
 	sarama.ErrNotController:                   fault.Unavailable,
 	sarama.ErrKafkaStorageError:               fault.Unavailable,
 	sarama.ErrStaleBrokerEpoch:                fault.Unavailable,
+	sarama.ErrFencedLeaderEpoch:               fault.Unavailable,
+	sarama.ErrUnknownLeaderEpoch:              fault.Unavailable,
+	sarama.ErrOffsetNotAvailable:              fault.Unavailable,
 	sarama.ErrThrottlingQuotaExceeded:         fault.Unavailable,
 	sarama.ErrPreferredLeaderNotAvailable:     fault.Unavailable,
 	sarama.ErrEligibleLeadersNotAvailable:     fault.Unavailable,
@@ -49,7 +73,36 @@ var codes = map[error]fault.Code{
 	net.ErrClosed:                    fault.Unavailable,
 }
 
-// coded gives an error of the client the code that we know for it.
+// What Kafka calls it that nobody can be reached, or takes too long. Nobody who can't be reached says so himself.
+const (
+	reasonUnreachable = "BROKER_NOT_AVAILABLE"
+	reasonTimedOut    = "REQUEST_TIMED_OUT"
+)
+
+// unreachable says that no broker can be asked.
+func unreachable(err error) error {
+	return fault.Refused(fault.Unavailable, reasonUnreachable, "%w", err)
+}
+
+// timedOut says what has taken longer than a context allows.
+func timedOut(ctx context.Context, format string, args ...any) error {
+	return fault.Refused(fault.Unavailable, reasonTimedOut, "%w: %w", fmt.Errorf(format, args...), context.Cause(ctx))
+}
+
+// refused is a no of Kafka's: what was to be done, and what the broker said about it in its own words, if it did. Its reason is
+// Kafka's name of the error.
+func refused(no sarama.KError, said *string, format string, args ...any) error {
+	words := kerr.TypedErrorForCode(int16(no)).Description
+	if said != nil && *said != "" {
+		words = *said
+	}
+	return fault.Refused(codeOf(no), nameOf(no), "%s: %s", fmt.Sprintf(format, args...), words)
+}
+
+// nameOf is how Kafka calls an error.
+func nameOf(no sarama.KError) string { return kerr.TypedErrorForCode(int16(no)).Message }
+
+// coded gives an error of the client the code that we know for it, and Kafka's name where it is one of Kafka's.
 func coded(err error) error {
 	if err == nil {
 		return nil
@@ -58,7 +111,16 @@ func coded(err error) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	return fault.New(codeOf(err), "%w", err)
+	reason := ""
+	var no sarama.KError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &no):
+		reason = nameOf(no)
+	case errors.As(err, &timeout) && timeout.Timeout():
+		reason = reasonTimedOut
+	}
+	return fault.Refused(codeOf(err), reason, "%w", err)
 }
 
 func codeOf(err error) fault.Code {
@@ -80,3 +142,11 @@ func codeOf(err error) fault.Code {
 
 // isAlert tells whether the other side has answered, and refused us: TLS says so in the same type as the network does.
 func isAlert(err *net.OpError) bool { return err.Op == "remote error" }
+
+// noOf is nil where Kafka has not said no, and what it has refused otherwise.
+func noOf(no sarama.KError, said *string, format string, args ...any) error {
+	if no == sarama.ErrNoError {
+		return nil
+	}
+	return refused(no, said, format, args...)
+}

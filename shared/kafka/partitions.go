@@ -38,6 +38,7 @@ type view struct {
 	address   string
 	alive     []string // the addresses of the brokers that it knows to be up
 	topics    []*sarama.TopicMetadata
+	byID      map[int32]string
 	minInSync map[string]int // by topic
 }
 
@@ -88,13 +89,12 @@ func (a Access) views(ctx context.Context) ([]view, error) {
 
 // noneAnswers is Unavailable, unless a broker has answered in a way that no second try will change.
 func noneAnswers(faults []error) error {
-	code := fault.Unavailable
 	for _, err := range faults {
-		if got := fault.CodeOf(err); got != fault.Unavailable {
-			code = got
+		if code := fault.CodeOf(err); code != fault.Unavailable {
+			return fault.Refused(code, fault.ReasonOf(err), "no broker answers: %w", errors.Join(faults...))
 		}
 	}
-	return fault.New(code, "no broker answers: %w", errors.Join(faults...))
+	return unreachable(fmt.Errorf("no broker answers: %w", errors.Join(faults...)))
 }
 
 // Versions of requests that every release of Kafka from 3.9 on knows.

@@ -1,0 +1,552 @@
+package kafka
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/IBM/sarama"
+
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/fault"
+)
+
+// Bounds of changes.
+const (
+	// changeWithin bounds a whole change, and triesWithin the tries to make it.
+	changeWithin = 20 * time.Second
+	triesWithin  = 14 * time.Second
+	// carriedOutWithin is what one try has: a broker passes it on to the active controller, and waits for a new one when that dies.
+	carriedOutWithin = 6 * time.Second
+	// knownWithin bounds the wait until every broker knows of a change; a broker that takes longer than heardWithin to say what it
+	// knows is not waited for.
+	knownWithin = 5 * time.Second
+	heardWithin = 2 * time.Second
+	// briefly is between two looks, or two tries.
+	briefly = 20 * time.Millisecond
+	// noElectionWithin is less than it takes to find that a controller is dead and to elect another one.
+	noElectionWithin = 300 * time.Millisecond
+	// configsAtOnce bounds how many topics' configurations are in one answer: a hundred are half a megabyte.
+	configsAtOnce = 200
+)
+
+// topicVersion is the version of metadata requests that every release from 3.9 on knows, with the ids of topics.
+const topicVersion = 11
+
+// Topics gives all topics by name, without what is set on them.
+func (p *Pool) Topics(ctx context.Context, a Access) ([]cluster.Topic, error) {
+	ctx, cancel := context.WithTimeout(ctx, readWithin)
+	defer cancel()
+	c, err := p.of(a)
+	if err != nil {
+		return nil, err
+	}
+	found, err := c.topics(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("list topics: %w", err)
+	}
+	return found, nil
+}
+
+// Topic gives one topic with everything that is known of it. It is NotFound when there is none of that name.
+func (p *Pool) Topic(ctx context.Context, a Access, name string) (cluster.Topic, error) {
+	ctx, cancel := context.WithTimeout(ctx, readWithin)
+	defer cancel()
+	c, err := p.of(a)
+	if err != nil {
+		return cluster.Topic{}, err
+	}
+	return c.topic(ctx, name)
+}
+
+// DescribeTopics gives those of the named topics that there are, by name, with everything that is known of them.
+func (p *Pool) DescribeTopics(ctx context.Context, a Access, names []string) ([]cluster.Topic, error) {
+	ctx, cancel := context.WithTimeout(ctx, readWithin)
+	defer cancel()
+	c, err := p.of(a)
+	if err != nil || len(names) == 0 {
+		return nil, err
+	}
+	found, err := c.topics(ctx, names)
+	if err == nil {
+		found, err = c.withConfigs(ctx, found)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("describe %d topics: %w", len(names), err)
+	}
+	return found, nil
+}
+
+// Defaults gives what a new topic has, by the names that topics' properties have.
+func (p *Pool) Defaults(ctx context.Context, a Access) (map[string]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, readWithin)
+	defer cancel()
+	c, err := p.of(a)
+	if err != nil {
+		return nil, err
+	}
+	defaults, err := c.defaults(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("ask for what topics have that say nothing else: %w", err)
+	}
+	return defaults, nil
+}
+
+// CreateTopic makes a topic, and ends when all brokers that are up know of it. It is Conflict with the reason TOPIC_ALREADY_EXISTS
+// when there is one of that name that this call has not made. With validateOnly it only asks whether Kafka would.
+func (p *Pool) CreateTopic(ctx context.Context, a Access, t cluster.TopicSpec, validateOnly bool) error {
+	what := fmt.Sprintf("create topic %s", t.Name)
+	request := func(b *sarama.Broker) (refusal, err error) {
+		detail := &sarama.TopicDetail{
+			NumPartitions: int32(t.Partitions), ReplicationFactor: int16(t.ReplicationFactor), ConfigEntries: map[string]*string{},
+		}
+		for name, value := range t.Configs {
+			detail.ConfigEntries[name] = &value
+		}
+		answer, err := b.CreateTopics(&sarama.CreateTopicsRequest{
+			Version: 7, TopicDetails: map[string]*sarama.TopicDetail{t.Name: detail}, Timeout: carriedOutWithin, ValidateOnly: validateOnly,
+		})
+		if err != nil {
+			return nil, err
+		}
+		no, ok := answer.TopicErrors[t.Name]
+		if !ok {
+			return fault.New(fault.Internal, "%s: Kafka says nothing about it", what), nil
+		}
+		return noOf(no.Err, no.ErrMsg, "%s", what), nil
+	}
+	// Kafka counts in 32 and 16 bits.
+	switch {
+	case int(int32(t.Partitions)) != t.Partitions:
+		return refused(sarama.ErrInvalidPartitions, nil, "%s: %d partitions", what, t.Partitions)
+	case int(int16(t.ReplicationFactor)) != t.ReplicationFactor:
+		return refused(sarama.ErrInvalidReplicationFactor, nil, "%s: a replication factor of %d", what, t.ReplicationFactor)
+	}
+	return p.change(ctx, a, t.Name, validateOnly, change{
+		what:    what,
+		request: request,
+		cameTrue: func(before, after *cluster.Topic) verdict {
+			switch {
+			case before != nil:
+				return no
+			case after == nil:
+				return unknown
+			case isAs(*after, t):
+				return yes
+			}
+			return no
+		},
+		known: func(ctx context.Context, c *connections, address string) (bool, error) {
+			found, err := c.topicAt(ctx, address, t.Name)
+			return found != nil && len(found.Partitions) == t.Partitions, err
+		},
+	})
+}
+
+// GrowTopic gives a topic more partitions, and ends when all brokers that are up know of them.
+func (p *Pool) GrowTopic(ctx context.Context, a Access, name string, partitions int, validateOnly bool) error {
+	what := fmt.Sprintf("give topic %s %d partitions", name, partitions)
+	if int(int32(partitions)) != partitions {
+		return refused(sarama.ErrInvalidPartitions, nil, "%s", what)
+	}
+	return p.change(ctx, a, name, validateOnly, change{
+		what: what,
+		request: func(b *sarama.Broker) (refusal, err error) {
+			answer, err := b.CreatePartitions(&sarama.CreatePartitionsRequest{
+				Version: 3, TopicPartitions: map[string]*sarama.TopicPartition{name: {Count: int32(partitions)}},
+				Timeout: carriedOutWithin, ValidateOnly: validateOnly,
+			})
+			if err != nil {
+				return nil, err
+			}
+			no, ok := answer.TopicPartitionErrors[name]
+			if !ok {
+				return fault.New(fault.Internal, "%s: Kafka says nothing about it", what), nil
+			}
+			return noOf(no.Err, no.ErrMsg, "%s", what), nil
+		},
+		cameTrue: func(before, after *cluster.Topic) verdict {
+			switch {
+			case before == nil || len(before.Partitions) >= partitions:
+				return no
+			case after != nil && len(after.Partitions) == partitions:
+				return yes
+			}
+			return unknown
+		},
+		known: func(ctx context.Context, c *connections, address string) (bool, error) {
+			found, err := c.topicAt(ctx, address, name)
+			return found == nil || len(found.Partitions) >= partitions, err
+		},
+	})
+}
+
+// ConfigureTopic changes what is set on a topic, and ends when all brokers that are up know of it: a property gets the value To,
+// or what is inherited where that is nil. What is not named stays as it is.
+func (p *Pool) ConfigureTopic(ctx context.Context, a Access, name string, changes []cluster.ConfigChange, validateOnly bool) error {
+	what := fmt.Sprintf("configure topic %s", name)
+	if len(changes) == 0 {
+		return nil
+	}
+	entries := map[string]sarama.IncrementalAlterConfigsEntry{}
+	for _, c := range changes {
+		entries[c.Name] = sarama.IncrementalAlterConfigsEntry{Operation: sarama.IncrementalAlterConfigsOperationSet, Value: c.To}
+		if c.To == nil {
+			entries[c.Name] = sarama.IncrementalAlterConfigsEntry{Operation: sarama.IncrementalAlterConfigsOperationDelete}
+		}
+	}
+	return p.change(ctx, a, name, validateOnly, change{
+		what: what,
+		request: func(b *sarama.Broker) (refusal, err error) {
+			answer, err := b.IncrementalAlterConfigs(&sarama.IncrementalAlterConfigsRequest{
+				Version:   1,
+				Resources: []*sarama.IncrementalAlterConfigsResource{{Type: sarama.TopicResource, Name: name, ConfigEntries: entries}},
+				// Kafka checks each property by itself either way.
+				ValidateOnly: validateOnly,
+			})
+			switch {
+			case err != nil:
+				return nil, err
+			case len(answer.Resources) != 1:
+				return fault.New(fault.Internal, "%s: Kafka says nothing about it", what), nil
+			}
+			return noOf(sarama.KError(answer.Resources[0].ErrorCode), &answer.Resources[0].ErrorMsg, "%s", what), nil
+		},
+		// It may be done twice.
+		cameTrue: func(_, _ *cluster.Topic) verdict { return no },
+		known: func(ctx context.Context, c *connections, address string) (bool, error) {
+			answer, err := ask(ctx, c, address, heardWithin, true, askConfigs(sarama.TopicResource, []string{name}))
+			if err != nil || len(answer) != 1 {
+				return true, err
+			}
+			t := cluster.Topic{Name: name}
+			return setConfigs(&t, answer[0]) != nil || hasAll(t, changes), nil
+		},
+	})
+}
+
+// DeleteTopic deletes a topic with all its records, and ends when no broker that is up knows of it any more.
+func (p *Pool) DeleteTopic(ctx context.Context, a Access, name string) error {
+	what := fmt.Sprintf("delete topic %s", name)
+	return p.change(ctx, a, name, false, change{
+		what: what,
+		request: func(b *sarama.Broker) (refusal, err error) {
+			answer, err := b.DeleteTopics(&sarama.DeleteTopicsRequest{Version: 6, Topics: []string{name}, Timeout: carriedOutWithin})
+			if err != nil {
+				return nil, err
+			}
+			no, ok := answer.TopicErrorCodes[name]
+			if !ok {
+				return fault.New(fault.Internal, "%s: Kafka says nothing about it", what), nil
+			}
+			return noOf(no, answer.TopicErrorMessages[name], "%s", what), nil
+		},
+		cameTrue: func(before, after *cluster.Topic) verdict {
+			switch {
+			case before == nil:
+				return no
+			case after == nil:
+				return yes
+			}
+			return unknown
+		},
+		known: func(ctx context.Context, c *connections, address string) (bool, error) {
+			found, err := c.topicAt(ctx, address, name)
+			return found == nil, err
+		},
+	})
+}
+
+// verdict is whether something is so.
+type verdict int
+
+const (
+	unknown verdict = iota
+	yes
+	no
+)
+
+// change is one thing that is done to one topic.
+type change struct {
+	what string
+	// request asks a broker to make it: a refusal is its answer, and an error is that there is none.
+	request func(*sarama.Broker) (refusal, err error)
+	// cameTrue tells whether a try has made the topic what it is now, given what there was before the first one; nil is no topic.
+	cameTrue func(before, after *cluster.Topic) verdict
+	// known tells whether a broker knows of it.
+	known func(ctx context.Context, c *connections, address string) (bool, error)
+}
+
+// change makes a change, in this order:
+//
+//  1. Look at what there is. This finds connections that have died meanwhile, too.
+//  2. Ask one broker after the other to make it, until one has a final answer. Where an answer was lost, or took so long that the
+//     broker itself may have lost one of the controller's, look again: it may have been made.
+//  3. Wait until every broker that is up knows of it.
+//
+// What only asks whether Kafka would is asked until somebody answers.
+func (p *Pool) change(ctx context.Context, a Access, topic string, validateOnly bool, ch change) error {
+	c, err := p.of(a)
+	if err != nil {
+		return fmt.Errorf("%s: %w", ch.what, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, changeWithin)
+	defer cancel()
+	if validateOnly {
+		return c.try(ctx, ch, func(context.Context) verdict { return no })
+	}
+	// Two callers who make the same thing at the same time could not be told apart.
+	unlock, err := p.names.lock(ctx, fmt.Sprintf("%q %q", a.Brokers, topic))
+	if err != nil {
+		return fmt.Errorf("%s: %w", ch.what, err)
+	}
+	defer unlock()
+	before, err := ifAny(c.described(ctx, topic))
+	if err != nil {
+		return fmt.Errorf("%s: %w", ch.what, err)
+	}
+	err = c.try(ctx, ch, func(ctx context.Context) verdict {
+		after, err := ifAny(c.topic(ctx, topic))
+		if err != nil {
+			return unknown
+		}
+		return ch.cameTrue(before, after)
+	})
+	if err == nil {
+		c.waitUntilKnown(ctx, ch)
+	}
+	return err
+}
+
+// try has a change made, by whichever broker can.
+func (c *connections) try(ctx context.Context, ch change, look func(context.Context) verdict) error {
+	ctx, cancel := context.WithTimeout(ctx, triesWithin)
+	defer cancel()
+	doubtful := false // a try may have made the change without anybody's telling us
+	for i := 0; ; i++ {
+		addresses, err := c.upToDate(ctx)
+		if err == nil {
+			var refusal error
+			started := now()
+			refusal, err = ask(ctx, c, addresses[i%len(addresses)], carriedOutWithin, false, ch.request)
+			if err == nil && refusal == nil {
+				return nil
+			}
+			var gone *lost
+			doubtful = doubtful || errors.As(err, &gone) || now().Sub(started) > noElectionWithin
+			if err == nil && isFinal(refusal) {
+				if doubtful && soon(ctx, look) {
+					return nil
+				}
+				return refusal
+			}
+			if doubtful && look(ctx) == yes {
+				return nil
+			}
+			if err != nil {
+				c.doubt()
+			} else {
+				err = refusal
+			}
+		}
+		err = fmt.Errorf("%s: %w", ch.what, err)
+		switch {
+		case ctx.Err() != nil && fault.ReasonOf(err) == "":
+			return timedOut(ctx, "%w", err)
+		case ctx.Err() != nil:
+			return err
+		case !fault.Is(err, fault.Unavailable):
+			return err
+		case fault.ReasonOf(err) == reasonUnreachable && !doubtful:
+			return err // and nothing has been sent
+		}
+		pause(ctx, briefly)
+	}
+}
+
+// isFinal tells whether asking again now would be of no use.
+func isFinal(refusal error) bool {
+	return !fault.Is(refusal, fault.Unavailable) || fault.ReasonOf(refusal) == nameOf(sarama.ErrThrottlingQuotaExceeded)
+}
+
+// soon is whether it has come true: a broker may lag a little behind the controller, which knows already.
+func soon(ctx context.Context, look func(context.Context) verdict) bool {
+	ctx, cancel := context.WithTimeout(ctx, heardWithin)
+	defer cancel()
+	for ctx.Err() == nil {
+		if v := look(ctx); v != unknown {
+			return v == yes
+		}
+		pause(ctx, briefly)
+	}
+	return false
+}
+
+// waitUntilKnown ends when every broker that is up knows of a change, or has had its time.
+func (c *connections) waitUntilKnown(ctx context.Context, ch change) {
+	ctx, cancel := context.WithTimeout(ctx, knownWithin)
+	defer cancel()
+	c.doubt()
+	brokers, err := c.live(ctx)
+	if err != nil {
+		return
+	}
+	var all sync.WaitGroup
+	for _, address := range brokers {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				if known, err := ch.known(ctx, c, address); known || err != nil {
+					return
+				}
+				pause(ctx, briefly/4)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// pause waits, unless the context ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// ifAny makes nil of a topic that there is none of.
+func ifAny(t cluster.Topic, err error) (*cluster.Topic, error) {
+	switch {
+	case fault.Is(err, fault.NotFound), fault.Is(err, fault.Invalid): // Invalid is the name: there can be none
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return &t, nil
+}
+
+// isAs tells whether a topic is as a request asked for.
+func isAs(t cluster.Topic, want cluster.TopicSpec) bool {
+	return len(t.Partitions) == want.Partitions && t.ReplicationFactor() == want.ReplicationFactor &&
+		maps.EqualFunc(t.Configs, want.Configs, sameValue)
+}
+
+// hasAll tells whether a topic has every change.
+func hasAll(t cluster.Topic, changes []cluster.ConfigChange) bool {
+	return !slices.ContainsFunc(changes, func(c cluster.ConfigChange) bool {
+		value, set := t.Configs[c.Name]
+		return set != (c.To != nil) || set && !sameValue(value, *c.To)
+	})
+}
+
+// sameValue compares values as Kafka does, which reads numbers as numbers and cares neither for blanks around words nor for how
+// true and false are written.
+func sameValue(a, b string) bool {
+	a, b = strings.ToLower(strings.Join(strings.Fields(a), "")), strings.ToLower(strings.Join(strings.Fields(b), ""))
+	if a == b {
+		return true
+	}
+	x, err := strconv.ParseFloat(a, 64)
+	if err != nil {
+		return false
+	}
+	y, err := strconv.ParseFloat(b, 64)
+	return err == nil && x == y
+}
+
+// askTopics asks for topics as a broker knows them; no names are all topics.
+func askTopics(names []string) func(*sarama.Broker) ([]*sarama.TopicMetadata, error) {
+	return func(b *sarama.Broker) ([]*sarama.TopicMetadata, error) {
+		answer, err := b.GetMetadata(&sarama.MetadataRequest{Version: topicVersion, Topics: names})
+		if err != nil {
+			return nil, err
+		}
+		return answer.Topics, nil
+	}
+}
+
+// topics gives topics by name, without configurations. Those that are unknown are left out.
+func (c *connections) topics(ctx context.Context, names []string) ([]cluster.Topic, error) {
+	answer, err := read(ctx, c, askTopics(names))
+	if err != nil {
+		return nil, err
+	}
+	found := make([]cluster.Topic, 0, len(answer))
+	for _, t := range answer {
+		if t.Err == sarama.ErrUnknownTopicOrPartition || t.Err == sarama.ErrInvalidTopic {
+			continue
+		}
+		if err := noOf(t.Err, nil, "topic %s", t.Name); err != nil {
+			return nil, err
+		}
+		found = append(found, topicOf(t))
+	}
+	slices.SortFunc(found, func(a, b cluster.Topic) int { return cmp.Compare(a.Name, b.Name) })
+	return found, nil
+}
+
+// described gives one topic without configurations.
+func (c *connections) described(ctx context.Context, name string) (cluster.Topic, error) {
+	answer, err := read(ctx, c, askTopics([]string{name}))
+	if err != nil {
+		return cluster.Topic{}, fmt.Errorf("describe topic %s: %w", name, err)
+	}
+	return only(name, answer)
+}
+
+func only(name string, answer []*sarama.TopicMetadata) (cluster.Topic, error) {
+	if len(answer) != 1 {
+		return cluster.Topic{}, fault.New(fault.Internal, "Kafka describes %d topics of the name %s", len(answer), name)
+	}
+	if err := noOf(answer[0].Err, nil, "topic %s", name); err != nil {
+		return cluster.Topic{}, err
+	}
+	return topicOf(answer[0]), nil
+}
+
+// topicAt gives a topic as one broker knows it, nil when it knows none of that name.
+func (c *connections) topicAt(ctx context.Context, address, name string) (*cluster.Topic, error) {
+	answer, err := ask(ctx, c, address, heardWithin, true, askTopics([]string{name}))
+	if err != nil {
+		return nil, err
+	}
+	return ifAny(only(name, answer))
+}
+
+// topic gives one topic with its configuration.
+func (c *connections) topic(ctx context.Context, name string) (cluster.Topic, error) {
+	t, err := c.described(ctx, name)
+	if err != nil {
+		return cluster.Topic{}, err
+	}
+	found, err := c.withConfigs(ctx, []cluster.Topic{t})
+	switch {
+	case err != nil:
+		return cluster.Topic{}, fmt.Errorf("describe topic %s: %w", name, err)
+	case len(found) == 0:
+		return cluster.Topic{}, refused(sarama.ErrUnknownTopicOrPartition, nil, "topic %s", name)
+	}
+	return found[0], nil
+}
+
+func topicOf(t *sarama.TopicMetadata) cluster.Topic {
+	topic := cluster.Topic{
+		Name: t.Name, Internal: t.IsInternal || cluster.IsInternalTopic(t.Name),
+		Partitions: make([]cluster.Partition, 0, len(t.Partitions)),
+	}
+	for _, p := range t.Partitions {
+		topic.Partitions = append(topic.Partitions, cluster.Partition{
+			Topic: t.Name, ID: p.ID, Leader: p.Leader, Replicas: p.Replicas, InSync: p.Isr,
+		})
+	}
+	slices.SortFunc(topic.Partitions, func(a, b cluster.Partition) int { return cmp.Compare(a.ID, b.ID) })
+	return topic
+}
