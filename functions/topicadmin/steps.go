@@ -35,6 +35,7 @@ type Kafka interface {
 type Topics interface {
 	Topics(ctx context.Context, a kafka.Access) ([]cluster.Topic, error)
 	Topic(ctx context.Context, a kafka.Access, name string) (cluster.Topic, error)
+	DescribeTopics(ctx context.Context, a kafka.Access, names []string) ([]cluster.Topic, error)
 	Defaults(ctx context.Context, a kafka.Access) (map[string]string, error)
 	CreateTopic(ctx context.Context, a kafka.Access, t cluster.TopicSpec, validateOnly bool) error
 	GrowTopic(ctx context.Context, a kafka.Access, name string, partitions int, validateOnly bool) error
@@ -47,6 +48,7 @@ func Steps(d Deps) serve.Steps {
 	w := way{Records: d.Records, Now: d.Now}
 	return serve.Steps{
 		"ListTopics": errand.Serve(ListTopics{w, d.Kafka}.Run),
+		"PlanTopics": errand.Serve(PlanTopics{planner{w, d.Kafka}, d.Records}.Run),
 	}
 }
 

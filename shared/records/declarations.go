@@ -87,6 +87,22 @@ func (r Records) Declaration(ctx context.Context, clusterID, id string) (cluster
 	return d, nil
 }
 
+// DeclaredSoFar gives the topics that the next declaration of a cluster's may leave out: see [cluster.Declaration.DeclaredSoFar].
+func (r Records) DeclaredSoFar(ctx context.Context, c cluster.Cluster) ([]cluster.DeclaredTopic, error) {
+	if c.Declaration == "" {
+		return nil, nil
+	}
+	d, err := r.Declaration(ctx, c.ID, c.Declaration)
+	if err != nil {
+		return nil, err
+	}
+	op, err := r.Operation(ctx, c.ID, c.Declaration)
+	if err != nil {
+		return nil, err
+	}
+	return d.DeclaredSoFar(op.State == cluster.Complete), nil
+}
+
 func encodeDeclaration(d cluster.Declaration) ([]byte, error) {
 	var body bytes.Buffer
 	zip := gzip.NewWriter(&body)
