@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/serve"
@@ -61,14 +62,26 @@ func payloadOf(name string, in any) ([]byte, error) {
 	return json.Marshal(members)
 }
 
-// Serve makes a step of what does an errand. A no is an answer: only bugs and crashes are errors of the function.
+// within is how long an errand may take. Somebody waits for it behind API Gateway, who gets no answer after 29 seconds.
+const within = 22 * time.Second
+
+// TimedOut is the reason of an Unavailable error that says that brokers did not answer in time. What was asked for may still have
+// been done.
+const TimedOut = "REQUEST_TIMED_OUT"
+
+// Serve makes a step of what does an errand. A no is an answer: only bugs and crashes are errors of the function. An errand that
+// takes longer than 22 seconds ends, with the reason TimedOut.
 func Serve[In, Answer any](do func(context.Context, In) (Answer, error)) serve.Step {
 	return serve.New(func(ctx context.Context, in In) (reply[Answer], error) {
+		ctx, cancel := context.WithTimeout(ctx, within)
+		defer cancel()
 		answer, err := do(ctx, in)
 		var said *fault.Error
 		switch {
 		case err == nil:
 			return reply[Answer]{Answer: answer}, nil
+		case errors.Is(ctx.Err(), context.DeadlineExceeded) && fault.Is(err, fault.Unavailable) && fault.ReasonOf(err) == "":
+			return reply[Answer]{No: &no{Code: fault.Unavailable, Reason: TimedOut, Message: err.Error()}}, nil
 		case errors.As(err, &said) && said.Code != fault.Internal:
 			return reply[Answer]{No: &no{said.Code, said.Reason, said.Parameter, said.Message}}, nil
 		case fault.CodeOf(err) == fault.Unavailable:

@@ -11,6 +11,7 @@ import (
 	"github.com/millrace/millrace/shared/platform/aws"
 	"github.com/millrace/millrace/shared/platform/aws/compute"
 	"github.com/millrace/millrace/shared/platform/aws/dynamo"
+	"github.com/millrace/millrace/shared/platform/aws/functions"
 	"github.com/millrace/millrace/shared/platform/aws/vault"
 	"github.com/millrace/millrace/shared/platform/aws/workflows"
 	"github.com/millrace/millrace/shared/records"
@@ -41,6 +42,7 @@ func start(ctx context.Context) (serve.Function, error) {
 		Workflows: workflows.New(connection, workflows.Config{
 			Prefix: environment.MachinePrefix, TraceHeader: trace.Header,
 		}),
+		Functions:        functions.New(connection, functions.Config{Prefix: environment.FunctionPrefix}),
 		Zones:            zones,
 		SecurityGroups:   zones,
 		Seal:             vault.NewSeal(connection, environment.DataKey),
