@@ -31,6 +31,6 @@ func Steps(d Deps) serve.Steps {
 	return serve.Steps{
 		"JudgeReplacement":  serve.New(JudgeReplacement{w}.Run),
 		"CheckBrokerInSync": serve.New(CheckBrokerInSync{w}.Run),
-		"StayConnected":     serve.New(StayConnected{}.Run),
+		"StayConnected":     serve.StayConnected(),
 	}
 }

@@ -47,8 +47,9 @@ type Topics interface {
 func Steps(d Deps) serve.Steps {
 	w := way{Records: d.Records, Now: d.Now}
 	return serve.Steps{
-		"ListTopics": errand.Serve(ListTopics{w, d.Kafka}.Run),
-		"PlanTopics": errand.Serve(PlanTopics{planner{w, d.Kafka}, d.Records}.Run),
+		"StayConnected": serve.StayConnected(),
+		"ListTopics":    errand.Serve(ListTopics{w, d.Kafka}.Run),
+		"PlanTopics":    errand.Serve(PlanTopics{planner{w, d.Kafka}, d.Records}.Run),
 	}
 }
 

@@ -95,3 +95,10 @@ func topic(name string) cluster.Topic {
 	}
 	return t
 }
+
+func TestStayConnected_TakesNothingAndDoesNothing(t *testing.T) {
+	answer, err := build(t).caller.Call(t.Context(), errand.Function, []byte(`{"step":"StayConnected"}`))
+	if err != nil || string(answer) != "{}" {
+		t.Errorf("answered %s, %v", answer, err)
+	}
+}
