@@ -29,6 +29,11 @@ type app struct {
 	begun bool
 }
 
+// exitCode ends a command that has said all there is to say.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
+
 // usageError is a mistake in the command line that only the command itself can see.
 type usageError struct{ error }
 
@@ -40,9 +45,12 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetArgs(args)
 	command, err := root.ExecuteContextC(ctx)
 	var usage usageError
+	var code exitCode
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &code):
+		return int(code)
 	case a.begun && !errors.As(err, &usage):
 		fmt.Fprintln(a.err, "millrace:", err)
 		return exitFailure
@@ -97,7 +105,7 @@ a control plane also take the --endpoint of one elsewhere.`,
 	root.AddCommand(
 		a.upCommand(), a.downCommand(), worksElsewhere(a.statusCommand()), worksElsewhere(a.envCommand()), a.resetCommand(),
 		worksElsewhere(a.caCommand()), worksElsewhere(a.clustersCommand()), worksElsewhere(a.healthCommand()),
-		worksElsewhere(a.healCommand()), worksElsewhere(a.maintenanceCommand()), worksElsewhere(a.keysCommand()),
+		worksElsewhere(a.healCommand()), worksElsewhere(a.maintenanceCommand()), worksElsewhere(a.topicsCommand()), worksElsewhere(a.keysCommand()),
 		worksElsewhere(a.proxyCommand()), worksElsewhere(a.costCommand()), a.kafkaCommand(), a.versionCommand(),
 	)
 	return root

@@ -93,8 +93,11 @@ func (a *app) confirm(layout local.Layout) error {
 }
 
 // ask says what is about to happen, and whether the user answers yes to it.
-func (a *app) ask(what string) (yes bool, err error) {
-	fmt.Fprintf(a.err, "%s Type yes to go on: ", what)
+func (a *app) ask(what string) (yes bool, err error) { return a.askFor(what, "yes") }
+
+// askFor says what is about to happen, and whether the user types what it takes.
+func (a *app) askFor(what, it string) (typed bool, err error) {
+	fmt.Fprintf(a.err, "%s Type %s to go on: ", what, it)
 	answer, err := bufio.NewReader(a.in).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return false, err
@@ -102,7 +105,7 @@ func (a *app) ask(what string) (yes bool, err error) {
 	if errors.Is(err, io.EOF) {
 		fmt.Fprintln(a.err) // the user, or whatever it was, has ended no line
 	}
-	return strings.TrimSpace(answer) == "yes", nil
+	return strings.TrimSpace(answer) == it, nil
 }
 
 func (r removed) write(w io.Writer) error {

@@ -106,6 +106,9 @@ func TestClusterOperations_ShowTopicsThatAreApplied(t *testing.T) {
 	if shown := view.Body["operation"].(map[string]any); shown["type"] != "CREATE_CLUSTER" || view.Body["state"] != "ACTIVE" {
 		t.Errorf("the cluster is shown as %v", view.Body)
 	}
+	if beside := view.Body["applying"].(map[string]any); beside["id"] != id || beside["type"] != "APPLY_TOPICS" {
+		t.Errorf("beside it %v is shown", beside)
+	}
 	if _, err := desk.DeleteCluster(t.Context(), &kafka.DeleteClusterInput{ClusterArn: &c.ARN}); err != nil {
 		t.Errorf("deleted while its topics are applied: %v", err)
 	}

@@ -145,6 +145,8 @@ type clusterView struct {
 	Maintenance []maintenanceView
 	// Operation is the one that holds the cluster or, when none does, the last one.
 	Operation *operationView
+	// Applying is the operation that makes topics as they are declared; left out when none does. It does not hold the cluster.
+	Applying *operationView
 }
 
 type failureView struct {
@@ -235,6 +237,9 @@ func (a *API) view(ctx context.Context, c cluster.Cluster) (clusterView, error) 
 	for _, op := range operations {
 		if op.Type.HoldsCluster() && (c.Active == nil || c.Active.ID == op.ID) {
 			view.Operation = viewOperation(op) // the last one that matches
+		}
+		if c.Applying != nil && c.Applying.ID == op.ID {
+			view.Applying = viewOperation(op)
 		}
 	}
 	return view, nil

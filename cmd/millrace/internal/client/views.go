@@ -26,6 +26,8 @@ type Cluster struct {
 	Maintenance []Maintenance `json:"maintenance"` // that is in force
 	// Operation is the one that holds the cluster or, when none does, the last one.
 	Operation *Operation `json:"operation,omitempty"`
+	// Applying is the operation that makes topics as they are declared; nil when none does. It does not hold the cluster.
+	Applying *Operation `json:"applying,omitempty"`
 }
 
 // Failure is a cause that people read; its code is short and stable.
