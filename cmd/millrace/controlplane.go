@@ -20,6 +20,7 @@ import (
 	"github.com/millrace/millrace/functions/hostevents"
 	"github.com/millrace/millrace/functions/operations"
 	"github.com/millrace/millrace/functions/provisioning"
+	"github.com/millrace/millrace/functions/topicadmin"
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/kafka"
 	"github.com/millrace/millrace/shared/mskapi"
@@ -70,7 +71,9 @@ func runControlPlane(ctx context.Context, c controlPlaneConfig, ready func(addre
 	}
 	defer func() { err = errors.Join(err, closeEngine(engine)) }()
 	workflows := local.Workflows{Engine: engine}
-	wire(functions, platform, workflows)
+	pool := kafka.NewPool()
+	defer func() { err = errors.Join(err, pool.Close()) }()
+	wire(functions, platform, workflows, pool)
 	bus := local.NewBus(hostevents.EventsOf)
 
 	listener, err := listen(ctx, c.Listen)
@@ -119,7 +122,7 @@ func closeDoor(server *http.Server) error {
 }
 
 // wire makes the functions that machines call, and those that are called now and then.
-func wire(functions local.Functions, p *local.Platform, workflows local.Workflows) {
+func wire(functions local.Functions, p *local.Platform, workflows local.Workflows, pool *kafka.Pool) {
 	functions["operations"] = operations.Steps(operations.Deps{
 		Records: p.Records, Workflows: workflows, Now: time.Now, NewVersion: newVersion,
 	})
@@ -129,6 +132,7 @@ func wire(functions local.Functions, p *local.Platform, workflows local.Workflow
 	functions["brokerreplacement"] = brokerreplacement.Steps(brokerreplacement.Deps{
 		Records: p.Records, Kafka: kafka.Admin{}, Now: time.Now,
 	})
+	functions["topicadmin"] = topicadmin.Steps(topicadmin.Deps{Records: p.Records, Kafka: pool, Now: time.Now})
 	functions["healthsweep"] = healthsweep.Steps(healthsweep.Deps{
 		Deployment: "local", Records: p.Records, Hosts: p.Hosts, Workflows: workflows,
 		Now: time.Now, NewID: newOperationID, ListeningSince: time.Now(),

@@ -48,6 +48,3 @@ func (s ListTopics) Run(ctx context.Context, in errand.ListTopics) (errand.Topic
 	slog.DebugContext(ctx, "listed topics", "cluster", c.ID, "topics", len(page.Topics), "of", len(all))
 	return page, nil
 }
-
-// isInternal tells whether a topic is Kafka's own, by what Kafka says or by its name.
-func isInternal(t cluster.Topic) bool { return t.Internal || cluster.IsInternalTopic(t.Name) }

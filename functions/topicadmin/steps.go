@@ -49,6 +49,10 @@ func Steps(d Deps) serve.Steps {
 	return serve.Steps{
 		"StayConnected": serve.StayConnected(),
 		"ListTopics":    errand.Serve(ListTopics{w, d.Kafka}.Run),
+		"DescribeTopic": errand.Serve(DescribeTopic{w, d.Kafka}.Run),
+		"CreateTopic":   errand.Serve(CreateTopic{w, d.Kafka}.Run),
+		"UpdateTopic":   errand.Serve(UpdateTopic{w, d.Kafka}.Run),
+		"DeleteTopic":   errand.Serve(DeleteTopic{w, d.Kafka, d.Records}.Run),
 		"PlanTopics":    errand.Serve(PlanTopics{planner{w, d.Kafka}, d.Records}.Run),
 	}
 }

@@ -16,9 +16,17 @@ import (
 // Function is the one that runs errands.
 const Function = "topicadmin"
 
-// NoAccess is the reason of an Unavailable error that says that the control plane's access to a cluster's brokers has ended, and is
-// being renewed.
-const NoAccess = "NO_ACCESS"
+// Reasons that errands have for a no, beside those that Kafka gives.
+const (
+	// NoAccess is the reason of an Unavailable error that says that the control plane's access to a cluster's brokers has ended, and
+	// is being renewed.
+	NoAccess = "NO_ACCESS"
+	// TimedOut is the reason of an Unavailable error that says that brokers did not answer in time. What was asked for may still have
+	// been done. Kafka has the same name for it.
+	TimedOut = "REQUEST_TIMED_OUT"
+	// NoTopic is the reason of a NotFound error, by Kafka's name: there is no topic of that name.
+	NoTopic = "UNKNOWN_TOPIC_OR_PARTITION"
+)
 
 // Caller calls a function of the control plane and waits for its answer.
 type Caller interface {
@@ -64,10 +72,6 @@ func payloadOf(name string, in any) ([]byte, error) {
 
 // within is how long an errand may take. Somebody waits for it behind API Gateway, who gets no answer after 29 seconds.
 const within = 22 * time.Second
-
-// TimedOut is the reason of an Unavailable error that says that brokers did not answer in time. What was asked for may still have
-// been done.
-const TimedOut = "REQUEST_TIMED_OUT"
 
 // Serve makes a step of what does an errand. A no is an answer: only bugs and crashes are errors of the function. An errand that
 // takes longer than 22 seconds ends, with the reason TimedOut.

@@ -1,0 +1,43 @@
+// Command lambda serves the steps that look after what lies in a cluster.
+package main
+
+import (
+	"context"
+	"os"
+	"time"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+
+	"github.com/millrace/millrace/functions/topicadmin"
+	"github.com/millrace/millrace/shared/kafka"
+	"github.com/millrace/millrace/shared/platform/aws"
+	"github.com/millrace/millrace/shared/platform/aws/dynamo"
+	"github.com/millrace/millrace/shared/records"
+	"github.com/millrace/millrace/shared/serve"
+	"github.com/millrace/millrace/shared/trace/xray"
+)
+
+func main() {
+	xray.Enable()
+	serve.Lambda(start)
+}
+
+func start(ctx context.Context) (serve.Function, error) {
+	environment, err := aws.TopicAdminEnvironment(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	// By the one name of DynamoDB that the VPC's gateway endpoint serves everywhere, not by one of the account's own.
+	connection, err := aws.Load(ctx, config.WithAccountIDEndpointMode(sdk.AccountIDEndpointModeDisabled))
+	if err != nil {
+		return nil, err
+	}
+	return topicadmin.Steps(topicadmin.Deps{
+		Records: records.Records{
+			Table: dynamo.New(connection, environment.Table), HostRole: environment.HostRole,
+		},
+		Kafka: kafka.NewPool(), // its connections last from one invocation to the next
+		Now:   time.Now,
+	}), nil
+}
