@@ -29,6 +29,7 @@ type Deps struct {
 // Kafka is the cluster's admin protocol.
 type Kafka interface {
 	Topics
+	Groups
 }
 
 // Topics is what Kafka is asked and told of topics.
@@ -43,6 +44,15 @@ type Topics interface {
 	DeleteTopic(ctx context.Context, a kafka.Access, name string) error
 }
 
+// Groups is what Kafka is asked and told of groups.
+type Groups interface {
+	Groups(ctx context.Context, a kafka.Access) ([]cluster.GroupSummary, error)
+	Group(ctx context.Context, a kafka.Access, id string) (cluster.Group, error)
+	ResetOffsets(ctx context.Context, a kafka.Access, of kafka.OffsetsOf, to cluster.OffsetTarget, dryRun bool) ([]cluster.OffsetChange, error)
+	DeleteOffsets(ctx context.Context, a kafka.Access, of kafka.OffsetsOf, dryRun bool) ([]cluster.OffsetChange, error)
+	DeleteGroup(ctx context.Context, a kafka.Access, id string) error
+}
+
 // Steps are the steps of this area, by the name that errands and state machines call them.
 func Steps(d Deps) serve.Steps {
 	w := way{Records: d.Records, Now: d.Now}
@@ -54,6 +64,12 @@ func Steps(d Deps) serve.Steps {
 		"UpdateTopic":   errand.Serve(UpdateTopic{w, d.Kafka}.Run),
 		"DeleteTopic":   errand.Serve(DeleteTopic{w, d.Kafka, d.Records}.Run),
 		"PlanTopics":    errand.Serve(PlanTopics{planner{w, d.Kafka}, d.Records}.Run),
+
+		"ListGroups":    errand.Serve(ListGroups{w, d.Kafka}.Run),
+		"DescribeGroup": errand.Serve(DescribeGroup{w, d.Kafka}.Run),
+		"ResetOffsets":  errand.Serve(ResetOffsets{w, d.Kafka}.Run),
+		"DeleteOffsets": errand.Serve(DeleteOffsets{w, d.Kafka}.Run),
+		"DeleteGroup":   errand.Serve(DeleteGroup{w, d.Kafka}.Run),
 	}
 }
 

@@ -30,6 +30,32 @@ func (g Group) Lag() (lag int64, known bool) {
 	return lag, known
 }
 
+// Behind is how long the oldest record has been waiting that is still to be read; nil where that is unknown.
+func (g Group) Behind() *time.Duration {
+	var longest time.Duration
+	for _, o := range g.Offsets {
+		if o.Behind == nil {
+			return nil
+		}
+		longest = max(longest, *o.Behind)
+	}
+	return &longest
+}
+
+// GroupSummary is a group in a list.
+type GroupSummary struct {
+	ID          string `json:"id"`
+	Type        string `json:"type"`  // as in Group
+	State       string `json:"state"` // as in Group
+	Coordinator int32  `json:"coordinator"`
+	// Members counts them; nil where nobody can tell.
+	Members *int `json:"members,omitempty"`
+	// Lag is over all partitions that the group has committed an offset of, Behind that of the one that is furthest behind; nil
+	// where they are unknown of one of them.
+	Lag    *int64         `json:"lag,omitempty"`
+	Behind *time.Duration `json:"behind,omitempty"`
+}
+
 // GroupMember is a consumer of a group.
 type GroupMember struct {
 	ID string `json:"id"`

@@ -2,14 +2,14 @@ package errand
 
 import "github.com/millrace/millrace/shared/cluster"
 
-// ListGroups asks for all groups of a cluster, without members and offsets.
+// ListGroups asks for all groups of a cluster, each in one line.
 type ListGroups struct {
 	ClusterID string `json:"clusterId"`
 }
 
 // Groups are a cluster's, by id.
 type Groups struct {
-	Groups []cluster.Group `json:"groups"`
+	Groups []cluster.GroupSummary `json:"groups"`
 }
 
 // DescribeGroup asks for one group with its members, offsets and lag; DeleteGroup has it deleted with its offsets.

@@ -25,6 +25,7 @@ type Pool struct {
 
 	mu       sync.Mutex
 	topics   map[string]map[string]cluster.Topic
+	groups   map[string]cluster.Group
 	defaults map[string]string
 	fails    []failure
 	calls    []Call
