@@ -105,7 +105,8 @@ a control plane also take the --endpoint of one elsewhere.`,
 	root.AddCommand(
 		a.upCommand(), a.downCommand(), worksElsewhere(a.statusCommand()), worksElsewhere(a.envCommand()), a.resetCommand(),
 		worksElsewhere(a.caCommand()), worksElsewhere(a.clustersCommand()), worksElsewhere(a.healthCommand()),
-		worksElsewhere(a.healCommand()), worksElsewhere(a.maintenanceCommand()), worksElsewhere(a.topicsCommand()), worksElsewhere(a.keysCommand()),
+		worksElsewhere(a.healCommand()), worksElsewhere(a.maintenanceCommand()), worksElsewhere(a.topicsCommand()),
+		worksElsewhere(a.groupsCommand()), worksElsewhere(a.keysCommand()),
 		worksElsewhere(a.proxyCommand()), worksElsewhere(a.costCommand()), a.kafkaCommand(), a.versionCommand(),
 	)
 	return root

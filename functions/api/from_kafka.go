@@ -33,8 +33,10 @@ var kafkaErrors = map[string]struct {
 	"REASSIGNMENT_IN_PROGRESS":  {mskapi.CodeReassignmentInProgress, ""},
 	"GROUP_SUBSCRIBED_TO_TOPIC": {mskapi.CodeGroupSubscribedToTopic, ""},
 
-	"GROUP_ID_NOT_FOUND": {mskapi.CodeNotFound, ""},
-	"NON_EMPTY_GROUP":    {mskapi.CodeBadRequest, ""},
+	"GROUP_ID_NOT_FOUND":        {mskapi.CodeNotFound, "group"},
+	"NON_EMPTY_GROUP":           {mskapi.CodeBadRequest, "group"},
+	"COORDINATOR_NOT_AVAILABLE": {mskapi.CodeServiceUnavailable, ""},
+	"LEADER_NOT_AVAILABLE":      {mskapi.CodeServiceUnavailable, ""},
 }
 
 // fromKafka puts a no of Kafka's into MSK's words. The log gets Kafka's own as well.

@@ -29,6 +29,11 @@ import (
 //	PUT    /millrace/v1/clusters/{arn}/healing        healthView, of {maxVolumeGiB}
 //	POST   /millrace/v1/clusters/{arn}/maintenance    healthView, of {nodeId, forSeconds, reason}; of all nodes without nodeId
 //	DELETE /millrace/v1/clusters/{arn}/maintenance    healthView, of {nodeId}
+//	GET    /millrace/v1/clusters/{arn}/groups         {groups: [groupSummaryView]}, by id
+//	GET    /millrace/v1/clusters/{arn}/groups/{id}    groupView; the id is the rest of the path, whatever it holds
+//	DELETE /millrace/v1/clusters/{arn}/groups/{id}    deletedGroupView
+//	POST   /millrace/v1/clusters/{arn}/group-offsets  offsetChangesView, of {group, topic, partitions, to, dryRun}
+//	DELETE /millrace/v1/clusters/{arn}/group-offsets  offsetChangesView, of {group, topic, partitions, dryRun}
 //	GET    /millrace/v1/keys                          {keys: [accessKeyView]}, oldest first
 //	POST   /millrace/v1/keys                          issuedView, of {role, description}
 //	DELETE /millrace/v1/keys/{id}                     accessKeyView, of a key that holds no more
@@ -53,6 +58,11 @@ var millraceRoutes = []struct {
 	{"MillraceLimitHealing", operator, http.MethodPut, regexp.MustCompile(`^/millrace/v1/clusters/(.+)/healing$`), withBody((*API).limitHealing)},
 	{"MillraceBeginMaintenance", operator, http.MethodPost, regexp.MustCompile(`^/millrace/v1/clusters/(.+)/maintenance$`), withBody((*API).beginMaintenance)},
 	{"MillraceEndMaintenance", operator, http.MethodDelete, regexp.MustCompile(`^/millrace/v1/clusters/(.+)/maintenance$`), withBody((*API).endMaintenance)},
+	{"MillraceListGroups", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/groups$`), plain((*API).viewGroups)},
+	{"MillraceDescribeGroup", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/groups/(.+)$`), ofPart((*API).viewGroup)},
+	{"MillraceDeleteGroup", operator, http.MethodDelete, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/groups/(.+)$`), ofPart((*API).deleteGroup)},
+	{"MillraceResetOffsets", operator, http.MethodPost, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/group-offsets$`), withBody((*API).resetOffsets)},
+	{"MillraceDeleteOffsets", operator, http.MethodDelete, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/group-offsets$`), withBody((*API).deleteOffsets)},
 	{"MillraceDescribeCluster", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/(.+)$`), plain((*API).viewCluster)},
 	{"MillraceListKeys", admin, http.MethodGet, regexp.MustCompile(`^/millrace/v1/keys()$`), plain((*API).viewKeys)},
 	{"MillraceIssueKey", admin, http.MethodPost, regexp.MustCompile(`^/millrace/v1/keys()$`), withBody((*API).issueKey)},
@@ -60,23 +70,31 @@ var millraceRoutes = []struct {
 	{"MillraceRevokeKey", admin, http.MethodDelete, regexp.MustCompile(`^/millrace/v1/keys/([^/]+)$`), plain((*API).revokeKey)},
 }
 
-// millraceAnswer answers a request about what its path names.
-type millraceAnswer func(a *API, ctx context.Context, named string, body []byte) (any, error)
+// anARN matches the ARN of a cluster where something else comes after it that may hold anything, slashes as well.
+const anARN = `(arn:[^/]*/[^/]+/[^/]+)`
+
+// millraceAnswer answers a request about what its path names: mostly one thing, or else a thing and a part of it.
+type millraceAnswer func(a *API, ctx context.Context, named []string, body []byte) (any, error)
 
 // plain makes an answer of a function that takes nothing but what the path names.
 func plain(f func(a *API, ctx context.Context, named string) (any, error)) millraceAnswer {
-	return func(a *API, ctx context.Context, named string, body []byte) (any, error) {
+	return ofPart(func(a *API, ctx context.Context, named, _ string) (any, error) { return f(a, ctx, named) })
+}
+
+// ofPart is plain for what is about a part of what the path names first.
+func ofPart(f func(a *API, ctx context.Context, named, part string) (any, error)) millraceAnswer {
+	return func(a *API, ctx context.Context, named []string, body []byte) (any, error) {
 		if len(body) > 0 {
 			return nil, mskapi.BadRequest("", "This request takes no body.")
 		}
-		return f(a, ctx, named)
+		return f(a, ctx, named[0], strings.Join(named[1:], ""))
 	}
 }
 
 // withBody makes an answer of a function that takes a JSON object as well. A member that it does not know is refused, since
 // nothing requested is dropped; no body is an empty object.
 func withBody[In any](f func(a *API, ctx context.Context, named string, in In) (any, error)) millraceAnswer {
-	return func(a *API, ctx context.Context, named string, body []byte) (any, error) {
+	return func(a *API, ctx context.Context, named []string, body []byte) (any, error) {
 		var in In
 		if len(body) > 0 {
 			decoder := json.NewDecoder(bytes.NewReader(body))
@@ -88,7 +106,7 @@ func withBody[In any](f func(a *API, ctx context.Context, named string, in In) (
 				return nil, mskapi.BadRequest("", "The request body goes on after its JSON object.")
 			}
 		}
-		return f(a, ctx, named, in)
+		return f(a, ctx, named[0], in)
 	}
 }
 
@@ -115,7 +133,7 @@ func (a *API) serveMillrace(ctx context.Context, c *call, r mskapi.Request) (msk
 		if err := c.caller.may(route.name, route.role); err != nil {
 			return mskapi.Response{}, err
 		}
-		answer, err := route.answer(a, ctx, match[1], r.Body)
+		answer, err := route.answer(a, ctx, match[1:], r.Body)
 		if err != nil {
 			return mskapi.Response{}, err
 		}
