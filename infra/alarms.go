@@ -40,6 +40,9 @@ var healthAlarms = []struct {
 	{"NodesLeftAlone", "nodes are sick and nothing that is done by itself helps", "NodesLeftAlone", 1},
 }
 
+// topicsNamespace is where functions/topicadmin counts.
+const topicsNamespace = "Millrace/Topics"
+
 // healthNamespace is where functions/healthsweep counts.
 const healthNamespace = "Millrace/Health"
 
@@ -60,7 +63,7 @@ func (d *deployment) addAlarms(t triggers) {
 
 	// Errors of hostevents show as events that are late or undelivered.
 	errors := map[string]awscloudwatch.IMetric{}
-	for _, folder := range []string{"api", "operations", "provisioning", "healthsweep", "brokerreplacement"} {
+	for _, folder := range []string{"api", "operations", "provisioning", "healthsweep", "brokerreplacement", "topicadmin"} {
 		errors[folder] = d.functions[folder].MetricErrors(sum)
 	}
 	stage := &map[string]*string{"ApiName": &d.Deployment, "Stage": jsii.String(stageName)}
@@ -85,6 +88,13 @@ func (d *deployment) addAlarms(t triggers) {
 		{
 			name: "HealthSweepMissing", what: "nobody has looked at the health of clusters for ten minutes", absent: awscloudwatch.TreatMissingData_BREACHING,
 			metric: d.machines["health-sweep"].MetricSucceeded(sum), above: 1, below: true, periods: 2,
+		},
+		{
+			name: "DeclaredTopicsDrift", what: "topics have not been as declared for half an hour", absent: quiet, periods: 2,
+			metric: awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
+				Namespace: jsii.String(topicsNamespace), MetricName: jsii.String("DriftedTopics"),
+				DimensionsMap: &map[string]*string{"Deployment": &d.Deployment}, Statistic: jsii.String("Maximum"), Period: minutes(15),
+			}),
 		},
 		{
 			name: "FunctionErrors", what: "functions end in errors, not just in refusals", absent: quiet, periods: 3,

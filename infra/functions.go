@@ -53,6 +53,11 @@ var functionTable = []functionRow{
 		needs: []string{"DEPLOYMENT", "ACCOUNT", "TABLE", "HOST_ROLE_ID"},
 	},
 	{
+		// As the one before. Callers of the API wait for it, so it has the time that they have, and a long poll's for machines.
+		folder: "topicadmin", what: "looks after topics and groups in Kafka", memoryMiB: 512, seconds: 60, inside: true,
+		needs: []string{"DEPLOYMENT", "ACCOUNT", "TABLE", "HOST_ROLE_ID"},
+	},
+	{
 		folder: "hostevents", what: "turns news of hosts into events", memoryMiB: 256, seconds: 60,
 		needs: []string{"DEPLOYMENT", "EVENT_BUS"},
 	},

@@ -622,7 +622,7 @@ func (t template) path(name string) string {
 	return ""
 }
 
-func TestSchedules_StartTheSweepsEachMinuteAndKeepTheFunctionInsideConnected(t *testing.T) {
+func TestSchedules_StartTheSweepsAndKeepTheFunctionsInsideConnected(t *testing.T) {
 	got := map[string]string{}
 	for _, s := range standard(t).of("AWS::Scheduler::Schedule") {
 		got[words(at(s.Properties, "Target", "Arn"))] = words(s.Properties["ScheduleExpression"]) + " " + words(at(s.Properties, "Target", "Input"))
@@ -630,6 +630,7 @@ func TestSchedules_StartTheSweepsEachMinuteAndKeepTheFunctionInsideConnected(t *
 	want := map[string]string{
 		"${OperationsSweep}": "rate(1 minute) {}", "${HealthSweep}": "rate(1 minute) {}",
 		"${Brokerreplacement.Arn}": `rate(1 day) {"step":"StayConnected"}`,
+		"${Topicadmin.Arn}":        `rate(1 day) {"step":"StayConnected"}`,
 	}
 	if !maps.Equal(got, want) {
 		t.Errorf("the schedules are %v, want %v", got, want)

@@ -29,7 +29,7 @@ var accepted = []struct {
 		"IAM5",
 		[]string{
 			"ApiRole/Resource", "OperationsRole/Resource", "ProvisioningRole/Resource", "HosteventsRole/Resource", "HostmetricsRole/Resource",
-			"HealthsweepRole/Resource", "BrokerreplacementRole/Resource", "CreateClusterRole/Resource", "DeleteClusterRole/Resource",
+			"HealthsweepRole/Resource", "BrokerreplacementRole/Resource", "TopicadminRole/Resource", "CreateClusterRole/Resource", "DeleteClusterRole/Resource",
 			"ReplaceBrokerRole/Resource", "RestartBrokerRole/Resource", "GrowVolumeRole/Resource", "OperationsSweepRole/Resource",
 			"HealthSweepRole/Resource",
 		},

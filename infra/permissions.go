@@ -59,14 +59,14 @@ func (d *deployment) permissions(name string) []statement {
 	own := []statement{d.writeLogs("/aws/lambda/" + d.Deployment + "-" + name), trace}
 	switch name {
 	case "api":
-		return append(own, d.useTable(), d.useTableKey(), d.startOperations(), d.sealKeys(), d.lookAtNetwork())
+		return append(own, d.useTable(), d.useTableKey(), d.startOperations(), d.sealKeys(), d.lookAtNetwork(), d.callTopicAdmin())
 	case "operations":
 		return append(own, d.useTable(), d.useTableKey(), d.startOperations())
 	case "provisioning":
 		return append(own, append([]statement{d.useTable(), d.useTableKey()}, d.provisionHosts()...)...)
 	case "healthsweep":
 		return append(own, d.useTable(), d.useTableKey(), d.startOperations(), lookAtHostStates)
-	case "brokerreplacement":
+	case "brokerreplacement", "topicadmin":
 		return append(own, append([]statement{d.useTable(), d.useTableKey()}, d.beInside(name)...)...)
 	case "hostevents":
 		return append(append(own, d.readHostStream()...), d.publishHostEvents())
@@ -117,6 +117,15 @@ func (d *deployment) startOperations() statement {
 		id: "StartOperations", why: "start the machine of an operation; see how its execution stands",
 		actions: []string{"states:StartExecution", "states:DescribeExecution"},
 		on:      []string{d.machineARN("*"), d.arn("states", "execution:"+d.Deployment+"-*:*")},
+	}
+}
+
+// callTopicAdmin names the one function that has Kafka's answers for callers of the API. No other can be called by it.
+func (d *deployment) callTopicAdmin() statement {
+	return statement{
+		id: "CallTopicAdmin", why: "topics and groups are Kafka's, which is talked to from inside the VPC",
+		actions: []string{"lambda:InvokeFunction"},
+		on:      []string{d.arn("lambda", "function:"+d.Deployment+"-topicadmin")},
 	}
 }
 

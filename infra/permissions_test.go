@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/millrace/millrace/shared/errand"
 )
 
 // granted is a statement of a role's policy in the template, in words.
@@ -86,6 +88,30 @@ func TestPermissions_NeverAllowEverything(t *testing.T) {
 	}
 }
 
+func TestFunctions_InvokeNoOtherButTheAPITheOneThatLooksAfterTopics(t *testing.T) {
+	made := standard(t)
+	for _, row := range functionTable {
+		var invoked []string
+		for _, s := range made.statements(words(function(t, made, row.called()).Properties["Role"])) {
+			if slices.ContainsFunc(s.actions, func(action string) bool { return strings.HasPrefix(action, "lambda:") }) {
+				invoked = append(invoked, s.on...)
+			}
+		}
+		var want []string
+		if row.folder == "api" {
+			topicadmin := function(t, made, "topicadmin").Properties
+			want = []string{"arn:aws:lambda:us-east-1:${AccountId}:function:" + words(topicadmin["FunctionName"])}
+		}
+		if !slices.Equal(invoked, want) {
+			t.Errorf("%s may invoke %q, want %q", row.called(), invoked, want)
+		}
+	}
+	prefix := words(at(function(t, made, "api").Properties, "Environment", "Variables", "MILLRACE_FUNCTION_PREFIX"))
+	if name := words(function(t, made, errand.Function).Properties["FunctionName"]); name != prefix+errand.Function {
+		t.Errorf("the API calls %s, and it is called %s", prefix+errand.Function, name)
+	}
+}
+
 // What an adapter calls and Lambda needs as well has to be granted to a function that calls it.
 func TestFunctions_HaveNoUseOfWhatLambdaNeedsToConnectThem(t *testing.T) {
 	made := standard(t)
@@ -145,14 +171,17 @@ func conditionWords(value any) string {
 // assetHash is the part of a name that changes with every byte of what is deployed.
 var assetHash = regexp.MustCompile(`[0-9a-f]{64}`)
 
-var sdkCall = regexp.MustCompile(`&(dynamodb|ec2|kms|route53|secretsmanager|sfn|eventbridge|cloudwatch)\.([A-Z][A-Za-z0-9]*)Input\{`)
+var sdkCall = regexp.MustCompile(`&(dynamodb|ec2|kms|lambda|route53|secretsmanager|sfn|eventbridge|cloudwatch)\.([A-Z][A-Za-z0-9]*)Input\{`)
 
 // Calls that are authorised under other names than their own.
 var (
 	services   = map[string]string{"sfn": "states", "eventbridge": "events"}
-	authorised = map[string][]string{"dynamodb:TransactWriteItems": {"dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"}}
-	notByOurs  = []string{"ec2:CreateTags", "iam:PassRole", "secretsmanager:TagResource"} // asked for by the calls above them
-	byLambda   = []string{"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams", "sqs:SendMessage"}
+	authorised = map[string][]string{
+		"dynamodb:TransactWriteItems": {"dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"},
+		"lambda:Invoke":               {"lambda:InvokeFunction"},
+	}
+	notByOurs = []string{"ec2:CreateTags", "iam:PassRole", "secretsmanager:TagResource"} // asked for by the calls above them
+	byLambda  = []string{"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams", "sqs:SendMessage"}
 	// Lambda's own, to connect a function to the VPC; the function itself may not.
 	byLambdaInside = []string{
 		"ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",

@@ -46,31 +46,42 @@ func (d *deployment) addTriggers() triggers {
 }
 
 // addSchedules makes what happens by the clock. The sweeps are the safety net: they find every operation that nobody works at,
-// and every node that is sick and that no event told of.
+// every node that is sick and that no event told of, and every topic that is no longer as declared.
 //
 // Lambda takes a function's way into the VPC away when nobody has called it for two weeks; the call after that fails, and the
-// function is of no use for a minute or two. So it is called each day, for nothing.
+// function is of no use for a minute or two. So those inside are called each day, for nothing.
 func (d *deployment) addSchedules() {
-	inside := d.functions["brokerreplacement"]
-	schedules := []struct{ id, name, rate, what, target, input string }{
-		{
-			"SweepSchedule", "operations-sweep", "rate(1 minute)", "Takes up operations that nobody works at",
-			*d.machines["operations-sweep"].StateMachineArn(), "{}",
-		},
-		{"HealthSchedule", "health-sweep", "rate(1 minute)", "Looks at every cluster", *d.machines["health-sweep"].StateMachineArn(), "{}"},
-		{
-			"StayConnectedSchedule", "stay-connected", "rate(1 day)", "Keeps the function inside connected to the VPC",
-			*inside.FunctionArn(), `{"step":"StayConnected"}`,
-		},
+	type schedule struct{ id, name, rate, what, target, input string }
+	sweep := func(id, machine, rate, what string) schedule {
+		return schedule{id, machine, rate, what, *d.machines[machine].StateMachineArn(), "{}"}
+	}
+	schedules := []schedule{
+		sweep("SweepSchedule", "operations-sweep", "rate(1 minute)", "Takes up operations that nobody works at"),
+		sweep("HealthSchedule", "health-sweep", "rate(1 minute)", "Looks at every cluster"),
+	}
+	var machines, inside []string
+	for _, s := range schedules {
+		machines = append(machines, s.target)
+	}
+	for _, row := range functionTable {
+		if !row.inside {
+			continue
+		}
+		arn := *d.functions[row.called()].FunctionArn()
+		inside = append(inside, arn)
+		schedules = append(schedules, schedule{
+			"StayConnected" + title(row.called()), "stay-connected-" + row.called(), "rate(1 day)",
+			"Keeps a function inside connected to the VPC", arn, `{"step":"StayConnected"}`,
+		})
 	}
 	role := d.addRole("ScheduleRole", "scheduler.amazonaws.com", []statement{
 		{
 			id: "StartSweep", why: "the machines that a schedule starts",
-			actions: []string{"states:StartExecution"}, on: []string{schedules[0].target, schedules[1].target},
+			actions: []string{"states:StartExecution"}, on: machines,
 		},
 		{
-			id: "StayConnected", why: "the function inside, so that it stays connected to the VPC",
-			actions: []string{"lambda:InvokeFunction"}, on: []string{schedules[2].target},
+			id: "StayConnected", why: "the functions inside, so that they stay connected to the VPC",
+			actions: []string{"lambda:InvokeFunction"}, on: inside,
 		},
 	})
 	for _, s := range schedules {

@@ -31,6 +31,7 @@ func TestInvoke_PrintsTheAnswerAndTheLog(t *testing.T) {
 		{"provisioning", seal, "{}", `"message":"sealed volumes"`},
 		{"healthsweep", look, `"started": []`, ""},
 		{"brokerreplacement", "stay_connected", "{}", ""},
+		{"topicadmin", step(`{"step":"ListTopics","clusterId":"c-1"}`), `"code": "NotFound"`, ""},
 	} {
 		t.Run(tt.function+"/"+filepath.Base(tt.event), func(t *testing.T) {
 			var out, logs bytes.Buffer

@@ -87,6 +87,7 @@ var takes = map[string]string{
 	"hostevents":        "heartbeat_news, heartbeat_last",
 	"operations":        "execution_ended, or " + aStep,
 	"provisioning":      aStep,
+	"topicadmin":        "stay_connected, or " + aStep,
 }
 
 // event reads a sample by its name, or a file by its path.

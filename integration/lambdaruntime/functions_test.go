@@ -56,6 +56,10 @@ var functions = []function{
 		name: "provisioning", payload: `{"step":"SealVolumes","clusterId":"c-1","operationId":"op-1"}`, answer: `{}`,
 		refused: `{"step":"PlanTeardown","clusterId":"c-1","operationId":"op-1"}`, code: "NotFound", words: "c-1",
 	},
+	{
+		name: "topicadmin", payload: `{"step":"ListTopics","clusterId":"c-1"}`, answer: `"no":{"code":"NotFound"`, // which is an answer
+		refused: `{"step":"ListTopics","clusterId":7}`, code: "Invalid", words: "clusterId",
+	},
 }
 
 // asked is the payload that a function answers.

@@ -66,8 +66,9 @@ func ControlPlane() Sheet {
 
 // The alarms' metrics: as many as infra deploys. Nine of them are those that a look at health counts, for the whole deployment.
 const (
-	AlarmMetrics     = 22
+	AlarmMetrics     = 24
 	healthMetrics    = 9
+	topicMetrics     = 1
 	healthMetricSize = 800 // bytes of the line
 	dashboards       = 1
 )
@@ -77,6 +78,7 @@ func Watching() Sheet {
 	return Sheet{"Watching the control plane", []Line{
 		line("Alarms", "cloudwatch.alarm", AlarmMetrics, "metrics that they look at"),
 		line("Metrics about health", "cloudwatch.metric", healthMetrics, "of all clusters together; none without a cluster"),
+		line("Metrics about declared topics", "cloudwatch.metric", topicMetrics, "of all clusters together; none without such topics"),
 		line("Publishing them: logs", "cloudwatch.logs", sweeps*healthMetricSize/gigabyte, "a line each minute"),
 		line("Dashboard", "cloudwatch.dashboard", dashboards, ""),
 		line("X-Ray", "xray.trace", 2*sweeps+batches, "a trace of each sweep, and of each batch of heartbeats"),
