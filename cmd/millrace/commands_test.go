@@ -101,6 +101,7 @@ func TestUsage_MistakesAreToldApartFromFailures(t *testing.T) {
 		{"topics", "apply", "demo", "--delete", "orders"},
 		{"topics", "apply", "demo", "-f", "-"},
 		{"topics", "describe", "demo"},
+		{"topics", "describe", "demo", ""},
 		{"topics", "create", "demo", "orders"},
 		{"topics", "create", "demo", "orders", "--partitions", "many"},
 		{"topics", "create", "demo", "orders", "--partitions", "1", "--config", "retention.ms"},

@@ -28,6 +28,9 @@ import (
 
 	"github.com/millrace/millrace/events"
 	"github.com/millrace/millrace/functions/api"
+	"github.com/millrace/millrace/functions/topicadmin"
+	"github.com/millrace/millrace/shared/errand"
+	"github.com/millrace/millrace/shared/kafka/kafkatest"
 	"github.com/millrace/millrace/shared/mskapi"
 	"github.com/millrace/millrace/shared/platform/local"
 	"github.com/millrace/millrace/shared/platform/local/localtest"
@@ -54,6 +57,7 @@ var (
 type deployment struct {
 	t       *testing.T
 	records records.Records
+	kafka   *kafkatest.Pool
 	desk    *api.API
 	tunnel  string // URL of an HTTP proxy that finds the deployment by its name
 	trusted string // file of the certificate it shows
@@ -68,9 +72,10 @@ func deploy(t *testing.T) *deployment {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &deployment{t: t, records: records.Records{Table: localtest.NewTable(t)}}
+	d := &deployment{t: t, records: records.Records{Table: localtest.NewTable(t)}, kafka: &kafkatest.Pool{}}
+	functions := local.Functions{errand.Function: topicadmin.Steps(topicadmin.Deps{Records: d.records, Kafka: d.kafka, Now: time.Now})}
 	d.desk = api.New(api.Deps{
-		Records: d.records, Workflows: nothingStarts{}, Zones: local.Zones{Region: remoteRegion}, Seal: seal,
+		Records: d.records, Workflows: nothingStarts{}, Functions: functions, Zones: local.Zones{Region: remoteRegion}, Seal: seal,
 		Now: time.Now, Random: rand.Reader,
 		Region: remoteRegion, Account: "123456789012", Controllers: 3, SecurityGroup: "sg-clients", VolumeKey: "key",
 		HostArchitecture: api.ARM64,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/millrace/millrace/cmd/millrace/internal/client"
 	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/records"
 )
 
 func TestSpan_IsReadAsPeopleWriteIt(t *testing.T) {
@@ -185,6 +186,9 @@ func (d *deployment) activeCluster() cluster.Cluster {
 	if err := d.records.AddNodes(ctx, []cluster.Node{
 		{ClusterID: c.ID, ID: 1, Role: cluster.Broker, Host: &cluster.Host{ID: "i-1"}}, {ClusterID: c.ID, ID: 1001, Role: cluster.Controller},
 	}); err != nil {
+		d.t.Fatal(err)
+	}
+	if err := d.records.PutKafkaAccess(ctx, c.ID, records.KafkaAccess{Ends: time.Now().Add(time.Hour)}); err != nil {
 		d.t.Fatal(err)
 	}
 	c, _, err := d.records.ChangeOperation(ctx, c.ID, c.Active.ID, func(c *cluster.Cluster, op *cluster.Operation) error {

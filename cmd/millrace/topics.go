@@ -160,7 +160,7 @@ func (a *app) describeTopicCommand() *cobra.Command {
 its partitions are, and what is declared of it. CLUSTER is its name or its ARN.`,
 		Example: `  millrace topics describe demo orders
   millrace topics describe demo orders --output json`,
-		Args: cobra.ExactArgs(2),
+		Args: oneTopic,
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.onCluster(func(ctx context.Context, plane connection, cluster client.Cluster) error {
 				topic, err := plane.Topic(ctx, cluster.ARN, args[1])
@@ -171,6 +171,17 @@ its partitions are, and what is declared of it. CLUSTER is its name or its ARN.`
 			})(c, args)
 		},
 	}
+}
+
+// oneTopic takes a cluster and a topic of it. A variable of a shell that is not set would otherwise ask for all topics.
+func oneTopic(c *cobra.Command, args []string) error {
+	if err := cobra.ExactArgs(2)(c, args); err != nil {
+		return err
+	}
+	if args[1] == "" {
+		return usagef("the topic to %s is empty", c.Name())
+	}
+	return nil
 }
 
 func writeTopic(w io.Writer, t client.TopicDetail) error {

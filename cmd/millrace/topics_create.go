@@ -23,7 +23,7 @@ cluster. CLUSTER is its name or its ARN.`,
 		Example: `  millrace topics create demo orders --partitions 12
   millrace topics create demo audit --partitions 6 --config retention.ms=-1 --config cleanup.policy=compact,delete
   millrace topics create demo scratch --partitions 1 --replication-factor 1`,
-		Args: cobra.ExactArgs(2),
+		Args: oneTopic,
 	}
 	c.Flags().IntVar(&spec.Partitions, "partitions", 0, "how many partitions it has")
 	c.Flags().IntVar(&spec.ReplicationFactor, "replication-factor", 3, "how many brokers keep each of them")

@@ -21,7 +21,7 @@ name before it does; where nobody can be asked, --confirm gives the name again. 
 declared as protected is not deleted. CLUSTER is its name or its ARN.`,
 		Example: `  millrace topics delete demo scratch
   millrace topics delete demo scratch --confirm scratch`,
-		Args: cobra.ExactArgs(2),
+		Args: oneTopic,
 	}
 	c.Flags().StringVar(&confirmed, "confirm", "", "the name of the topic, instead of being asked for it")
 	c.RunE = func(c *cobra.Command, args []string) error {
