@@ -75,12 +75,22 @@ func (a *API) answer(ctx context.Context, c *call, by door, r mskapi.Request) (m
 	if err != nil {
 		return mskapi.Response{}, err
 	}
-	return mskapi.Encode(op, r.RequestID, output)
+	response, err := mskapi.Encode(op, r.RequestID, output)
+	for _, warning := range c.warnings {
+		response.Header.Add(warningHeader, warning)
+	}
+	return response, err
 }
+
+// warningHeader tells of what was done and may not be expected, one warning each: MSK's answers have no member for it.
+const warningHeader = "X-Millrace-Warning"
 
 // log says how a request went: never its body nor its headers, which hold secrets.
 func (a *API) log(ctx context.Context, r mskapi.Request, c *call, status int, ms int64, err error) {
 	attrs := []any{"request", r.RequestID, "operation", c.operation.Name, "status", status, "ms", ms, "caller", c.caller.name}
+	if len(c.warnings) > 0 {
+		attrs = append(attrs, "warnings", c.warnings)
+	}
 	switch {
 	case status >= http.StatusInternalServerError:
 		slog.ErrorContext(ctx, "answered", append(attrs, "error", err)...)
@@ -98,7 +108,11 @@ type call struct {
 	requestID string
 	caller    caller           // the zero value until it is known
 	operation mskapi.Operation // the zero value until it is known
+	warnings  []string         // for the answer's headers
 }
+
+// warn has the answer tell what its caller may not expect.
+func (c *call) warn(warnings []string) { c.warnings = append(c.warnings, warnings...) }
 
 type callKey struct{}
 

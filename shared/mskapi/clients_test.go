@@ -169,6 +169,8 @@ k.list_clusters(ClusterNameFilter="de mo", MaxResults=10, NextToken="a+/=b")
 k.update_broker_count(ClusterArn=cluster, CurrentVersion="K1", TargetNumberOfBrokerNodes=31)
 k.tag_resource(ResourceArn=cluster, Tags={"schlüssel": "漢 +/="})
 k.delete_cluster(ClusterArn=cluster, CurrentVersion="K3AEGXETSR30VB")
+for name in ["orders.v1", "a/partitions", "%2e%2e", "über"]:
+    k.describe_topic(ClusterArn=cluster, TopicName=name)
 r = k.describe_configuration_revision(Arn=configuration, Revision=1)
 try:
     k.describe_cluster(ClusterArn=cluster)
@@ -193,6 +195,10 @@ func TestClients_BotoIsUnderstood(t *testing.T) {
 		`UpdateBrokerCount {"clusterArn":"`+clusterARN+`","currentVersion":"K1","targetNumberOfBrokerNodes":31}`,
 		`TagResource {"resourceArn":"`+clusterARN+`","tags":{"schlüssel":"漢 +/="}}`,
 		`DeleteCluster {"clusterArn":"`+clusterARN+`","currentVersion":"K3AEGXETSR30VB"}`,
+		`DescribeTopic {"clusterArn":"`+clusterARN+`","topicName":"orders.v1"}`,
+		`DescribeTopic {"clusterArn":"`+clusterARN+`","topicName":"a/partitions"}`,
+		`DescribeTopic {"clusterArn":"`+clusterARN+`","topicName":"%2e%2e"}`,
+		`DescribeTopic {"clusterArn":"`+clusterARN+`","topicName":"über"}`,
 		`DescribeConfigurationRevision {"arn":"`+configurationARN+`","revision":1}`,
 		`DescribeCluster {"clusterArn":"`+clusterARN+`"}`,
 		`ListNodes {"clusterArn":"`+clusterARN+`"}`,
@@ -206,5 +212,41 @@ func TestClients_BotoIsUnderstood(t *testing.T) {
 	}
 	if got.Time != "2026-09-20T12:00:00.123000+00:00" || got.Blob != "a=b\n" || got.Code != "NotFoundException clusterArn" || got.Broker != 1 {
 		t.Errorf("python saw %s", out)
+	}
+}
+
+// modelScript prints the exceptions of every operation, as the service's model has them.
+const modelScript = `
+import botocore.session, json
+m = botocore.session.get_session().get_service_model("kafka")
+print(json.dumps({n: [e.name for e in m.operation_model(n).error_shapes] for n in m.operation_names}))
+`
+
+func TestOperations_HaveTheExceptionsOfTheModel(t *testing.T) {
+	out, errs, err := run(t, pythonWithBotocore(t), "-c", modelScript)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, errs)
+	}
+	model := map[string][]string{}
+	if err := json.Unmarshal(out, &model); err != nil || len(model) < 50 {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for name, exceptions := range model {
+		op, known := mskapi.Lookup(name)
+		if !known {
+			t.Errorf("there is no operation %s", name)
+			continue
+		}
+		for exception, has := range map[mskapi.Code]bool{
+			mskapi.CodeNotFound: op.ModelsNotFound, mskapi.CodeConflict: op.ModelsConflict, mskapi.CodeTopicExists: op.ModelsTopicExists,
+			mskapi.CodeClusterConnectivity: op.ModelsKafka, mskapi.CodeKafkaTimeout: op.ModelsKafka,
+			mskapi.CodeUnknownTopicOrPartition: op.ModelsKafka, mskapi.CodeControllerMoved: op.ModelsKafka,
+			mskapi.CodeNotController: op.ModelsKafka, mskapi.CodeReassignmentInProgress: op.ModelsKafka,
+			mskapi.CodeGroupSubscribedToTopic: op.ModelsKafka, mskapi.CodeKafkaRequest: op.ModelsKafka,
+		} {
+			if modelled := slices.Contains(exceptions, string(exception)); modelled != has {
+				t.Errorf("%s: the model has %s: %t, and we say %t", name, exception, modelled, has)
+			}
+		}
 	}
 }

@@ -112,18 +112,50 @@ func ServiceUnavailable(format string, args ...any) *Error {
 	return NewError(CodeServiceUnavailable, "", format, args...)
 }
 
-// FromError translates any error into an answer to op. An *Error stays what it is, except that an operation which does
-// not model NotFound answers BadRequest; the project's faults follow the table in the style guide; everything else is
-// Internal and keeps its text to itself.
+// FromError translates any error into an answer to op. An *Error stays what it is, unless op does not model it: a client may not
+// know it then, so it gets another that says whether to try again. The project's faults follow the table in the style guide;
+// everything else is Internal and keeps its text to itself.
 func FromError(op Operation, requestID string, err error) *Error {
 	var e *Error
 	if !errors.As(err, &e) {
 		e = fromFault(requestID, err)
 	}
-	if e.Code == CodeNotFound && !op.ModelsNotFound || e.Code == CodeConflict && !op.ModelsConflict {
-		return BadRequest(e.InvalidParameter, "%s", e.Message)
+	return op.modelled(e)
+}
+
+// modelled is an answer that op has in its model, and means the same.
+func (o Operation) modelled(e *Error) *Error {
+	switch e.Code {
+	case CodeNotFound:
+		if o.ModelsNotFound {
+			return e
+		}
+	case CodeConflict:
+		if o.ModelsConflict {
+			return e
+		}
+	case CodeTopicExists:
+		if o.ModelsTopicExists {
+			return e
+		}
+	case CodeReassignmentInProgress, CodeGroupSubscribedToTopic, CodeKafkaRequest:
+		if o.ModelsKafka {
+			return e
+		}
+	case CodeUnknownTopicOrPartition:
+		if o.ModelsKafka {
+			return e
+		}
+		return o.modelled(NotFound(e.InvalidParameter, "%s", e.Message))
+	case CodeClusterConnectivity, CodeKafkaTimeout, CodeControllerMoved, CodeNotController:
+		if o.ModelsKafka {
+			return e
+		}
+		return ServiceUnavailable("%s", e.Message) // it passes
+	default: // what any operation may answer
+		return e
 	}
-	return e
+	return BadRequest(e.InvalidParameter, "%s", e.Message)
 }
 
 func fromFault(requestID string, err error) *Error {

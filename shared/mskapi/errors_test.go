@@ -1,6 +1,7 @@
 package mskapi_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -48,8 +49,56 @@ func TestErrors_TheSDKSeesTheModelledType(t *testing.T) {
 	wantType[*types.TooManyRequestsException](t, ask(mskapi.NewError(mskapi.CodeTooManyRequests, "", "x")))
 	wantType[*types.InternalServerErrorException](t, ask(mskapi.Internal("req-1")))
 	wantType[*types.ServiceUnavailableException](t, ask(mskapi.ServiceUnavailable("x")))
-	wantType[*types.TopicExistsException](t, ask(mskapi.NewError(mskapi.CodeTopicExists, "topicName", "x")))
-	wantType[*types.KafkaRequestException](t, ask(mskapi.NewError(mskapi.CodeKafkaRequest, "configs", "x")))
+
+	askOfTopics := func(code mskapi.Code) error {
+		answer = mskapi.NewError(code, "topicName", "x")
+		_, got := c.CreateTopic(t.Context(), &kafka.CreateTopicInput{
+			ClusterArn: aws.String("arn"), TopicName: aws.String("orders"), PartitionCount: aws.Int32(1), ReplicationFactor: aws.Int32(1),
+		})
+		return got
+	}
+	wantType[*types.TopicExistsException](t, askOfTopics(mskapi.CodeTopicExists))
+	wantType[*types.ClusterConnectivityException](t, askOfTopics(mskapi.CodeClusterConnectivity))
+	wantType[*types.KafkaTimeoutException](t, askOfTopics(mskapi.CodeKafkaTimeout))
+	wantType[*types.UnknownTopicOrPartitionException](t, askOfTopics(mskapi.CodeUnknownTopicOrPartition))
+	wantType[*types.ControllerMovedException](t, askOfTopics(mskapi.CodeControllerMoved))
+	wantType[*types.NotControllerException](t, askOfTopics(mskapi.CodeNotController))
+	wantType[*types.ReassignmentInProgressException](t, askOfTopics(mskapi.CodeReassignmentInProgress))
+	wantType[*types.GroupSubscribedToTopicException](t, askOfTopics(mskapi.CodeGroupSubscribedToTopic))
+	wantType[*types.KafkaRequestException](t, askOfTopics(mskapi.CodeKafkaRequest))
+}
+
+func TestFromError_AnswersByWhatTheOperationModels(t *testing.T) {
+	const (
+		creates, changes, looks, lists = "CreateTopic", "UpdateTopic", "DescribeTopic", "ListTopics"
+		itself                         = mskapi.Code("")
+	)
+	for _, tt := range []struct {
+		code                                 mskapi.Code
+		byCreate, byChange, byLook, byListed mskapi.Code
+	}{
+		{mskapi.CodeNotFound, mskapi.CodeBadRequest, itself, itself, mskapi.CodeBadRequest},
+		{mskapi.CodeConflict, itself, mskapi.CodeBadRequest, mskapi.CodeBadRequest, mskapi.CodeBadRequest},
+		{mskapi.CodeTopicExists, itself, mskapi.CodeBadRequest, mskapi.CodeBadRequest, mskapi.CodeBadRequest},
+		{mskapi.CodeUnknownTopicOrPartition, itself, itself, mskapi.CodeNotFound, mskapi.CodeBadRequest},
+		{mskapi.CodeClusterConnectivity, itself, itself, mskapi.CodeServiceUnavailable, mskapi.CodeServiceUnavailable},
+		{mskapi.CodeKafkaTimeout, itself, itself, mskapi.CodeServiceUnavailable, mskapi.CodeServiceUnavailable},
+		{mskapi.CodeControllerMoved, itself, itself, mskapi.CodeServiceUnavailable, mskapi.CodeServiceUnavailable},
+		{mskapi.CodeNotController, itself, itself, mskapi.CodeServiceUnavailable, mskapi.CodeServiceUnavailable},
+		{mskapi.CodeReassignmentInProgress, itself, itself, mskapi.CodeBadRequest, mskapi.CodeBadRequest},
+		{mskapi.CodeGroupSubscribedToTopic, itself, itself, mskapi.CodeBadRequest, mskapi.CodeBadRequest},
+		{mskapi.CodeKafkaRequest, itself, itself, mskapi.CodeBadRequest, mskapi.CodeBadRequest},
+		{mskapi.CodeTooManyRequests, itself, itself, itself, itself},
+		{mskapi.CodeServiceUnavailable, itself, itself, itself, itself},
+	} {
+		for name, want := range map[string]mskapi.Code{creates: tt.byCreate, changes: tt.byChange, looks: tt.byLook, lists: tt.byListed} {
+			op, _ := mskapi.Lookup(name)
+			e := mskapi.FromError(op, "req-1", mskapi.NewError(tt.code, "topicName", "told so"))
+			if e.Code != cmp.Or(want, tt.code) || e.Message != "told so" {
+				t.Errorf("%s answers %s by %s, want %s", name, tt.code, e.Code, cmp.Or(want, tt.code))
+			}
+		}
+	}
 }
 
 func TestErrors_AnUnsignedRequestIsUnauthorizedBeforeAnythingElse(t *testing.T) {

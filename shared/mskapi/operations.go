@@ -19,6 +19,10 @@ type Operation struct {
 	SuccessStatus  int    // 200, or 204 for the two tag calls without a body
 	ModelsNotFound bool
 	ModelsConflict bool
+	// ModelsKafka says that it has exceptions for what the cluster itself answers; ModelsTopicExists is the one of them that only the
+	// creation of a topic has.
+	ModelsKafka       bool
+	ModelsTopicExists bool
 
 	input    *smithy.Schema
 	newInput func() any
@@ -51,6 +55,8 @@ type models int
 const (
 	notFound models = 1 << iota
 	conflict
+	kafkaAnswers
+	topicExists
 )
 
 // operations is the whole API. A row names the SDK's schemas and the client's method; everything else follows.
@@ -62,14 +68,14 @@ var operations = []Operation{
 	operation(schemas.CreateClusterV2, schemas.CreateClusterV2Request, (*kafka.Client).CreateClusterV2, conflict),
 	operation(schemas.CreateConfiguration, schemas.CreateConfigurationRequest, (*kafka.Client).CreateConfiguration, conflict),
 	operation(schemas.CreateReplicator, schemas.CreateReplicatorRequest, (*kafka.Client).CreateReplicator, notFound|conflict),
-	operation(schemas.CreateTopic, schemas.CreateTopicRequest, (*kafka.Client).CreateTopic, conflict),
+	operation(schemas.CreateTopic, schemas.CreateTopicRequest, (*kafka.Client).CreateTopic, conflict|kafkaAnswers|topicExists),
 	operation(schemas.CreateVpcConnection, schemas.CreateVpcConnectionRequest, (*kafka.Client).CreateVpcConnection, 0),
 	operation(schemas.DeleteChannel, schemas.DeleteChannelRequest, (*kafka.Client).DeleteChannel, notFound),
 	operation(schemas.DeleteCluster, schemas.DeleteClusterRequest, (*kafka.Client).DeleteCluster, notFound),
 	operation(schemas.DeleteClusterPolicy, schemas.DeleteClusterPolicyRequest, (*kafka.Client).DeleteClusterPolicy, notFound),
 	operation(schemas.DeleteConfiguration, schemas.DeleteConfigurationRequest, (*kafka.Client).DeleteConfiguration, notFound),
 	operation(schemas.DeleteReplicator, schemas.DeleteReplicatorRequest, (*kafka.Client).DeleteReplicator, notFound),
-	operation(schemas.DeleteTopic, schemas.DeleteTopicRequest, (*kafka.Client).DeleteTopic, notFound),
+	operation(schemas.DeleteTopic, schemas.DeleteTopicRequest, (*kafka.Client).DeleteTopic, notFound|kafkaAnswers),
 	operation(schemas.DeleteVpcConnection, schemas.DeleteVpcConnectionRequest, (*kafka.Client).DeleteVpcConnection, notFound),
 	operation(schemas.DescribeChannel, schemas.DescribeChannelRequest, (*kafka.Client).DescribeChannel, notFound),
 	operation(schemas.DescribeCluster, schemas.DescribeClusterRequest, (*kafka.Client).DescribeCluster, notFound),
@@ -118,7 +124,7 @@ var operations = []Operation{
 	operation(schemas.UpdateReplicationInfo, schemas.UpdateReplicationInfoRequest, (*kafka.Client).UpdateReplicationInfo, notFound),
 	operation(schemas.UpdateSecurity, schemas.UpdateSecurityRequest, (*kafka.Client).UpdateSecurity, notFound),
 	operation(schemas.UpdateStorage, schemas.UpdateStorageRequest, (*kafka.Client).UpdateStorage, notFound),
-	operation(schemas.UpdateTopic, schemas.UpdateTopicRequest, (*kafka.Client).UpdateTopic, notFound),
+	operation(schemas.UpdateTopic, schemas.UpdateTopicRequest, (*kafka.Client).UpdateTopic, notFound|kafkaAnswers),
 }
 
 // call is the shape of every method of the SDK's client.
@@ -130,15 +136,17 @@ func operation[In, Out any](op, input *smithy.Schema, c call[In, Out], m models)
 		route = &traits.HTTP{Code: http.StatusOK}
 	}
 	return Operation{
-		Name:           op.ID().Name,
-		Method:         route.Method,
-		URI:            route.URI,
-		SuccessStatus:  route.Code,
-		ModelsNotFound: m&notFound != 0,
-		ModelsConflict: m&conflict != 0,
-		input:          input,
-		newInput:       func() any { return new(In) },
-		newOut:         func() any { return new(Out) },
+		Name:              op.ID().Name,
+		Method:            route.Method,
+		URI:               route.URI,
+		SuccessStatus:     route.Code,
+		ModelsNotFound:    m&notFound != 0,
+		ModelsConflict:    m&conflict != 0,
+		ModelsKafka:       m&kafkaAnswers != 0,
+		ModelsTopicExists: m&topicExists != 0,
+		input:             input,
+		newInput:          func() any { return new(In) },
+		newOut:            func() any { return new(Out) },
 		validate: func(input any) error {
 			_, err := c(validatingClient, context.Background(), input.(*In))
 			return err

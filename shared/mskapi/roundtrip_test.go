@@ -3,10 +3,13 @@ package mskapi_test
 import (
 	"context"
 	"math/rand/v2"
+	"net/http"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kafka"
 	"github.com/aws/smithy-go/middleware"
 
@@ -87,6 +90,36 @@ func TestRoundTrip_UnsetMembersStayUnset(t *testing.T) {
 		results[0].Elem().FieldByName("ResultMetadata").Set(reflect.ValueOf(middleware.Metadata{}))
 		if !reflect.DeepEqual(results[0].Interface(), output) {
 			t.Errorf("%s: an empty answer arrived as %+v", op.Name, results[0].Elem())
+		}
+	}
+}
+
+func TestRoundTrip_KeepsEveryTopicName(t *testing.T) {
+	var got string
+	handle := func(op mskapi.Operation, input any) (any, error) {
+		got = op.Name + " " + *reflect.ValueOf(input).Elem().FieldByName("TopicName").Interface().(*string)
+		return op.NewOutput(), nil
+	}
+	behindGateway := gateway{t: t, stage: "prod", handle: handle}
+	for front, c := range map[string]*kafka.Client{
+		"a listener": client(serve(t, handle).URL),
+		"a gateway": client("https://a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com/prod",
+			func(o *kafka.Options) { o.HTTPClient = &http.Client{Transport: behindGateway} }),
+	} {
+		for _, name := range []string{
+			"orders", "orders.v1", "a..b", "_", "topics", "partitions", strings.Repeat("a", 249),
+			// What no topic can be called arrives as it was meant, too.
+			".", "..", "%2e%2e", "../..", "a/b", "//", "a/partitions", "über", "漢字", "a b", "a+b&c=d?e#f", clusterARN,
+		} {
+			arn := aws.String(clusterARN)
+			_, err := c.DescribeTopic(t.Context(), &kafka.DescribeTopicInput{ClusterArn: arn, TopicName: &name})
+			if want := "DescribeTopic " + name; err != nil || got != want {
+				t.Errorf("%s: got %s, %v; want %s", front, got, err, want)
+			}
+			_, err = c.DescribeTopicPartitions(t.Context(), &kafka.DescribeTopicPartitionsInput{ClusterArn: arn, TopicName: &name})
+			if want := "DescribeTopicPartitions " + name; err != nil || got != want {
+				t.Errorf("%s: got %s, %v; want %s", front, got, err, want)
+			}
 		}
 	}
 }

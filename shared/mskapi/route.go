@@ -7,9 +7,10 @@ import (
 )
 
 // Paths hold ARNs, and an ARN holds slashes. Clients send them as %2F; some front doors decode them. So each route has
-// two patterns: one that knows how many slashes each kind of ARN has, for the decoded path, and one that takes whole
-// segments, for the path as sent. The first decides; the second is for what is no ARN at all (a typo, a topic name with
-// a slash), which then reaches the operation and is refused there with a better text.
+// two patterns: one that takes whole segments, for the path as sent, and one that knows how many slashes each kind of ARN has,
+// for the decoded path. The first decides where a segment that should be an ARN is a whole one, so that no slash in a topic's name
+// is taken for one of the path's; then the second. What is no ARN at all (a typo) reaches the operation by the first all the same,
+// and is refused there with a better text.
 const arnPattern = `arn:[^/]*:(?:` +
 	`(?:cluster|configuration|replicator)/[^/]+/[^/]+` +
 	`|(?:cluster-operation|vpc-connection|channel|topic|group|transactional-id)/[^/]+/[^/]+/[^/]+)`
@@ -40,7 +41,7 @@ func newRoute(op Operation) route {
 	decoded := label.ReplaceAllStringFunc(uri, func(l string) string {
 		name := wireName(label.FindStringSubmatch(l)[1])
 		r.labels = append(r.labels, name)
-		if strings.HasSuffix(strings.ToLower(name), "arn") {
+		if isARNLabel(name) {
 			return "(" + arnPattern + ")"
 		}
 		return "([^/]+)"
@@ -57,24 +58,42 @@ func Match(method, path string) (Operation, map[string]string, error) {
 	if err != nil {
 		return Operation{}, nil, BadRequest("", "The path is not valid percent-encoding.")
 	}
-	for _, r := range routes {
-		if r.op.Method != method {
-			continue
-		}
-		if m := r.decoded.FindStringSubmatch(decoded); m != nil {
-			return r.op, r.params(m[1:]), nil
-		}
-	}
-	for _, r := range routes {
-		if r.op.Method != method {
-			continue
-		}
-		if m := r.encoded.FindStringSubmatch(path); m != nil {
-			return r.op, r.params(unescapeAll(m[1:])), nil
+	for _, find := range []func(route) []string{
+		func(r route) []string { return r.wholeARNs(unescapeAll(groups(r.encoded, path))) },
+		func(r route) []string { return groups(r.decoded, decoded) },
+		func(r route) []string { return unescapeAll(groups(r.encoded, path)) },
+	} {
+		for _, r := range routes {
+			if r.op.Method != method {
+				continue
+			}
+			if values := find(r); values != nil {
+				return r.op, r.params(values), nil
+			}
 		}
 	}
 	return Operation{}, nil, BadRequest("", "%s is not an operation of this API.", method+" "+decoded)
 }
+
+// groups are the path parameters that a pattern finds; nil when it does not match, and never nil when it does.
+func groups(pattern *regexp.Regexp, path string) []string {
+	if m := pattern.FindStringSubmatch(path); m != nil {
+		return m[1:]
+	}
+	return nil
+}
+
+// wholeARNs gives the parameters back if those that should be ARNs are.
+func (r route) wholeARNs(values []string) []string {
+	for i, v := range values {
+		if isARNLabel(r.labels[i]) && !IsARN(v) {
+			return nil
+		}
+	}
+	return values
+}
+
+func isARNLabel(name string) bool { return strings.HasSuffix(strings.ToLower(name), "arn") }
 
 func (r route) params(values []string) map[string]string {
 	params := make(map[string]string, len(values))

@@ -59,6 +59,42 @@ func TestMatch_TakesARNsEncodedAndDecoded(t *testing.T) {
 	}
 }
 
+func TestMatch_TakesATopicsNameForNothingElse(t *testing.T) {
+	const topicARN = "arn:aws:kafka:eu-west-1:123456789012:topic/demo/11111111-2222-3333-4444-555555555555-2/orders.v1"
+	encoded, decoded := url.PathEscape(clusterARN), clusterARN
+	long := strings.Repeat("a", 249)
+	for _, tt := range []struct{ method, path, want, param, value string }{
+		{"GET", encoded + "/topics/orders.v1", "DescribeTopic", "topicName", "orders.v1"},
+		{"GET", decoded + "/topics/orders.v1", "DescribeTopic", "topicName", "orders.v1"},
+		{"GET", decoded + "/topics/orders.v1/partitions", "DescribeTopicPartitions", "topicName", "orders.v1"},
+		{"PUT", encoded + "/topics/" + long, "UpdateTopic", "topicName", long},
+		{"DELETE", encoded + "/topics/topics", "DeleteTopic", "topicName", "topics"},
+		{"GET", encoded + "/topics/nodes", "DescribeTopic", "topicName", "nodes"},
+		{"GET", encoded + "/topics/partitions/partitions", "DescribeTopicPartitions", "topicName", "partitions"},
+		// None of these is a name that a topic can have, which is for the operation to say.
+		{"GET", encoded + "/topics/.", "DescribeTopic", "topicName", "."},
+		{"GET", encoded + "/topics/..", "DescribeTopic", "topicName", ".."},
+		{"GET", encoded + "/topics/%2e%2e", "DescribeTopic", "topicName", ".."},
+		{"DELETE", encoded + "/topics/%2E%2E%2F%2E%2E", "DeleteTopic", "topicName", "../.."},
+		{"GET", encoded + "/topics/%2F%2F", "DescribeTopic", "topicName", "//"},
+		{"GET", encoded + "/topics/a%2Fpartitions", "DescribeTopic", "topicName", "a/partitions"},
+		{"GET", encoded + "/topics/a%2Fb/partitions", "DescribeTopicPartitions", "topicName", "a/b"},
+		{"GET", encoded + "/topics/%C3%BCber", "DescribeTopic", "topicName", "über"},
+		{"GET", encoded + "/topics/" + url.PathEscape(topicARN), "DescribeTopic", "topicName", topicARN},
+	} {
+		op, params, err := mskapi.Match(tt.method, "/v1/clusters/"+tt.path)
+		if err != nil || op.Name != tt.want || params[tt.param] != tt.value || params["clusterArn"] != clusterARN {
+			t.Errorf("%s %s: got %s %q, %v; want %s %s", tt.method, tt.path, op.Name, params, err, tt.want, tt.value)
+		}
+	}
+	for _, arn := range []string{topicARN, url.PathEscape(topicARN)} {
+		op, params, err := mskapi.Match("GET", "/v1/tags/"+arn)
+		if err != nil || op.Name != "ListTagsForResource" || params["resourceArn"] != topicARN {
+			t.Errorf("%s: got %s %q, %v", arn, op.Name, params, err)
+		}
+	}
+}
+
 func TestMatch_LeavesStrangePartsToTheOperation(t *testing.T) {
 	for _, tt := range []struct{ path, want, param, value string }{
 		{"/v1/clusters/orders", "DescribeCluster", "clusterArn", "orders"},
@@ -87,6 +123,9 @@ func TestMatch_UnknownPathsAreBadRequestsNeverNotFound(t *testing.T) {
 		{"GET", "/v1/clusters//nodes"},
 		{"GET", "/prod/v1/clusters"},
 		{"GET", "/v1/clusters/%zz"},
+		{"GET", "/v1/clusters/" + clusterARN + "/topics//"},
+		{"GET", "/v1/clusters/" + clusterARN + "/topics/a//partitions"},
+		{"GET", "/v1/clusters/" + clusterARN + "/topics/a/../b"},
 		{"GET", "/v1/clusters\n"},
 	} {
 		_, _, err := mskapi.Match(tt.method, tt.path)
