@@ -117,6 +117,18 @@ var underTest = []operation{
 			}
 		},
 	},
+	{
+		machine:   "topic-administration",
+		happyPath: applyPath,
+		begin: func(w *world) cluster.Operation {
+			w.spec = small(1) // topics have three replicas
+			w.serving()
+			w.found()
+			return w.apply(wanted()...)
+		},
+		again:    func(w *world, _ cluster.Operation) cluster.Operation { return w.apply(wanted()...) },
+		wantDone: (*world).wantApplied,
+	},
 }
 
 // patient is the node that heals are about: the last broker.
@@ -318,7 +330,8 @@ func (o operation) pathOfFailure(d definition, task task) []string {
 	}
 	changed := d.States[task.top].Catch[0].Assign["changed"] == true // it may have done it before it failed
 	for _, name := range o.happyPath[:at] {
-		changed = changed || d.States[name].Assign["changed"] == true
+		assign := d.States[name].Assign
+		changed = changed || assign["changed"] == true || assign["changed.$"] != nil // the step says so itself
 	}
 	end := "FailedUnchanged"
 	if changed {

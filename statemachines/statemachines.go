@@ -47,6 +47,7 @@ func Functions() map[string]string {
 		"HealthSweep":       "healthsweep",
 		"Operations":        "operations",
 		"Provisioning":      "provisioning",
+		"TopicAdmin":        "topicadmin",
 	}
 }
 

@@ -1,6 +1,7 @@
 package statemachines_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -26,6 +27,7 @@ import (
 	"github.com/millrace/millrace/functions/healthsweep"
 	"github.com/millrace/millrace/functions/operations"
 	"github.com/millrace/millrace/functions/provisioning"
+	"github.com/millrace/millrace/functions/topicadmin"
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/nodespec"
 	"github.com/millrace/millrace/shared/platform/local"
@@ -47,6 +49,7 @@ type world struct {
 	records   records.Records
 	platform  *platformtest.Cloud
 	kafka     *kafka
+	topics    *topics
 	journal   *asl.MemoryJournal
 	engine    *asl.Engine
 	workflows local.Workflows
@@ -65,13 +68,15 @@ type world struct {
 	// beforeStart, when it is set, is told of every operation that is about to be started.
 	beforeStart func(op cluster.Operation)
 
-	mu       sync.Mutex
-	troubles map[string]*platformtest.Trouble // by step
-	steps    []invocation
-	entered  map[string][]string // the states of each execution, by its name
-	versions int
-	heals    int
-	usedGiB  map[int32]int64 // by node: what is on its log volume
+	mu           sync.Mutex
+	troubles     map[string]*platformtest.Trouble // by step
+	steps        []invocation
+	entered      map[string][]string // the states of each execution, by its name
+	metrics      bytes.Buffer        // what the sweep of topics has told
+	versions     int
+	heals        int
+	applications int
+	usedGiB      map[int32]int64 // by node: what is on its log volume
 }
 
 // invocation is one call of a step.
@@ -104,6 +109,7 @@ func newWorld(t *testing.T) *world {
 		troubles: map[string]*platformtest.Trouble{}, entered: map[string][]string{}, usedGiB: map[int32]int64{},
 	}
 	w.kafka = newKafka(w)
+	w.topics = newTopics(w.kafka)
 	w.records = records.Records{Table: watchedTable{table, w}}
 	w.agent, w.spec, w.rests = w.healthyAgent, small(1), agentRests
 	w.platform.Boot = func(ctx context.Context, hostID string, nodeID int32) { w.agent(ctx, hostID, nodeID) }
@@ -133,6 +139,7 @@ func (w *world) powerOn(journal asl.Journal) {
 			Records: w.records, Workflows: w.workflows, Now: time.Now,
 			NewVersion: func() (string, error) { w.versions++; return fmt.Sprintf("K%d", w.versions), nil },
 		}),
+		"topicadmin": topicadmin.Steps(topicadmin.Deps{Records: w.records, Kafka: w.topics, Now: time.Now, Metrics: &w.metrics}),
 		"provisioning": provisioning.Steps(provisioning.Deps{
 			Records: w.records, Now: time.Now,
 			Platform: provisioning.Platform{
@@ -481,12 +488,12 @@ func (w *world) wantOneOfEverything(nodes int) {
 const secrets = 1
 
 // wantFailed checks that an operation has failed in words that people can read, and says at which step. A cluster that could
-// not be healed goes on as it was.
+// not be healed, or whose topics could not be applied, goes on as it was.
 func (w *world) wantFailed(op cluster.Operation, reason string) {
 	w.t.Helper()
 	c, op := w.cluster(), w.operation(op)
 	switch {
-	case op.Type == cluster.HealBroker:
+	case op.Type == cluster.HealBroker || op.Type == cluster.ApplyTopics:
 		if c.State() != cluster.Active || c.Failure != nil {
 			w.t.Errorf("the cluster is %s (%+v), want ACTIVE", c.State(), c.Failure)
 		}

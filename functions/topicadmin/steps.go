@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/millrace/millrace/shared/cluster"
@@ -19,11 +20,15 @@ import (
 	"github.com/millrace/millrace/shared/serve"
 )
 
-// Deps is what the steps of this area need.
+// Deps is what the steps of this area need. Metrics may be left out.
 type Deps struct {
-	Records records.Records
-	Kafka   Kafka
-	Now     func() time.Time
+	// Deployment is the dimension of the metrics.
+	Deployment string
+	Records    records.Records
+	Kafka      Kafka
+	Now        func() time.Time
+	// Metrics is where metrics are written to: CloudWatch reads them from the function's log.
+	Metrics io.Writer
 }
 
 // Kafka is the cluster's admin protocol.
@@ -56,6 +61,7 @@ type Groups interface {
 // Steps are the steps of this area, by the name that errands and state machines call them.
 func Steps(d Deps) serve.Steps {
 	w := way{Records: d.Records, Now: d.Now}
+	applied := newApplication(w, d.Kafka, d.Records)
 	return serve.Steps{
 		"StayConnected": serve.StayConnected(),
 		"ListTopics":    errand.Serve(ListTopics{w, d.Kafka}.Run),
@@ -70,6 +76,12 @@ func Steps(d Deps) serve.Steps {
 		"ResetOffsets":  errand.Serve(ResetOffsets{w, d.Kafka}.Run),
 		"DeleteOffsets": errand.Serve(DeleteOffsets{w, d.Kafka}.Run),
 		"DeleteGroup":   errand.Serve(DeleteGroup{w, d.Kafka}.Run),
+
+		"PlanTopicChanges":    serve.New(PlanTopicChanges{applied}.Run),
+		"ApplyTopicChanges":   serve.New(ApplyTopicChanges{applied}.Run),
+		"CheckTopics":         serve.New(CheckTopics{applied}.Run),
+		"ListServingClusters": serve.New(ListServingClusters{d.Records}.Run),
+		"FindTopicDrift":      serve.New(FindTopicDrift{planner{w, d.Kafka}, d.Records, d.Deployment, d.Metrics}.Run),
 	}
 }
 

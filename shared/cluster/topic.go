@@ -204,4 +204,6 @@ type TopicsApplication struct {
 	Permits TopicPermits `json:"permits,omitzero"`
 	// Previous is the declaration that held before; empty when there was none.
 	Previous string `json:"previous,omitempty"`
+	// Planned is how many changes there were to be made when the operation was planned.
+	Planned int `json:"planned,omitempty"`
 }

@@ -34,10 +34,12 @@ func start(ctx context.Context) (serve.Function, error) {
 		return nil, err
 	}
 	return topicadmin.Steps(topicadmin.Deps{
+		Deployment: environment.Name,
 		Records: records.Records{
 			Table: dynamo.New(connection, environment.Table), HostRole: environment.HostRole,
 		},
-		Kafka: kafka.NewPool(), // its connections last from one invocation to the next
-		Now:   time.Now,
+		Kafka:   kafka.NewPool(), // its connections last from one invocation to the next
+		Now:     time.Now,
+		Metrics: os.Stdout,
 	}), nil
 }
