@@ -628,7 +628,7 @@ func TestSchedules_StartTheSweepsAndKeepTheFunctionsInsideConnected(t *testing.T
 		got[words(at(s.Properties, "Target", "Arn"))] = words(s.Properties["ScheduleExpression"]) + " " + words(at(s.Properties, "Target", "Input"))
 	}
 	want := map[string]string{
-		"${OperationsSweep}": "rate(1 minute) {}", "${HealthSweep}": "rate(1 minute) {}",
+		"${OperationsSweep}": "rate(1 minute) {}", "${HealthSweep}": "rate(1 minute) {}", "${TopicsSweep}": "rate(10 minutes) {}",
 		"${Brokerreplacement.Arn}": `rate(1 day) {"step":"StayConnected"}`,
 		"${Topicadmin.Arn}":        `rate(1 day) {"step":"StayConnected"}`,
 	}

@@ -45,6 +45,10 @@ func (d *deployment) addTriggers() triggers {
 	return triggers{ended: d.sweepAfterFailures()}
 }
 
+// topicsRate is how often topics are compared with what is declared of them. Nobody waits for it, and each look is on the bill of
+// a control plane at rest.
+const topicsRate = "rate(10 minutes)"
+
 // addSchedules makes what happens by the clock. The sweeps are the safety net: they find every operation that nobody works at,
 // every node that is sick and that no event told of, and every topic that is no longer as declared.
 //
@@ -58,6 +62,7 @@ func (d *deployment) addSchedules() {
 	schedules := []schedule{
 		sweep("SweepSchedule", "operations-sweep", "rate(1 minute)", "Takes up operations that nobody works at"),
 		sweep("HealthSchedule", "health-sweep", "rate(1 minute)", "Looks at every cluster"),
+		sweep("TopicsSchedule", "topics-sweep", topicsRate, "Keeps the way to brokers open, and holds topics against what is declared"),
 	}
 	var machines, inside []string
 	for _, s := range schedules {
