@@ -19,25 +19,31 @@ import (
 
 // millracePrefix is where everything lives that MSK lacks, with the same authentication and the same errors:
 //
-//	GET    /millrace/v1/clusters                      {clusters: [clusterView]}, by name
-//	GET    /millrace/v1/clusters/{arn}                clusterView
-//	GET    /millrace/v1/clusters/{arn}/ca             {certificate}: the PEM certificate that clients of the cluster trust
-//	POST   /millrace/v1/clusters/{arn}/resume         clusterView, of a cluster whose failed create was started again
-//	GET    /millrace/v1/clusters/{arn}/health         healthView
-//	GET    /millrace/v1/clusters/{arn}/heals          {heals: [healView]}, newest first
-//	POST   /millrace/v1/clusters/{arn}/heal-allowance healthView, of {forSeconds}; 0 takes an allowance back
-//	PUT    /millrace/v1/clusters/{arn}/healing        healthView, of {maxVolumeGiB}
-//	POST   /millrace/v1/clusters/{arn}/maintenance    healthView, of {nodeId, forSeconds, reason}; of all nodes without nodeId
-//	DELETE /millrace/v1/clusters/{arn}/maintenance    healthView, of {nodeId}
-//	GET    /millrace/v1/clusters/{arn}/groups         {groups: [groupSummaryView]}, by id
-//	GET    /millrace/v1/clusters/{arn}/groups/{id}    groupView; the id is the rest of the path, whatever it holds
-//	DELETE /millrace/v1/clusters/{arn}/groups/{id}    deletedGroupView
-//	POST   /millrace/v1/clusters/{arn}/group-offsets  offsetChangesView, of {group, topic, partitions, to, dryRun}
-//	DELETE /millrace/v1/clusters/{arn}/group-offsets  offsetChangesView, of {group, topic, partitions, dryRun}
-//	GET    /millrace/v1/keys                          {keys: [accessKeyView]}, oldest first
-//	POST   /millrace/v1/keys                          issuedView, of {role, description}
-//	DELETE /millrace/v1/keys/{id}                     accessKeyView, of a key that holds no more
-//	POST   /millrace/v1/keys/{id}/rotate              issuedView, of {endAfterSeconds}
+//	GET    /millrace/v1/clusters                              {clusters: [clusterView]}, by name
+//	GET    /millrace/v1/clusters/{arn}                        clusterView
+//	GET    /millrace/v1/clusters/{arn}/ca                     {certificate}: the PEM certificate that clients of the cluster trust
+//	POST   /millrace/v1/clusters/{arn}/resume                 clusterView, of a cluster whose failed create was started again
+//	GET    /millrace/v1/clusters/{arn}/health                 healthView
+//	GET    /millrace/v1/clusters/{arn}/heals                  {heals: [healView]}, newest first
+//	POST   /millrace/v1/clusters/{arn}/heal-allowance         healthView, of {forSeconds}; 0 takes an allowance back
+//	PUT    /millrace/v1/clusters/{arn}/healing                healthView, of {maxVolumeGiB}
+//	POST   /millrace/v1/clusters/{arn}/maintenance            healthView, of {nodeId, forSeconds, reason}; of all nodes without nodeId
+//	DELETE /millrace/v1/clusters/{arn}/maintenance            healthView, of {nodeId}
+//	GET    /millrace/v1/clusters/{arn}/operations/{id}        operationView
+//	GET    /millrace/v1/clusters/{arn}/topics                 topicsView
+//	GET    /millrace/v1/clusters/{arn}/topics/{name}          topicDetailView
+//	POST   /millrace/v1/clusters/{arn}/topic-plan             planView, of {topics, delete, discard}
+//	POST   /millrace/v1/clusters/{arn}/topic-apply            applicationView, of {topics, delete, discard}
+//	GET    /millrace/v1/clusters/{arn}/topic-declaration      declarationView, of what was applied last
+//	GET    /millrace/v1/clusters/{arn}/groups                 {groups: [groupSummaryView]}, by id
+//	GET    /millrace/v1/clusters/{arn}/groups/{id}            groupView; the id is the rest of the path, whatever it holds
+//	DELETE /millrace/v1/clusters/{arn}/groups/{id}            deletedGroupView
+//	POST   /millrace/v1/clusters/{arn}/group-offsets          offsetChangesView, of {group, topic, partitions, to, dryRun}
+//	DELETE /millrace/v1/clusters/{arn}/group-offsets          offsetChangesView, of {group, topic, partitions, dryRun}
+//	GET    /millrace/v1/keys                                  {keys: [accessKeyView]}, oldest first
+//	POST   /millrace/v1/keys                                  issuedView, of {role, description}
+//	DELETE /millrace/v1/keys/{id}                             accessKeyView, of a key that holds no more
+//	POST   /millrace/v1/keys/{id}/rotate                      issuedView, of {endAfterSeconds}
 const millracePrefix = "/millrace/v1/"
 
 // millraceRoutes match the decoded path, and name the role that each takes. The longer come first, because an ARN may hold
@@ -58,6 +64,12 @@ var millraceRoutes = []struct {
 	{"MillraceLimitHealing", operator, http.MethodPut, regexp.MustCompile(`^/millrace/v1/clusters/(.+)/healing$`), withBody((*API).limitHealing)},
 	{"MillraceBeginMaintenance", operator, http.MethodPost, regexp.MustCompile(`^/millrace/v1/clusters/(.+)/maintenance$`), withBody((*API).beginMaintenance)},
 	{"MillraceEndMaintenance", operator, http.MethodDelete, regexp.MustCompile(`^/millrace/v1/clusters/(.+)/maintenance$`), withBody((*API).endMaintenance)},
+	{"MillraceDescribeOperation", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/operations/([^/]+)$`), ofPart((*API).viewOneOperation)},
+	{"MillraceListTopics", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/topics$`), plain((*API).viewTopics)},
+	{"MillraceDescribeTopic", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/topics/([^/]+)$`), ofPart((*API).viewTopic)},
+	{"MillracePlanTopics", readOnly, http.MethodPost, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/topic-plan$`), withBody((*API).planTopics)},
+	{"MillraceApplyTopics", operator, http.MethodPost, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/topic-apply$`), withBody((*API).applyTopics)},
+	{"MillraceDescribeDeclaration", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/topic-declaration$`), plain((*API).viewApplied)},
 	{"MillraceListGroups", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/groups$`), plain((*API).viewGroups)},
 	{"MillraceDescribeGroup", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/groups/(.+)$`), ofPart((*API).viewGroup)},
 	{"MillraceDeleteGroup", operator, http.MethodDelete, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/groups/(.+)$`), ofPart((*API).deleteGroup)},

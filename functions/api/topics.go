@@ -24,8 +24,16 @@ var withTopics = []cluster.State{
 // clusterWithTopics finds the cluster that an ARN in a request names, if it is in a state to be asked for what lies in it.
 func (a *API) clusterWithTopics(ctx context.Context, arn string) (cluster.Cluster, error) {
 	c, err := a.cluster(ctx, arn)
-	if err == nil && !slices.Contains(withTopics, c.State()) {
-		err = mskapi.BadRequest("clusterArn", "You can't reach the topics of a cluster in %s state.", c.State())
+	if err != nil {
+		return c, err
 	}
-	return c, err
+	return c, reachable(c)
+}
+
+// reachable refuses a cluster that is in no state to be asked for what lies in it.
+func reachable(c cluster.Cluster) error {
+	if !slices.Contains(withTopics, c.State()) {
+		return mskapi.BadRequest("clusterArn", "You can't reach the topics of a cluster in %s state.", c.State())
+	}
+	return nil
 }
