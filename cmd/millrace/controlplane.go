@@ -45,6 +45,8 @@ const (
 	sweepEvery = 5 * time.Second
 	// healthEvery is how long a sick node can stay unnoticed of which no event has told.
 	healthEvery = 2 * time.Second
+	// topicsEvery is how long it can stay unnoticed that somebody has changed declared topics.
+	topicsEvery = 10 * time.Second
 )
 
 // runControlPlane serves a data directory until ctx ends.
@@ -52,7 +54,7 @@ const (
 //  1. Open the data directory.
 //  2. Wire the functions and the machines, as the deployment does on AWS.
 //  3. Open the front door, and tell the hosts where it is.
-//  4. Resume what was under way; look after hosts, operations and the health of clusters now and then.
+//  4. Resume what was under way; look after hosts, operations, the health of clusters and their topics now and then.
 //  5. Serve. ready is called once, with the address.
 //
 // Brokers are not touched when it ends.
@@ -100,6 +102,7 @@ func runControlPlane(ctx context.Context, c controlPlaneConfig, ready func(addre
 	background.Go(func() { platform.Hosts.Keep(working, bus.Died) })
 	background.Go(func() { sweep(working, functions["operations"]) })
 	background.Go(func() { lookAfterHealth(working, functions["healthsweep"], bus) })
+	background.Go(func() { lookAfterTopics(working, functions["provisioning"], functions["topicadmin"]) })
 
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
@@ -271,6 +274,48 @@ func lookAfterHealth(ctx context.Context, function invoker, bus *local.Bus) {
 			}
 		case <-ticker.C:
 			look("")
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// lookAfterTopics does now and then what the machine topics-sweep does on AWS: it keeps the way to the brokers of every cluster open,
+// and finds topics that are not as declared. It calls the steps, as sweep does; where nothing is new, they write nothing.
+func lookAfterTopics(ctx context.Context, provisioning, topicadmin invoker) {
+	call := func(function invoker, step, clusterID string) []byte {
+		payload, err := json.Marshal(map[string]string{"step": step, "clusterId": clusterID})
+		var answer []byte
+		if err == nil {
+			answer, err = function.Invoke(ctx, payload)
+		}
+		if err != nil && ctx.Err() == nil {
+			slog.ErrorContext(ctx, "look at topics failed", "step", step, "cluster", clusterID, "error", err)
+		}
+		return answer
+	}
+	ticker := time.NewTicker(topicsEvery)
+	defer ticker.Stop()
+	for {
+		var found struct {
+			Clusters []struct {
+				ClusterID string `json:"clusterId"`
+				Declared  bool   `json:"declared"`
+			} `json:"clusters"`
+		}
+		if answer := call(topicadmin, "ListServingClusters", ""); answer != nil {
+			if err := json.Unmarshal(answer, &found); err != nil {
+				slog.ErrorContext(ctx, "look at topics failed", "error", err)
+			}
+		}
+		for _, c := range found.Clusters {
+			call(provisioning, "RenewKafkaAccess", c.ClusterID)
+			if c.Declared {
+				call(topicadmin, "FindTopicDrift", c.ClusterID)
+			}
+		}
+		select {
+		case <-ticker.C:
 		case <-ctx.Done():
 			return
 		}

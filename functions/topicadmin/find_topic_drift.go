@@ -60,7 +60,7 @@ func (s FindTopicDrift) Run(ctx context.Context, in FindTopicDriftInput) (FindTo
 		}
 	}
 	if fault.Is(err, fault.Unavailable) {
-		slog.WarnContext(ctx, "could not hold topics against what is declared", "cluster", c.ID, "reason", err)
+		slog.InfoContext(ctx, "could not hold topics against what is declared", "cluster", c.ID, "reason", err)
 		return FindTopicDriftOutput{Reason: err.Error()}, nil
 	}
 	if err != nil {
