@@ -19,9 +19,19 @@ import (
 
 // declareInput is a document of topics, and what of it may cost records.
 type declareInput struct {
-	Topics *[]cluster.DeclaredTopic
+	Topics *[]declaredTopic
 	// Delete and Discard are as in cluster.TopicPermits.
 	Delete, Discard []string
+}
+
+// declaredTopic is a topic in a document. The names are for what is said of members that are of the wrong kind.
+type declaredTopic struct {
+	Name              string            `json:"name"`
+	Partitions        int               `json:"partitions"`
+	ReplicationFactor int               `json:"replicationFactor"`
+	Configs           map[string]string `json:"configs"`
+	Owner             string            `json:"owner"`
+	Protected         bool              `json:"protected"`
 }
 
 // wish is what somebody wants a cluster's topics to be, in an order of our own, so that two that mean the same are the same.
@@ -35,7 +45,11 @@ func (in declareInput) read() (wish, error) {
 	if in.Topics == nil {
 		return wish{}, mskapi.BadRequest("topics", "The topics are missing. An empty list declares that no topic is declared any more.")
 	}
-	w := wish{topics: *in.Topics, permits: cluster.TopicPermits{Delete: in.Delete, Discard: in.Discard}}
+	w := wish{permits: cluster.TopicPermits{Delete: in.Delete, Discard: in.Discard}}
+	for _, t := range *in.Topics {
+		spec := cluster.TopicSpec{Name: t.Name, Partitions: t.Partitions, ReplicationFactor: t.ReplicationFactor, Configs: t.Configs}
+		w.topics = append(w.topics, cluster.DeclaredTopic{TopicSpec: spec, Owner: t.Owner, Protected: t.Protected})
+	}
 	if err := topicplan.Check(w.topics, w.permits); err != nil {
 		return w, err
 	}
@@ -238,22 +252,13 @@ type declarationView struct {
 	Id     string // the operation's that applies it, or has
 	At     time.Time
 	By     string
-	Topics []declaredTopicView
-}
-
-type declaredTopicView struct {
-	Name              string
-	Partitions        int
-	ReplicationFactor int
-	Configs           map[string]string
-	Owner             string
-	Protected         bool
+	Topics []declaredTopic
 }
 
 func viewDeclaration(d cluster.Declaration) declarationView {
-	view := declarationView{Id: d.ID, At: d.At, By: d.By, Topics: []declaredTopicView{}}
+	view := declarationView{Id: d.ID, At: d.At, By: d.By, Topics: []declaredTopic{}}
 	for _, t := range d.Topics {
-		view.Topics = append(view.Topics, declaredTopicView{t.Name, t.Partitions, t.ReplicationFactor, t.Configs, t.Owner, t.Protected})
+		view.Topics = append(view.Topics, declaredTopic{t.Name, t.Partitions, t.ReplicationFactor, t.Configs, t.Owner, t.Protected})
 	}
 	return view
 }
