@@ -86,7 +86,7 @@ func unreachable(err error) error {
 
 // timedOut says what has taken longer than a context allows.
 func timedOut(ctx context.Context, format string, args ...any) error {
-	return fault.Refused(fault.Unavailable, reasonTimedOut, "%w: %w", fmt.Errorf(format, args...), context.Cause(ctx))
+	return fault.Refused(fault.Unavailable, reasonTimedOut, "%s: %w", fmt.Errorf(format, args...), context.Cause(ctx))
 }
 
 // refused is a no of Kafka's: what was to be done, and what the broker said about it in its own words, if it did. Its reason is

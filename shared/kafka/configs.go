@@ -53,6 +53,7 @@ var properties = map[string]property{
 	"local.retention.bytes":               on("log.local.retention.bytes"),
 	"local.retention.ms":                  on("log.local.retention.ms"),
 	"max.compaction.lag.ms":               on("log.cleaner.max.compaction.lag.ms"),
+	"max.decompressed.message.bytes":      on("max.decompressed.message.bytes"),
 	"max.message.bytes":                   on("message.max.bytes"),
 	"message.downconversion.enable":       on("log.message.downconversion.enable"),
 	"message.format.version":              on("log.message.format.version"),
@@ -64,6 +65,8 @@ var properties = map[string]property{
 	"min.compaction.lag.ms":               on("log.cleaner.min.compaction.lag.ms"),
 	"min.insync.replicas":                 on("min.insync.replicas"),
 	"preallocate":                         on("log.preallocate"),
+	"remote.copy.lag.bytes":               on("log.remote.copy.lag.bytes"),
+	"remote.copy.lag.ms":                  on("log.remote.copy.lag.ms"),
 	"retention.bytes":                     on("log.retention.bytes"),
 	"retention.ms":                        {onBrokers: []setting{{"log.retention.ms", 1}, {"log.retention.minutes", minute}, {"log.retention.hours", hour}}},
 	"segment.bytes":                       on("log.segment.bytes"),
@@ -72,6 +75,7 @@ var properties = map[string]property{
 	"segment.ms":                          {onBrokers: []setting{{"log.roll.ms", 1}, {"log.roll.hours", hour}}},
 	"unclean.leader.election.enable":      on("unclean.leader.election.enable"),
 
+	"errors.deadletterqueue.group.enable":     {otherwise: "false"},
 	"follower.replication.throttled.replicas": {},
 	"leader.replication.throttled.replicas":   {},
 	"remote.log.copy.disable":                 {otherwise: "false"},
@@ -79,22 +83,16 @@ var properties = map[string]property{
 	"remote.storage.enable":                   {otherwise: "false"},
 }
 
-// inTopicsUnits turns a broker's value into a topic's. ok is false where the broker's property is not set.
-func (p property) inTopicsUnits(name, value string) (converted string, ok bool) {
-	at := slices.IndexFunc(p.onBrokers, func(s setting) bool { return s.name == name })
-	if at < 0 || p.onBrokers[at].unit == 1 {
-		return value, true
-	}
+// inTopicsUnits turns a broker's value into a topic's.
+func (s setting) inTopicsUnits(value string) string {
 	n, err := strconv.ParseInt(value, 10, 64)
-	switch unit := p.onBrokers[at].unit; {
-	case err != nil:
-		return "", false
-	case n < 0: // without end
-		return "-1", true
-	case n > math.MaxInt64/unit:
-		return strconv.FormatInt(math.MaxInt64, 10), true
+	switch {
+	case s.unit == 1 || err != nil || n < 0: // negative is without end
+		return value
+	case n > math.MaxInt64/s.unit:
+		return strconv.FormatInt(math.MaxInt64, 10)
 	default:
-		return strconv.FormatInt(n*unit, 10), true
+		return strconv.FormatInt(n*s.unit, 10)
 	}
 }
 
@@ -114,7 +112,7 @@ func askConfigs(kind sarama.ConfigResourceType, names []string) func(*sarama.Bro
 }
 
 // withConfigs adds to topics what is set on them, what they inherit, and min.insync.replicas. Topics that are gone meanwhile are
-// left out.
+// left out. Of some properties that are set on a topic, Kafka does not tell what it would be otherwise: brokers do.
 func (c *connections) withConfigs(ctx context.Context, topics []cluster.Topic) ([]cluster.Topic, error) {
 	found := make([]cluster.Topic, 0, len(topics))
 	for some := range slices.Chunk(topics, configsAtOnce) {
@@ -142,6 +140,23 @@ func (c *connections) withConfigs(ctx context.Context, topics []cluster.Topic) (
 				return nil, err
 			}
 			found = append(found, t)
+		}
+	}
+	var defaults map[string]string
+	for _, t := range found {
+		for name := range t.Configs {
+			if _, told := t.Inherited[name]; told {
+				continue
+			}
+			if defaults == nil {
+				var err error
+				if defaults, err = c.defaults(ctx); err != nil {
+					return nil, err
+				}
+			}
+			if value, known := defaults[name]; known {
+				t.Inherited[name] = value
+			}
 		}
 	}
 	return found, nil
@@ -175,19 +190,15 @@ func setConfigs(t *cluster.Topic, r *sarama.ResourceResponse) error {
 	return nil
 }
 
-// inherited is what a property that is set on a topic would be were it not. Kafka tells it in the words of brokers: synonyms come
-// in the order in which they count.
-func inherited(entry *sarama.ConfigEntry) (string, bool) {
-	p, known := properties[entry.Name]
+// inherited is what a property that is set on a topic would be were it not, where Kafka tells: it tells nothing of those that
+// have several names on brokers, unless it is the first one that is set. Synonyms come in the order in which they count.
+func inherited(entry *sarama.ConfigEntry) (value string, told bool) {
 	for _, s := range entry.Synonyms {
-		if s.Source == sarama.SourceTopic {
-			continue
-		}
-		if value, ok := p.inTopicsUnits(s.ConfigName, s.ConfigValue); ok {
-			return value, true
+		if s.Source != sarama.SourceTopic {
+			return s.ConfigValue, true
 		}
 	}
-	return p.otherwise, known
+	return "", false
 }
 
 // defaults gives what topics have that say nothing, from a broker that is up to date.
@@ -224,12 +235,10 @@ func (c *connections) defaults(ctx context.Context) (map[string]string, error) {
 			continue
 		}
 		for i, s := range p.onBrokers {
-			entry, ok := onBroker[s.name]
-			if !ok || entry.Value == "" && i < len(p.onBrokers)-1 {
-				continue
-			}
-			if value, ok := p.inTopicsUnits(s.name, entry.Value); ok {
-				defaults[name] = value
+			entry, known := onBroker[s.name]
+			unset := known && entry.Value == "" && i < len(p.onBrokers)-1
+			if known && !unset {
+				defaults[name] = s.inTopicsUnits(entry.Value)
 				break
 			}
 		}

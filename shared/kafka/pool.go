@@ -21,7 +21,7 @@ import (
 // by any number of callers at once. A call ends within ten seconds if it only asks, and within twenty if it changes something.
 //
 // Connections belong to the access they were made with: once a cluster is asked with other secrets, those made with the old ones
-// are closed. Those that nobody has used for a minute are closed too.
+// are closed. Those that nobody has used for a minute or two are closed too.
 //
 // What talks to a cluster from within this package goes through four functions: read asks any broker that is up to date, ask asks
 // one that is named by its address, brokers gives the addresses by id, and change makes a change once.
@@ -47,8 +47,9 @@ const (
 	readWithin = 10 * time.Second
 	// opinionsHold is how long what the brokers think of each other counts as known.
 	opinionsHold = 2 * time.Second
-	// silentWithin is what brokers get that did not answer the last time, once the others have.
-	silentWithin = 50 * time.Millisecond
+	// restWithin is what a minority of the brokers gets to say what they think once the others have, and so do those that did not
+	// answer the last time.
+	restWithin = 50 * time.Millisecond
 )
 
 // Close closes every connection. Calls that are under way end with Unavailable, and so does every later one.
@@ -447,7 +448,8 @@ func (c *connections) opinionsNow(ctx context.Context) (opinions, error) {
 	return known, nil
 }
 
-// askOpinions asks all brokers at once. Those that were silent the last time get little time.
+// askOpinions asks all brokers at once. It does not wait long for those that are not needed: once most have answered, nobody's
+// opinion changes whom the others count as up.
 func (c *connections) askOpinions(ctx context.Context, silent map[string]bool) (opinions, error) {
 	type answer struct {
 		address string
@@ -479,8 +481,9 @@ func (c *connections) askOpinions(ctx context.Context, silent map[string]bool) (
 			} else {
 				known.views = append(known.views, got.view)
 			}
-			if len(known.views) > 0 && enough == nil && !slices.ContainsFunc(c.seeds, func(address string) bool { return pending[address] && !silent[address] }) {
-				enough = time.After(silentWithin)
+			onlySilent := !slices.ContainsFunc(c.seeds, func(address string) bool { return pending[address] && !silent[address] })
+			if enough == nil && (2*len(known.views) > len(c.seeds) || len(known.views) > 0 && onlySilent) {
+				enough = time.After(restWithin)
 			}
 			continue
 		case <-enough:

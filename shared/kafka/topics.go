@@ -132,7 +132,7 @@ func (p *Pool) CreateTopic(ctx context.Context, a Access, t cluster.TopicSpec, v
 	return p.change(ctx, a, t.Name, validateOnly, change{
 		what:    what,
 		request: request,
-		cameTrue: func(before, after *cluster.Topic) verdict {
+		cameTrue: func(before, after *cluster.Topic, _ error) verdict {
 			switch {
 			case before != nil:
 				return no
@@ -172,7 +172,7 @@ func (p *Pool) GrowTopic(ctx context.Context, a Access, name string, partitions 
 			}
 			return noOf(no.Err, no.ErrMsg, "%s", what), nil
 		},
-		cameTrue: func(before, after *cluster.Topic) verdict {
+		cameTrue: func(before, after *cluster.Topic, _ error) verdict {
 			switch {
 			case before == nil || len(before.Partitions) >= partitions:
 				return no
@@ -220,7 +220,7 @@ func (p *Pool) ConfigureTopic(ctx context.Context, a Access, name string, change
 			return noOf(sarama.KError(answer.Resources[0].ErrorCode), &answer.Resources[0].ErrorMsg, "%s", what), nil
 		},
 		// It may be done twice.
-		cameTrue: func(_, _ *cluster.Topic) verdict { return no },
+		cameTrue: func(_, _ *cluster.Topic, _ error) verdict { return no },
 		known: func(ctx context.Context, c *connections, address string) (bool, error) {
 			answer, err := ask(ctx, c, address, heardWithin, true, askConfigs(sarama.TopicResource, []string{name}))
 			if err != nil || len(answer) != 1 {
@@ -248,11 +248,12 @@ func (p *Pool) DeleteTopic(ctx context.Context, a Access, name string) error {
 			}
 			return noOf(no, answer.TopicErrorMessages[name], "%s", what), nil
 		},
-		cameTrue: func(before, after *cluster.Topic) verdict {
+		// A broker that has not heard of the topic may as well lag behind its creation. The controller knows.
+		cameTrue: func(before, _ *cluster.Topic, refusal error) verdict {
 			switch {
 			case before == nil:
 				return no
-			case after == nil:
+			case fault.Is(refusal, fault.NotFound):
 				return yes
 			}
 			return unknown
@@ -278,8 +279,9 @@ type change struct {
 	what string
 	// request asks a broker to make it: a refusal is its answer, and an error is that there is none.
 	request func(*sarama.Broker) (refusal, err error)
-	// cameTrue tells whether a try has made the topic what it is now, given what there was before the first one; nil is no topic.
-	cameTrue func(before, after *cluster.Topic) verdict
+	// cameTrue tells whether a try whose answer nobody has seen has made the topic what it is now, given what there was before the
+	// first one, nil being no topic, and what the last one was refused with, if it was.
+	cameTrue func(before, after *cluster.Topic, refusal error) verdict
 	// known tells whether a broker knows of it.
 	known func(ctx context.Context, c *connections, address string) (bool, error)
 }
@@ -300,7 +302,7 @@ func (p *Pool) change(ctx context.Context, a Access, topic string, validateOnly 
 	ctx, cancel := context.WithTimeout(ctx, changeWithin)
 	defer cancel()
 	if validateOnly {
-		return c.try(ctx, ch, func(context.Context) verdict { return no })
+		return c.try(ctx, ch, func(context.Context, error) verdict { return no })
 	}
 	// Two callers who make the same thing at the same time could not be told apart.
 	unlock, err := p.names.lock(ctx, fmt.Sprintf("%q %q", a.Brokers, topic))
@@ -312,12 +314,12 @@ func (p *Pool) change(ctx context.Context, a Access, topic string, validateOnly 
 	if err != nil {
 		return fmt.Errorf("%s: %w", ch.what, err)
 	}
-	err = c.try(ctx, ch, func(ctx context.Context) verdict {
+	err = c.try(ctx, ch, func(ctx context.Context, refusal error) verdict {
 		after, err := ifAny(c.topic(ctx, topic))
 		if err != nil {
 			return unknown
 		}
-		return ch.cameTrue(before, after)
+		return ch.cameTrue(before, after, refusal)
 	})
 	if err == nil {
 		c.waitUntilKnown(ctx, ch)
@@ -326,7 +328,7 @@ func (p *Pool) change(ctx context.Context, a Access, topic string, validateOnly 
 }
 
 // try has a change made, by whichever broker can.
-func (c *connections) try(ctx context.Context, ch change, look func(context.Context) verdict) error {
+func (c *connections) try(ctx context.Context, ch change, look func(ctx context.Context, refusal error) verdict) error {
 	ctx, cancel := context.WithTimeout(ctx, triesWithin)
 	defer cancel()
 	doubtful := false // a try may have made the change without anybody's telling us
@@ -342,12 +344,12 @@ func (c *connections) try(ctx context.Context, ch change, look func(context.Cont
 			var gone *lost
 			doubtful = doubtful || errors.As(err, &gone) || now().Sub(started) > noElectionWithin
 			if err == nil && isFinal(refusal) {
-				if doubtful && soon(ctx, look) {
+				if doubtful && soon(ctx, func(ctx context.Context) verdict { return look(ctx, refusal) }) {
 					return nil
 				}
 				return refusal
 			}
-			if doubtful && look(ctx) == yes {
+			if doubtful && look(ctx, refusal) == yes {
 				return nil
 			}
 			if err != nil {
