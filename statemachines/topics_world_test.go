@@ -23,11 +23,12 @@ type topics struct {
 	mu      sync.Mutex
 	takes   time.Duration              // how long a change takes
 	before  func(method, topic string) // when it is set, is told of every change that is about to be made
+	refuses map[string]error           // by topic: changes that are refused when they are made, and not when they are asked about
 	offline map[string]bool            // topics whose partitions have no leader
 }
 
 func newTopics(k *kafka) *topics {
-	return &topics{Pool: &kafkatest.Pool{}, k: k, offline: map[string]bool{}}
+	return &topics{Pool: &kafkatest.Pool{}, k: k, offline: map[string]bool{}, refuses: map[string]error{}}
 }
 
 // reach is asked by every call first.
@@ -47,8 +48,11 @@ func (s *topics) change(ctx context.Context, a access.Access, method, topic stri
 		return err
 	}
 	s.mu.Lock()
-	before, takes := s.before, s.takes
+	before, takes, refused := s.before, s.takes, s.refuses[topic]
 	s.mu.Unlock()
+	if refused != nil {
+		return refused
+	}
 	if before != nil {
 		before(method, topic)
 	}
@@ -122,6 +126,13 @@ func (s *topics) whenChanged(before func(method, topic string)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.before = before
+}
+
+// refuse has a change of a topic refused, though Kafka has said that it would make it; nil is no longer.
+func (s *topics) refuse(topic string, no error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refuses[topic] = no
 }
 
 // loseLeaders says which topics have partitions without leaders from now on.

@@ -57,6 +57,8 @@ type job struct {
 
 	planned, left, made int
 	told                time.Time // when the progress was reported last
+	// refused is the change that Kafka refused last.
+	refused string
 }
 
 // done is how many of all changes have been made, by this call and those before.
@@ -83,7 +85,7 @@ func (j *job) goOn(ctx context.Context) (waits string, err error) {
 		}
 		err := j.do(ctx, now.access, c)
 		switch {
-		case isForNow(err):
+		case isForNow(err), err != nil && !j.isRefusedAgain(c):
 			return j.wait(ctx, err)
 		case err != nil:
 			return "", j.stopped(err)
@@ -94,6 +96,14 @@ func (j *job) goOn(ctx context.Context) (waits string, err error) {
 		}
 	}
 	return "", j.tell(ctx, "", true)
+}
+
+// isRefusedAgain tells whether Kafka has refused the same just before. The first time, it is looked at once more: somebody else may
+// have changed the topic right after it was looked at.
+func (j *job) isRefusedAgain(c cluster.TopicChange) bool {
+	before := j.refused
+	j.refused = string(c.Action) + " " + c.Topic
+	return j.refused == before
 }
 
 // wait reports what is waited for.
