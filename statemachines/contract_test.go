@@ -274,6 +274,15 @@ func TestSweeps_EndInTimeAndSayWhenTheyFail(t *testing.T) {
 				if len(s.Catch) != 1 || !slices.Equal(s.Catch[0].ErrorEquals, []string{"States.ALL"}) || s.Catch[0].Next != "Failed" {
 					t.Errorf("%s/%s: catches %+v, want States.ALL to Failed", machine, name, s.Catch)
 				}
+			case "Map":
+				for inner, task := range s.ItemProcessor.States {
+					if task.Type != "Task" {
+						continue
+					}
+					if len(task.Catch) != 1 || s.ItemProcessor.States[task.Catch[0].Next].Type != "Succeed" {
+						t.Errorf("%s/%s: what fails for one keeps nobody from looking at the others; it catches %+v", machine, inner, task.Catch)
+					}
+				}
 			case "Fail":
 				if name != "Failed" || s.Comment == "" {
 					t.Errorf("%s/%s: one failure end, Failed, with a Comment that says where things stand", machine, name)

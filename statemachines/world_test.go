@@ -139,7 +139,7 @@ func (w *world) powerOn(journal asl.Journal) {
 			Records: w.records, Workflows: w.workflows, Now: time.Now,
 			NewVersion: func() (string, error) { w.versions++; return fmt.Sprintf("K%d", w.versions), nil },
 		}),
-		"topicadmin": topicadmin.Steps(topicadmin.Deps{Records: w.records, Kafka: w.topics, Now: time.Now, Metrics: &w.metrics}),
+		"topicadmin": topicadmin.Steps(topicadmin.Deps{Records: w.records, Kafka: w.topics, Now: time.Now, Metrics: metricsLog{w}}),
 		"provisioning": provisioning.Steps(provisioning.Deps{
 			Records: w.records, Now: time.Now,
 			Platform: provisioning.Platform{
@@ -161,6 +161,15 @@ func (w *world) end() {
 	if err := w.db.Close(); err != nil {
 		w.t.Error(err)
 	}
+}
+
+// metricsLog is the log that metrics are read from.
+type metricsLog struct{ w *world }
+
+func (l metricsLog) Write(line []byte) (int, error) {
+	l.w.mu.Lock()
+	defer l.w.mu.Unlock()
+	return l.w.metrics.Write(line)
 }
 
 // watchedTable lets a test come in between before a write.
