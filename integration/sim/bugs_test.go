@@ -1,15 +1,21 @@
 package sim
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/millrace/millrace/functions/brokerreplacement"
 	"github.com/millrace/millrace/functions/provisioning"
+	"github.com/millrace/millrace/functions/topicadmin"
 	"github.com/millrace/millrace/shared/cluster"
+	access "github.com/millrace/millrace/shared/kafka"
 	"github.com/millrace/millrace/shared/records"
 	"github.com/millrace/millrace/shared/serve"
 )
@@ -118,6 +124,25 @@ func bugs() []bug {
 		{"silence counts as death", func(w *Wiring) {
 			w.Health.Hosts = silenceIsDeath{w.World.cloud, w.World}
 			w.Provisioning.Platform.Hosts = silenceIsDeath{w.World.cloud, w.World} // or whoever ends the host would notice
+		}},
+		{"a topic is made anew to be configured", func(w *Wiring) {
+			w.Topics.Kafka = madeAnew{admin{w: w.World}}
+		}},
+		{"a change of a topic whose answer is lost counts as made, and nobody looks", func(w *Wiring) {
+			w.Topics.Kafka = takenForMade{admin{w: w.World}}
+			replace(w, "topicadmin", "CheckTopics", func(context.Context, topicadmin.ApplicationInput) (topicadmin.CheckTopicsOutput, error) {
+				return topicadmin.CheckTopicsOutput{Done: true}, nil
+			})
+		}},
+		{"protection of topics is forgotten", func(w *Wiring) {
+			w.Topics.Records.Table = changed{w.World.table, func(item *records.Item) {
+				if strings.HasPrefix(item.Partition, "declarations#") {
+					unprotect(item)
+				}
+			}}
+		}},
+		{"nobody lets go of the topics", func(w *Wiring) {
+			w.Operations.Records.Table = holdsTopics{w.World.table}
 		}},
 	}
 }
@@ -281,6 +306,81 @@ func (p silenceIsDeath) heard(ctx context.Context, h cluster.Host) cluster.Host 
 		h.State = cluster.HostTerminated
 	}
 	return h
+}
+
+// madeAnew deletes a topic and makes it again, where its configuration is to change.
+type madeAnew struct{ admin }
+
+func (k madeAnew) ConfigureTopic(ctx context.Context, a access.Access, name string, changes []cluster.ConfigChange, validateOnly bool) error {
+	if validateOnly {
+		return nil
+	}
+	t, err := k.Topic(ctx, a, name)
+	if err != nil {
+		return err
+	}
+	for _, change := range changes {
+		delete(t.Configs, change.Name)
+		if change.To != nil {
+			t.Configs[change.Name] = *change.To
+		}
+	}
+	if err := k.DeleteTopic(ctx, a, name); err != nil {
+		return err
+	}
+	spec := cluster.TopicSpec{Name: name, Partitions: len(t.Partitions), ReplicationFactor: t.ReplicationFactor(), Configs: t.Configs}
+	return k.CreateTopic(ctx, a, spec, false)
+}
+
+// takenForMade hears no error of those who make topics.
+type takenForMade struct{ admin }
+
+func (k takenForMade) CreateTopic(ctx context.Context, a access.Access, t cluster.TopicSpec, validateOnly bool) error {
+	_ = k.admin.CreateTopic(ctx, a, t, validateOnly) // that is the bug
+	return nil
+}
+
+// unprotect reads a declaration as if no topic were protected.
+func unprotect(item *records.Item) {
+	zipped, err := gzip.NewReader(bytes.NewReader(item.Body))
+	if err != nil {
+		panic(err)
+	}
+	text, err := io.ReadAll(zipped)
+	if err != nil {
+		panic(err)
+	}
+	var body bytes.Buffer
+	zip := gzip.NewWriter(&body)
+	_, err = zip.Write(bytes.ReplaceAll(text, []byte(`"protected":true`), []byte(`"protected":false`)))
+	if err := errors.Join(err, zip.Close()); err != nil {
+		panic(err)
+	}
+	item.Body = body.Bytes()
+}
+
+// holdsTopics is a table in which whoever holds the topics of a cluster does so for ever.
+type holdsTopics struct{ *table }
+
+func (t holdsTopics) Write(ctx context.Context, writes ...records.Write) error {
+	for i, w := range writes {
+		before, err := t.get(w.Key)
+		if w.Key.Partition != "clusters" || w.Delete || err != nil {
+			continue
+		}
+		var was cluster.Cluster
+		if err := json.Unmarshal(before.Body, &was); err != nil {
+			panic(err)
+		}
+		now := records.Item{Body: w.Body}
+		edit(&now, func(c *cluster.Cluster) {
+			if c.Applying == nil {
+				c.Applying = was.Applying
+			}
+		})
+		writes[i].Body = now.Body
+	}
+	return t.table.Write(ctx, writes...)
 }
 
 func TestBugs_AreFound(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"github.com/millrace/millrace/functions/hostevents"
 	"github.com/millrace/millrace/functions/operations"
 	"github.com/millrace/millrace/functions/provisioning"
+	"github.com/millrace/millrace/functions/topicadmin"
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/platform/local"
 	"github.com/millrace/millrace/shared/platform/local/asl"
@@ -43,6 +44,7 @@ type Wiring struct {
 	Provisioning provisioning.Deps
 	Health       healthsweep.Deps
 	Replacement  brokerreplacement.Deps
+	Topics       topicadmin.Deps
 	// Wrap, where it is set, changes the steps of the functions once they are made.
 	Wrap func(functions map[string]serve.Steps)
 }
@@ -86,7 +88,10 @@ func (w *World) powerOn() {
 			Deployment: "sim", Records: w.records(), Hosts: w.cloud, Workflows: p.workflows, Now: time.Now, NewID: w.newID,
 			Metrics: io.Discard,
 		},
-		Replacement: brokerreplacement.Deps{Records: w.records(), Kafka: admin{w}, Now: time.Now},
+		Replacement: brokerreplacement.Deps{Records: w.records(), Kafka: admin{w: w}, Now: time.Now},
+		Topics: topicadmin.Deps{
+			Deployment: "sim", Records: w.records(), Kafka: admin{w: w}, Now: time.Now, Metrics: io.Discard,
+		},
 	}
 	if w.options.Plant != nil {
 		w.options.Plant(wiring)
@@ -96,6 +101,7 @@ func (w *World) powerOn() {
 		"provisioning":      provisioning.Steps(wiring.Provisioning),
 		"healthsweep":       healthsweep.Steps(wiring.Health),
 		"brokerreplacement": brokerreplacement.Steps(wiring.Replacement),
+		"topicadmin":        topicadmin.Steps(wiring.Topics),
 	}
 	if wiring.Wrap != nil {
 		wiring.Wrap(p.functions)
@@ -109,10 +115,14 @@ func (w *World) powerOn() {
 		if err := engine.Resume(ctx); err != nil {
 			w.violate("the control plane can't be resumed: %v", err)
 		}
-		for {
+		for minute := 0; ; minute++ {
 			p.sweep(a, "operations-sweep", map[string]any{})
 			w.pass(a, between(a.rng, time.Second, 5*time.Second))
 			p.sweep(a, "health-sweep", map[string]any{})
+			if minute%5 == 1 {
+				w.pass(a, between(a.rng, time.Second, 5*time.Second))
+				p.sweep(a, "topics-sweep", map[string]any{})
+			}
 			w.pass(a, time.Minute)
 		}
 	})

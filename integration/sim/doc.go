@@ -3,7 +3,8 @@
 //
 // What is real: the state machines on the engine, the steps of functions/*, the records, the judgement of health, the events
 // that heartbeats become. What is fake, and small: the table ([table]), EC2 ([cloud]), Kafka ([kafka]: partitions with
-// replicas, in-sync replicas, leader epochs, acknowledged records and the volumes all of it is on) and the agents ([host]).
+// replicas, in-sync replicas, leader epochs, acknowledged records and the volumes all of it is on; topics that are declared) and the
+// agents ([host]).
 //
 // A seed decides everything: when calls are answered, which of them fail or only lose their answer, what breaks, and when
 // the control plane dies. The same seed gives the same events in the same order, which their hash shows.

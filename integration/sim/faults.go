@@ -39,6 +39,7 @@ func mishaps() []mishap {
 		{"no capacity", 2, spellOf(noCapacity, 1, 2)},
 		{"stillborn hosts", 1, spellOf(stillborn, 1, 3)},
 		{"bus gone", 1, spellOf(busGone, 1, 2)},
+		{"functions cut off", 1, functionsCutOff},
 		{"crash", 4, crash},
 	}
 }
@@ -101,6 +102,7 @@ func (w *World) happenLocked(m mishap, u customer, k *kafkaCluster) bool {
 		return false
 	}
 	w.stats.Faults++
+	w.struck = time.Now()
 	w.stats.FaultNames[m.name]++
 	w.noteLocked("FAULT", m.name+": "+what)
 	return true
@@ -350,7 +352,7 @@ func fetcherDied(w *World, u customer, k *kafkaCluster) string {
 // spellOf is bad weather of a kind, that meets one in oneIn calls or fewer, of one kind of call or of all.
 func spellOf(kind trouble, oneIn, upTo int) func(*World, customer, *kafkaCluster) string {
 	return func(w *World, u customer, _ *kafkaCluster) string {
-		targets := []string{"", "table", "functions", "LaunchHost", "RetireHost", "AttachVolume", "Host", "HostStates"}
+		targets := []string{"", "table", "functions", "Kafka", "LaunchHost", "RetireHost", "AttachVolume", "Host", "HostStates"}
 		s := spell{
 			kind: kind, oneIn: oneIn + u.a.rng.IntN(upTo-oneIn+1), target: targets[u.a.rng.IntN(len(targets))],
 			until: time.Now().Add(between(u.a.rng, 20*time.Second, 6*time.Minute)),
@@ -359,6 +361,13 @@ func spellOf(kind trouble, oneIn, upTo int) func(*World, customer, *kafkaCluster
 		w.weather.beginLocked(s)
 		return s.String()
 	}
+}
+
+// functionsCutOff keeps the functions that talk to Kafka from every broker, and nobody else.
+func functionsCutOff(w *World, u customer, _ *kafkaCluster) string {
+	d := between(u.a.rng, 20*time.Second, 10*time.Minute)
+	w.cutOffUntil = time.Now().Add(d)
+	return "for " + d.Round(time.Second).String()
 }
 
 // crash kills the control plane at one of the next writes of its journal.
@@ -372,7 +381,7 @@ func crash(w *World, u customer, _ *kafkaCluster) string {
 
 // endFaultsLocked mends what only people mend, when the mischief is over: who has filled a disk frees it.
 func (w *World) endFaultsLocked(k *kafkaCluster) {
-	w.crashIn = 0
+	w.crashIn, w.cutOffUntil = 0, time.Time{}
 	for _, h := range w.cloud.hosts {
 		if h.token.ClusterID != k.id || h.gone() {
 			continue

@@ -100,10 +100,9 @@ func since(at *time.Time, so bool, now time.Time) {
 	}
 }
 
-// watchOperations sees that no cluster has two operations at once.
+// watchOperations sees that no cluster has two operations at once, of those that hold it and of those that hold its topics.
 func (w *World) watchOperations(key records.Key, after []byte) {
-	id, ok := strings.CutPrefix(key.Partition, "operations#")
-	if !ok {
+	if !strings.HasPrefix(key.Partition, "operations#") {
 		return
 	}
 	var op cluster.Operation
@@ -116,20 +115,24 @@ func (w *World) watchOperations(key records.Key, after []byte) {
 	if _, known := w.begun[op.ExecutionName()]; !known && op.State == cluster.InProgress {
 		w.begun[op.ExecutionName()] = time.Now()
 	}
-	running := w.running[id]
+	if op.Type == cluster.ApplyTopics {
+		w.watchApplicationLocked(op)
+	}
+	held := holder(op)
+	running := w.running[held]
 	switch {
 	case op.Ended() && running == op.ID:
-		delete(w.running, id)
+		delete(w.running, held)
 	case op.Ended():
 	case running == "":
-		w.running[id] = op.ID
+		w.running[held] = op.ID
 		w.stats.Operations++
 		if op.Type == cluster.HealBroker {
 			w.stats.Heals++
 			w.noteLocked("heal", op.Heal.String()+": "+string(op.Heal.Remedy)+", because "+op.Heal.Reason)
 		}
 	case running != op.ID:
-		w.violateLocked("cluster %s has two operations at once: %s and %s", id, running, op.ID)
+		w.violateLocked("two operations hold %s at once: %s and %s", held, running, op.ID)
 	}
 }
 
@@ -174,9 +177,9 @@ func (w *World) judgeOperation(op cluster.Operation, now time.Time) {
 		ended = now
 	}
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	away := w.downFor
 	began, begun := w.begun[op.ExecutionName()]
-	w.mu.Unlock()
 	switch {
 	case begun:
 	case op.Attempt > 1:
@@ -186,14 +189,14 @@ func (w *World) judgeOperation(op cluster.Operation, now time.Time) {
 	}
 	if took := ended.Sub(began); took > 2*op.Type.Budget()+away && !w.judged[op.ID] {
 		w.judged[op.ID] = true
-		w.violate("operation %s (%s) took %s, more than twice its budget", op.ID, op.Type, took)
+		w.violateLocked("operation %s (%s) took %s, more than twice its budget", op.ID, op.Type, took)
 	}
 	if op.State != cluster.OperationFailed || w.judged[op.ID] {
 		return
 	}
 	w.judged[op.ID] = true
 	if op.Failure == nil || len(op.Failure.Message) < 10 || strings.HasPrefix(op.Failure.Message, "{") || !strings.Contains(op.Failure.Message, " ") {
-		w.violate("operation %s (%s) failed for no readable reason: %+v", op.ID, op.Type, op.Failure)
+		w.violateLocked("operation %s (%s) failed for no readable reason: %+v", op.ID, op.Type, op.Failure)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/millrace/millrace/functions/topicadmin"
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
 	access "github.com/millrace/millrace/shared/kafka"
@@ -28,6 +29,9 @@ type kafkaCluster struct {
 	brokers           []*broker // by id
 	voters            []int32
 	partitions        []*partition
+	topics            map[string]*topic    // beside that of the partitions
+	touched           map[string]time.Time // when somebody else than the control plane last changed a topic
+	owner             *owner               // of the topics
 	// version counts the changes that the quorum has agreed to; each is on the volumes of a majority of the voters.
 	version int
 	active  int32 // the active controller; 0 while there is none
@@ -496,7 +500,13 @@ func (p *process) fetch(from *partition, leader *process) bool {
 }
 
 // admin is the admin protocol of the clusters' brokers.
-type admin struct{ w *World }
+type admin struct {
+	w *World
+	groups
+}
+
+// groups are of no cluster: nobody consumes.
+type groups = topicadmin.Groups
 
 // Partitions asks the brokers that are named. It takes long to find that none of them answers.
 func (k admin) Partitions(ctx context.Context, asked access.Access) ([]cluster.Partition, error) {
@@ -506,9 +516,19 @@ func (k admin) Partitions(ctx context.Context, asked access.Access) ([]cluster.P
 		return nil, err
 	}
 	w.mu.Lock()
-	partitions, ok := w.kafka.askLocked(asked.Brokers)
+	c := w.kafka.reachLocked(asked.Brokers)
+	var partitions []cluster.Partition
+	if c != nil {
+		partitions = make([]cluster.Partition, len(c.partitions))
+		for i, p := range c.partitions {
+			partitions[i] = cluster.Partition{
+				Topic: "orders", ID: p.id, Leader: p.leader, Replicas: slices.Clone(p.replicas), InSync: slices.Clone(p.inSync),
+				MinInSync: p.minimum,
+			}
+		}
+	}
 	w.mu.Unlock()
-	if !ok {
+	if c == nil {
 		w.pass(a, between(a.rng, 2*time.Second, 8*time.Second))
 		return nil, fault.New(fault.Unavailable, "no broker answers")
 	}
@@ -519,8 +539,12 @@ func (k admin) Partitions(ctx context.Context, asked access.Access) ([]cluster.P
 	return partitions, nil
 }
 
-func (k *kafka) askLocked(addresses []string) ([]cluster.Partition, bool) {
+// reachLocked gives the cluster of the first of these brokers that answers; nil when none does.
+func (k *kafka) reachLocked(addresses []string) *kafkaCluster {
 	now := time.Now()
+	if now.Before(k.w.cutOffUntil) {
+		return nil
+	}
 	for _, address := range addresses {
 		ip, _, err := net.SplitHostPort(address)
 		if err != nil {
@@ -531,18 +555,10 @@ func (k *kafka) askLocked(addresses []string) ([]cluster.Partition, bool) {
 				continue
 			}
 			c := k.ofCluster(token.ClusterID)
-			if c == nil || c.broker(token.NodeID) == nil || c.live(token.NodeID, now) == nil {
-				continue
+			if c != nil && c.broker(token.NodeID) != nil && c.live(token.NodeID, now) != nil {
+				return c
 			}
-			all := make([]cluster.Partition, len(c.partitions))
-			for i, p := range c.partitions {
-				all[i] = cluster.Partition{
-					Topic: "orders", ID: p.id, Leader: p.leader, Replicas: slices.Clone(p.replicas), InSync: slices.Clone(p.inSync),
-					MinInSync: p.minimum,
-				}
-			}
-			return all, true
 		}
 	}
-	return nil, false
+	return nil
 }

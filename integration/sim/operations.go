@@ -144,6 +144,7 @@ func (u customer) await(k *kafkaCluster, what string, so func(c cluster.Cluster,
 
 // live lets the cluster work while things break.
 func (u customer) live(k *kafkaCluster) {
+	k.owner = u.declareTopics(k)
 	u.w.mischief(u, k)
 }
 
@@ -170,6 +171,8 @@ func (u customer) recover(k *kafkaCluster) {
 	u.w.mu.Lock()
 	u.w.judgeHostsLocked(k)
 	u.w.mu.Unlock()
+	k.owner.end()
+	k.owner.settle()
 }
 
 // allow is what a person does whom the circuit breaker has called.
@@ -199,6 +202,13 @@ func (u customer) delete(k *kafkaCluster) {
 	var asked string
 	if odds(u.a.rng, 2) {
 		u.w.disturb(u, k, deletionMishaps())
+	}
+	if odds(u.a.rng, 2) {
+		u.w.start(func() { // who does not know that the cluster is to go
+			u.w.pass(k.owner.a, between(k.owner.a.rng, time.Second, 15*time.Second))
+			k.owner.change()
+			k.owner.apply(k.owner.permits())
+		})
 	}
 	u.await(k, "to be deleted", func(c cluster.Cluster, there bool) bool {
 		if there && c.State() != cluster.Deleting {

@@ -31,6 +31,7 @@ func newWorld(seed uint64, o Options) *World {
 	w.table.written = func(key records.Key, before, after []byte) {
 		w.streamed(key, before, after)
 		w.watchOperations(key, after)
+		w.watchClusters(key, before, after)
 		w.watchRestarts(key, before, after)
 		if w.options.Trace && key.Partition == "health" {
 			w.say("health", findings(after))
@@ -54,7 +55,7 @@ func run(seed uint64, o Options) Result {
 	for i := range count {
 		k := &kafkaCluster{
 			id: fmt.Sprintf("0f1e2d3c-4b5a-4978-8695-%012d-7", i+1), kafkaID: fmt.Sprintf("MkU3OEVBNTcwNTJENDM2%02d", i+1),
-			name: fmt.Sprintf("orders-%d", i+1),
+			name: fmt.Sprintf("orders-%d", i+1), topics: map[string]*topic{}, touched: map[string]time.Time{},
 		}
 		w.mu.Lock()
 		w.kafka.clusters = append(w.kafka.clusters, k)

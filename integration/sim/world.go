@@ -44,7 +44,11 @@ type World struct {
 	downFor  time.Duration        // that there was no control plane, in all
 	begun    map[string]time.Time // when each execution has begun its operation
 	judged   map[string]bool      // operations that were found bad
-	running  map[string]string    // the operation that has not ended, by cluster
+	running  map[string]string    // the operation that has not ended, by what it holds
+	// applications are all that were asked for.
+	applications []*application
+	struck       time.Time // when something broke last
+	cutOffUntil  time.Time // the functions that talk to Kafka reach no broker until then
 }
 
 // Options are what a run can be asked for.
@@ -57,8 +61,8 @@ type Options struct {
 
 // Stats counts what a run went through.
 type Stats struct {
-	Operations, Faults, Heals, Crashes int
-	FaultNames                         map[string]int
+	Operations, Faults, Heals, Applications, Crashes int
+	FaultNames                                       map[string]int
 }
 
 // Result is what came of a seed.
@@ -215,8 +219,9 @@ func (w *World) violateLocked(format string, args ...any) {
 // String says what came of a seed, for people.
 func (r Result) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d: %d events in %s, trace hash %016x; %d operations (%d heals), %d faults, %d crashes of the control plane",
-		r.Seed, r.Events, r.Took.Round(time.Second), r.Hash, r.Stats.Operations, r.Stats.Heals, r.Stats.Faults, r.Stats.Crashes)
+	fmt.Fprintf(&b, "seed %d: %d events in %s, trace hash %016x; %d operations (%d heals), %d applications of topics, %d faults, %d crashes of the control plane",
+		r.Seed, r.Events, r.Took.Round(time.Second), r.Hash, r.Stats.Operations, r.Stats.Heals,
+		r.Stats.Applications, r.Stats.Faults, r.Stats.Crashes)
 	for _, v := range r.Violations {
 		b.WriteString("\n  " + v)
 	}
