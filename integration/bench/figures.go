@@ -41,7 +41,7 @@ type promise struct {
 }
 
 // promises are in the order of the table.
-var promises = append([]promise{
+var promises = slices.Concat([]promise{
 	{createTLS, "create call → first record on 3 brokers, TLS", "s", 7, 1.2},
 	{createPlaintext, "create call → first record on 3 brokers, plaintext", "s", 4.5, 1.2},
 	{rest, "memory per broker at rest", "MB", 160, 0},
@@ -59,7 +59,7 @@ var promises = append([]promise{
 	{lost + gapOf, "host lost → every partition is written to again", "s", 4, 0},
 	{lost + gapP95, "the same, p95", "s", 4, 0},
 	{lost + wholeOf, "host lost → replaced, all replicas in sync", "s", 20, 0},
-}, functionPromises()...)
+}, topicPromises(), functionPromises())
 
 // keep judges what was measured for the promise; false when nothing was.
 func (p promise) keep(measured map[string][]float64) (figure, bool) {
@@ -125,6 +125,7 @@ Under load: 200 requests a second for 10 s, describe and list in turns, 100 clus
 has decoded the answer, from when the request was due.
 Killed and lost: each broker once in every round, under 150 records a second with acks=all and a consumer, over TLS; by hand
 somebody starts a killed broker again at once. No acknowledged record was lost, or there would be no figures.
+Topics: one call after the other, over 3 brokers, until the Go SDK has decoded the answer; one round.
 Functions: zipped for arm64, as they are deployed; started on this machine, with moto for AWS, which is part of the time.`)
 	return err
 }

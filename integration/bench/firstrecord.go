@@ -63,7 +63,7 @@ func (k brokers) firstRecord(ctx context.Context) error {
 		return err
 	}
 	defer client.Close()
-	if err := createTopic(ctx, client, topic); err != nil {
+	if err := createTopics(ctx, client, brokerCount, topic); err != nil {
 		return err
 	}
 	return client.ProduceSync(ctx, kgo.StringRecord("first")).FirstErr()
@@ -88,18 +88,23 @@ func (k brokers) awaitNeighbours(ctx context.Context, address string) error {
 	})
 }
 
-func createTopic(ctx context.Context, client *kgo.Client, topic string) error {
+// createTopics makes topics of one partition. One that is there already is as good.
+func createTopics(ctx context.Context, client *kgo.Client, replicas int16, names ...string) error {
 	request := kmsg.NewPtrCreateTopicsRequest()
 	request.TimeoutMillis = 15_000
-	wanted := kmsg.NewCreateTopicsRequestTopic()
-	wanted.Topic, wanted.NumPartitions, wanted.ReplicationFactor = topic, 1, 3
-	request.Topics = append(request.Topics, wanted)
+	for _, name := range names {
+		wanted := kmsg.NewCreateTopicsRequestTopic()
+		wanted.Topic, wanted.NumPartitions, wanted.ReplicationFactor = name, 1, replicas
+		request.Topics = append(request.Topics, wanted)
+	}
 	answer, err := request.RequestWith(ctx, client)
 	if err != nil {
-		return fmt.Errorf("create topic: %w", err)
+		return fmt.Errorf("create topics: %w", err)
 	}
-	if err := kerr.ErrorForCode(answer.Topics[0].ErrorCode); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
-		return fmt.Errorf("create topic: %w", err)
+	for _, made := range answer.Topics {
+		if err := kerr.ErrorForCode(made.ErrorCode); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+			return fmt.Errorf("create topic %s: %w", made.Topic, err)
+		}
 	}
 	return nil
 }

@@ -38,6 +38,7 @@ const (
 	describe        = "describe"         // describe and list under load
 	killed          = "killed"           // brokers are killed under load
 	lost            = "lost"             // brokers lose their hosts under load
+	topics          = "topics"           // listed, made, described and declared
 	functions       = "functions"        // size and start of the Lambda functions
 )
 
@@ -48,7 +49,7 @@ const (
 	wholeOf = "-whole"   // from then until all replicas are in sync
 )
 
-var all = []string{createTLS, createPlaintext, rest, remove, transitions, down, ready, describe, killed, lost, functions}
+var all = []string{createTLS, createPlaintext, rest, remove, transitions, down, ready, describe, killed, lost, topics, functions}
 
 // options are the flags.
 type options struct {
@@ -79,7 +80,8 @@ func main() {
 //  3. That control plane is stopped, with a cluster running; then its journal tells the transitions.
 //  4. A second one, with a hundred clusters in its store, is started often, and asked often.
 //  5. Brokers are killed and lose their hosts under the load of a producer and a consumer, in turns with brokers started by hand.
-//  6. The Lambda functions are built, and started under Lambda's runtime API.
+//  6. Topics are listed, made, described and declared, through the API.
+//  7. The Lambda functions are built, and started under Lambda's runtime API.
 func run(ctx context.Context, args []string) (err error) {
 	o, err := parse(args)
 	if err != nil {
@@ -98,6 +100,7 @@ func run(ctx context.Context, args []string) (err error) {
 		{[]string{createTLS, createPlaintext, rest, remove, transitions, down}, b.measureClusters},
 		{[]string{ready, describe}, b.measureRequests},
 		{[]string{killed, lost}, b.measureKilled},
+		{[]string{topics}, b.measureTopics},
 		{[]string{functions}, b.measureFunctions},
 	} {
 		if !o.wants(part.of...) {
