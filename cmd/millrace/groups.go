@@ -244,13 +244,19 @@ func (f *targetFlags) add(c *cobra.Command) {
 	c.Flags().Int64Var(&f.by, "by", 0, "so many records further on or, with a minus, back")
 	c.Flags().StringVar(&f.at, "to-time", "", "at the first record from this time on, such as 2026-09-20T12:00:00Z or 2026-09-20T14:00:00+02:00")
 	c.Flags().Var(&f.back, "back", "at the first record of the last so much time, such as 45m or 2h")
-	c.MarkFlagsMutuallyExclusive("to-earliest", "to-latest", "to-offset", "by", "to-time", "back")
-	c.MarkFlagsOneRequired("to-earliest", "to-latest", "to-offset", "by", "to-time", "back")
 }
 
 func (f *targetFlags) target(c *cobra.Command) (client.OffsetTarget, error) {
 	given := c.Flags().Changed
+	said := 0
+	for _, flag := range []string{"to-earliest", "to-latest", "to-offset", "by", "to-time", "back"} {
+		if given(flag) {
+			said++
+		}
+	}
 	switch {
+	case said != 1:
+		return client.OffsetTarget{}, usagef("say once where to go on: --to-earliest, --to-latest, --to-offset, --by, --to-time or --back")
 	case given("to-offset"):
 		if f.offset < 0 {
 			return client.OffsetTarget{}, usagef("--to-offset is 0 or more, not %d", f.offset)
@@ -347,7 +353,7 @@ func (a *app) changeOffsets(c *cobra.Command, args []string, flags offsetFlags, 
 					return err
 				}
 			}
-			_, err := fmt.Fprintf(w, "The offsets of %d partitions of group %s are %s.\n", len(did.Changes), did.Group, command.done)
+			_, err := fmt.Fprintf(w, "The offsets of %s of group %s are %s.\n", counted(len(did.Changes), "partition"), did.Group, command.done)
 			return err
 		})
 	})(c, args)
@@ -401,7 +407,7 @@ func (a *app) confirmDeleteGroup(ctx context.Context, plane connection, cluster 
 	if err != nil {
 		return a.explain(plane, err)
 	}
-	sure, err := a.ask(fmt.Sprintf("This deletes the group %s of %s, with what it has committed of %d partitions.", id, cluster.Name, len(g.Offsets)))
+	sure, err := a.ask(fmt.Sprintf("This deletes the group %s of %s, with what it has committed of %s.", id, cluster.Name, counted(len(g.Offsets), "partition")))
 	if err == nil && !sure {
 		err = errors.New("nothing was deleted; answer yes, or give --yes, to delete it")
 	}

@@ -296,8 +296,7 @@ func (k coordinators) describeClassic(ctx context.Context, address string, ids [
 }
 
 func (k coordinators) describeConsumers(ctx context.Context, address string, ids []string) (map[string]description, error) {
-	request := sarama.NewConsumerGroupDescribeRequest(sarama.MaxVersion)
-	request.GroupIDs = ids
+	request := &sarama.ConsumerGroupDescribeRequest{GroupIDs: ids} // version 0: with all that the next one has but the members' type
 	answer, err := ask(ctx, k.connections, address, answerWithin, true, func(b *sarama.Broker) (*sarama.ConsumerGroupDescribeResponse, error) {
 		return b.ConsumerGroupDescribe(request)
 	})

@@ -99,8 +99,8 @@ func nonEmpty(group string, members []cluster.GroupMember) error {
 	if more := len(names) - namesInErrors; more > 0 {
 		names = append(names[:namesInErrors], fmt.Sprintf("and %d more", more))
 	}
-	return fault.Refused(fault.Conflict, "NON_EMPTY_GROUP", "group %s has %d members, which have to be stopped first: %s",
-		group, len(members), strings.Join(names, ", "))
+	return fault.Refused(fault.Conflict, "NON_EMPTY_GROUP", "group %s has members, which have to be stopped first: %s",
+		group, strings.Join(names, ", "))
 }
 
 // namesInErrors keeps an error readable.
@@ -255,11 +255,9 @@ func (k coordinators) refusedFor(ctx context.Context, at layout, g listed, done 
 
 // joined tells whether Kafka says that only a member may do this, as it does once there is one.
 func joined(code sarama.KError) bool {
-	switch code {
-	case sarama.ErrUnknownMemberId, sarama.ErrIllegalGeneration, sarama.ErrRebalanceInProgress, sarama.ErrNonEmptyGroup:
-		return true
-	}
-	return false
+	return slices.Contains([]sarama.KError{
+		sarama.ErrUnknownMemberId, sarama.ErrIllegalGeneration, sarama.ErrRebalanceInProgress, sarama.ErrNonEmptyGroup,
+	}, code)
 }
 
 // DeleteOffsets makes a group forget how far it has read, and gives what it forgets. Those of a topic that a member has subscribed to
@@ -293,7 +291,7 @@ func (p *Pool) DeleteOffsets(ctx context.Context, a Access, of OffsetsOf, dryRun
 	}
 	for _, c := range changes {
 		if described[g.id].subscribed[c.Topic] {
-			return nil, subscribed(g.id, c.Topic, described[g.id].members)
+			return nil, subscribed(g.id, c.Topic)
 		}
 	}
 	if dryRun || len(changes) == 0 {
@@ -335,9 +333,9 @@ func forgotten(of OffsetsOf, committed offsets) ([]cluster.OffsetChange, error) 
 	return nil, fault.New(fault.NotFound, "group %s has committed no offsets%s", of.Group, where)
 }
 
-func subscribed(group, topic string, members []cluster.GroupMember) error {
-	return fault.Refused(fault.Conflict, "GROUP_SUBSCRIBED_TO_TOPIC", "group %s reads topic %s at the moment; its %d members have to be stopped first",
-		group, topic, len(members))
+func subscribed(group, topic string) error {
+	return fault.Refused(fault.Conflict, "GROUP_SUBSCRIBED_TO_TOPIC", "group %s reads topic %s at the moment; its members have to be stopped first",
+		group, topic)
 }
 
 // DeleteGroup deletes a group with all that it has committed. One that has members is refused by a Conflict that names them.

@@ -117,7 +117,7 @@ type offset struct {
 // leader does not tell, the partition is left out.
 func (k coordinators) offsetsAt(ctx context.Context, at layout, partitions []cluster.TopicPartition, millis int64) map[cluster.TopicPartition]offset {
 	led := at.byLeader(partitions)
-	answers, _ := together(slices.Sorted(maps.Keys(led)), func(leader string) (*sarama.OffsetResponse, error) { //nolint:errcheck // see below
+	answers, _ := together(slices.Sorted(maps.Keys(led)), func(leader string) (*sarama.OffsetResponse, error) {
 		request := &sarama.OffsetRequest{Version: listOffsetsVersion}
 		for _, p := range led[leader] {
 			request.AddBlock(p.Topic, p.ID, millis, 1)
@@ -175,7 +175,7 @@ func (k coordinators) written(ctx context.Context, at layout, places map[place]b
 			led[leader] = append(led[leader], p)
 		}
 	}
-	answers, _ := together(slices.Sorted(maps.Keys(led)), func(leader string) (map[place]time.Time, error) { //nolint:errcheck // it tells what it tells
+	answers, _ := together(slices.Sorted(maps.Keys(led)), func(leader string) (map[place]time.Time, error) {
 		found := map[place]time.Time{}
 		left := led[leader]
 		for _, r := range readings {

@@ -64,7 +64,7 @@ func (p *Pool) group(id string) (cluster.Group, error) {
 func (p *Pool) empty(id string) (cluster.Group, error) {
 	g, err := p.group(id)
 	if err == nil && len(g.Members) > 0 {
-		err = fault.Refused(fault.Conflict, "NON_EMPTY_GROUP", "group %s has %d members", id, len(g.Members))
+		err = fault.Refused(fault.Conflict, "NON_EMPTY_GROUP", "group %s has members", id)
 	}
 	return g, err
 }

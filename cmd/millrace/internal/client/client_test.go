@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,8 +21,11 @@ import (
 
 	"github.com/millrace/millrace/cmd/millrace/internal/client"
 	"github.com/millrace/millrace/functions/api"
+	"github.com/millrace/millrace/functions/topicadmin"
 	"github.com/millrace/millrace/shared/accesskey"
 	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/errand"
+	"github.com/millrace/millrace/shared/kafka/kafkatest"
 	"github.com/millrace/millrace/shared/nodespec"
 	"github.com/millrace/millrace/shared/platform/local"
 	"github.com/millrace/millrace/shared/platform/local/localtest"
@@ -40,6 +44,7 @@ func static(c local.Credentials) aws.CredentialsProvider {
 type frontDoor struct {
 	client.Client
 	records  records.Records
+	kafka    *kafkatest.Pool
 	answered bytes.Buffer
 }
 
@@ -50,9 +55,10 @@ func open(t *testing.T) *frontDoor {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &frontDoor{records: records.Records{Table: table}}
+	d := &frontDoor{records: records.Records{Table: table}, kafka: &kafkatest.Pool{}}
+	functions := local.Functions{errand.Function: topicadmin.Steps(topicadmin.Deps{Records: d.records, Kafka: d.kafka, Now: time.Now})}
 	desk := api.New(api.Deps{
-		Records: d.records, Workflows: nothingStarts{}, Zones: local.Zones{Region: region}, Seal: seal, RootKey: key,
+		Records: d.records, Workflows: nothingStarts{}, Functions: functions, Zones: local.Zones{Region: region}, Seal: seal, RootKey: key,
 		Now: time.Now, Random: rand.Reader,
 		Region: region, Account: local.Account, Controllers: 1, SecurityGroup: "sg-local", VolumeKey: "key",
 	})
@@ -302,6 +308,91 @@ func TestClient_ReadsEverythingThatTheAPISaysOfAccessKeys(t *testing.T) {
 		t.Errorf("revoked %+v, %v", revoked, err)
 	}
 	strictly(&client.AccessKey{})
+}
+
+// settle has the create of the only cluster end well, so that there is somebody to ask about groups.
+func (d *frontDoor) settle(t *testing.T) {
+	t.Helper()
+	all, err := d.records.AllClusters(t.Context())
+	if err != nil || len(all) != 1 {
+		t.Fatalf("%d clusters, %v; want one", len(all), err)
+	}
+	if _, _, err := d.records.ChangeOperation(t.Context(), all[0].ID, all[0].Active.ID, func(c *cluster.Cluster, op *cluster.Operation) error {
+		op.Succeed(c, "K2", time.Now())
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.records.PutKafkaAccess(t.Context(), all[0].ID, records.KafkaAccess{Ends: time.Now().Add(time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestClient_ReadsEverythingThatTheAPISaysOfGroups(t *testing.T) {
+	d := open(t)
+	arn := d.create(t)
+	d.settle(t)
+	strictly := func(into any) {
+		t.Helper()
+		strict := json.NewDecoder(bytes.NewReader(d.answered.Bytes()))
+		strict.DisallowUnknownFields()
+		if err := strict.Decode(into); err != nil {
+			t.Errorf("the API says more than the client knows: %v", err)
+		}
+	}
+	whole := func(structure any, except ...string) {
+		t.Helper()
+		v := reflect.ValueOf(structure)
+		for i := range v.NumField() {
+			if name := v.Type().Field(i).Name; v.Field(i).IsZero() && !slices.Contains(except, name) {
+				t.Errorf("%T.%s is empty", structure, name)
+			}
+		}
+	}
+	at := cluster.TopicPartition{Topic: "payments", ID: 1}
+	busy := cluster.Group{
+		ID: "busy/bees", Type: "consumer", State: "Stable", Protocol: "uniform", Coordinator: 1,
+		Members: []cluster.GroupMember{{ID: "m", InstanceID: "one", ClientID: "app", Host: "10.0.0.9", Partitions: []cluster.TopicPartition{at}}},
+		Offsets: []cluster.GroupOffset{{TopicPartition: at, Committed: 4, Begin: 1, End: 10, Lag: new(int64(6)), Behind: new(time.Minute), Member: "m"}},
+	}
+	idle := busy
+	idle.ID, idle.Members = "idle", nil
+	d.kafka.SetGroup(busy)
+	d.kafka.SetGroup(idle)
+
+	groups, err := d.Groups(t.Context(), arn)
+	if err != nil || len(groups) != 2 {
+		t.Fatalf("listed %+v, %v", groups, err)
+	}
+	whole(groups[0])
+	strictly(&struct{ Groups []client.GroupSummary }{})
+	g, err := d.Group(t.Context(), arn, "busy/bees")
+	if err != nil || g.ID != "busy/bees" {
+		t.Fatalf("described %+v, %v", g, err)
+	}
+	whole(g)
+	whole(g.Members[0])
+	whole(g.Members[0].Partitions[0])
+	whole(g.Offsets[0])
+	strictly(&client.Group{})
+	of := client.OffsetsOf{Group: "idle", Topic: "payments", Partitions: []int32{1}, DryRun: true}
+	reset, err := d.ResetOffsets(t.Context(), arn, of, client.OffsetTarget{By: new(int64(2))})
+	if err != nil || len(reset.Changes) != 1 || *reset.Changes[0].To != 6 {
+		t.Fatalf("reset %+v, %v", reset, err)
+	}
+	whole(reset)
+	whole(reset.Changes[0], "Note")
+	strictly(&client.OffsetChanges{})
+	if deleted, err := d.DeleteOffsets(t.Context(), arn, of); err != nil || !deleted.DryRun || *deleted.Changes[0].From != 4 || deleted.Changes[0].To != nil {
+		t.Errorf("deleted %+v, %v", deleted, err)
+	}
+	if err := d.DeleteGroup(t.Context(), arn, "idle"); err != nil {
+		t.Error(err)
+	}
+	var refused *client.Error
+	if err := d.DeleteGroup(t.Context(), arn, "busy/bees"); !errors.As(err, &refused) || !strings.Contains(refused.Message, "has members") {
+		t.Errorf("deleted one with members: %v", err)
+	}
 }
 
 func TestClient_ListsClusters(t *testing.T) {
