@@ -31,11 +31,12 @@ func TestMainPath_AStockClientCreatesUsesAndDeletesARealClusterOnAWS(t *testing.
 			t.Errorf("brokers are reached by names of the deployment's zone, not by %s", address)
 		}
 	}
-	client.CreateTopic("payments", 6)
+	topicsAreMadeByTheAPI(t, d, key, arn)
 	client.Produce("payments", "payment", 1000)
 	if got := client.Consume("payments", 1000); !slices.Equal(got, kafka.Values("payment", 1000)) {
 		t.Error("other records came out than went in")
 	}
+	topicsAreMadeAsDeclared(t, d, key, arn)
 	aKilledAgentComesBackAndLeavesKafkaAlone(t, d)
 
 	d.AWS(key, "kafka", "delete-cluster", "--cluster-arn", arn)

@@ -308,7 +308,7 @@ func (d *Deployment) SubnetBeside(subnet string) string {
 		d.t.Fatal(err)
 	}
 	made, err := client.CreateSubnet(d.ctx, &ec2.CreateSubnetInput{
-		VpcId: found.Subnets[0].VpcId, AvailabilityZone: found.Subnets[0].AvailabilityZone, CidrBlock: aws.String("127.42.250.0/24"),
+		VpcId: found.Subnets[0].VpcId, AvailabilityZone: found.Subnets[0].AvailabilityZone, CidrBlock: aws.String(d.resources.onLoopback("10.42.250.0/24")),
 	})
 	if err != nil {
 		d.t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -33,6 +34,7 @@ type resources struct {
 	ctx             context.Context
 	admin           aws.Config // reaches moto past gate and rules, as CloudFormation's role would
 	account, region string
+	second          int32 // octet of all addresses of the VPC
 	resolver        template.Resolver
 
 	mu   sync.Mutex
@@ -44,7 +46,7 @@ type resources struct {
 
 func newResources(ctx context.Context, t template.Template, admin aws.Config, account string) *resources {
 	r := &resources{
-		ctx: ctx, admin: admin, account: account, region: admin.Region,
+		ctx: ctx, admin: admin, account: account, region: admin.Region, second: 100 + ranges.Add(1),
 		made: map[string]resource{}, policies: map[string][]iam.Policy{}, roles: map[string]string{},
 	}
 	r.resolver = template.Resolver{
@@ -222,15 +224,18 @@ func (r *resources) makeTable(logical string, p properties) (resource, error) {
 	}}, nil
 }
 
+// ranges counts the address ranges that deployments of this process have been given.
+var ranges atomic.Int32
+
 // onLoopback moves an address range of the template's to the loopback device, so that an interface's address is one that
-// programs of this machine can have: 10.42.0.0/16 becomes 127.42.0.0/16.
-func onLoopback(cidr string) string {
-	_, rest, _ := strings.Cut(cidr, ".")
-	return "127." + rest
+// programs of this machine can have, and no other deployment's: 10.42.0.0/16 becomes 127.101.0.0/16.
+func (r *resources) onLoopback(cidr string) string {
+	octets := strings.SplitN(cidr, ".", 3)
+	return fmt.Sprintf("127.%d.%s", r.second, octets[2])
 }
 
 func (r *resources) makeVPC(_ string, p properties) (resource, error) {
-	made, err := ec2.NewFromConfig(r.admin).CreateVpc(r.ctx, &ec2.CreateVpcInput{CidrBlock: aws.String(onLoopback(p.text("CidrBlock")))})
+	made, err := ec2.NewFromConfig(r.admin).CreateVpc(r.ctx, &ec2.CreateVpcInput{CidrBlock: aws.String(r.onLoopback(p.text("CidrBlock")))})
 	if err != nil {
 		return resource{}, err
 	}
@@ -239,7 +244,7 @@ func (r *resources) makeVPC(_ string, p properties) (resource, error) {
 
 func (r *resources) makeSubnet(_ string, p properties) (resource, error) {
 	made, err := ec2.NewFromConfig(r.admin).CreateSubnet(r.ctx, &ec2.CreateSubnetInput{
-		VpcId: aws.String(p.text("VpcId")), CidrBlock: aws.String(onLoopback(p.text("CidrBlock"))), AvailabilityZone: aws.String(p.text("AvailabilityZone")),
+		VpcId: aws.String(p.text("VpcId")), CidrBlock: aws.String(r.onLoopback(p.text("CidrBlock"))), AvailabilityZone: aws.String(p.text("AvailabilityZone")),
 	})
 	if err != nil {
 		return resource{}, err

@@ -15,7 +15,7 @@ import (
 
 // rates are how often schedules fire here: nobody would rather wait for a minute to see it. What fires daily fires once.
 var rates = map[string]time.Duration{
-	"rate(1 minute)": 10 * time.Second, "rate(10 minutes)": 30 * time.Second, "rate(1 day)": 24 * time.Hour,
+	"rate(1 minute)": 10 * time.Second, "rate(10 minutes)": 10 * time.Second, "rate(1 day)": 24 * time.Hour,
 }
 
 // addSchedules starts what the template's schedules say, until the deployment ends.
