@@ -102,7 +102,7 @@ func runControlPlane(ctx context.Context, c controlPlaneConfig, ready func(addre
 	background.Go(func() { platform.Hosts.Keep(working, bus.Died) })
 	background.Go(func() { sweep(working, functions["operations"]) })
 	background.Go(func() { lookAfterHealth(working, functions["healthsweep"], bus) })
-	background.Go(func() { lookAfterTopics(working, functions["provisioning"], functions["topicadmin"]) })
+	background.Go(func() { lookAfterTopics(working, functions["operations"], functions["provisioning"], functions["topicadmin"]) })
 
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
@@ -282,7 +282,7 @@ func lookAfterHealth(ctx context.Context, function invoker, bus *local.Bus) {
 
 // lookAfterTopics does now and then what the machine topics-sweep does on AWS: it keeps the way to the brokers of every cluster open,
 // and finds topics that are not as declared. It calls the steps, as sweep does; where nothing is new, they write nothing.
-func lookAfterTopics(ctx context.Context, provisioning, topicadmin invoker) {
+func lookAfterTopics(ctx context.Context, operations, provisioning, topicadmin invoker) {
 	call := func(function invoker, step, clusterID string) []byte {
 		payload, err := json.Marshal(map[string]string{"step": step, "clusterId": clusterID})
 		var answer []byte
@@ -300,16 +300,19 @@ func lookAfterTopics(ctx context.Context, provisioning, topicadmin invoker) {
 		var found struct {
 			Clusters []struct {
 				ClusterID string `json:"clusterId"`
+				Renew     bool   `json:"renew"`
 				Declared  bool   `json:"declared"`
 			} `json:"clusters"`
 		}
-		if answer := call(topicadmin, "ListServingClusters", ""); answer != nil {
+		if answer := call(operations, "FindClustersDue", ""); answer != nil {
 			if err := json.Unmarshal(answer, &found); err != nil {
 				slog.ErrorContext(ctx, "look at topics failed", "error", err)
 			}
 		}
 		for _, c := range found.Clusters {
-			call(provisioning, "RenewKafkaAccess", c.ClusterID)
+			if c.Renew {
+				call(provisioning, "RenewKafkaAccess", c.ClusterID)
+			}
 			if c.Declared {
 				call(topicadmin, "FindTopicDrift", c.ClusterID)
 			}

@@ -1,44 +1,57 @@
-package topicadmin
+package operations
 
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/records"
 )
 
-// ListServingClusters asks which clusters there are to be looked after: those that are being made or deleted, or that could not be,
-// are not among them.
-type ListServingClusters struct {
+// FindClustersDue asks for which clusters the sweep of topics has something to do. At rest it has nothing, which costs one call of a
+// function that is awake anyway: neither the one that holds secrets nor the one that talks to brokers is called in vain.
+type FindClustersDue struct {
 	Records interface {
 		AllClusters(ctx context.Context) ([]cluster.Cluster, error)
+		KafkaAccess(ctx context.Context, clusterID string) (records.KafkaAccess, error)
 	}
+	Now func() time.Time
 }
 
-// ListServingClustersInput is empty: the sweep looks at everything.
-type ListServingClustersInput struct{}
+// FindClustersDueInput is empty: the sweep looks at everything.
+type FindClustersDueInput struct{}
 
-// ListServingClustersOutput is the clusters, by name.
-type ListServingClustersOutput struct {
-	Clusters []ServingCluster `json:"clusters"`
+// FindClustersDueOutput is the clusters that something is due for, by name.
+type FindClustersDueOutput struct {
+	Clusters []ClusterDue `json:"clusters"`
 }
 
-// ServingCluster names a cluster, and says whether topics of it are declared: where none are, there is nothing to hold them against.
-type ServingCluster struct {
+// ClusterDue says what is due.
+type ClusterDue struct {
 	ClusterID string `json:"clusterId"`
-	Declared  bool   `json:"declared"`
+	// Renew says that what the control plane shows to the brokers ends before long, or is not there.
+	Renew bool `json:"renew"`
+	// Declared says that there is something to hold the topics against.
+	Declared bool `json:"declared"`
 }
 
-// Run reads them all.
-func (s ListServingClusters) Run(ctx context.Context, _ ListServingClustersInput) (ListServingClustersOutput, error) {
+// Run passes clusters by that serve nobody: those that are being made or deleted, or that could not be.
+func (s FindClustersDue) Run(ctx context.Context, _ FindClustersDueInput) (FindClustersDueOutput, error) {
 	all, err := s.Records.AllClusters(ctx)
 	if err != nil {
-		return ListServingClustersOutput{}, fmt.Errorf("list clusters: %w", err)
+		return FindClustersDueOutput{}, fmt.Errorf("list clusters: %w", err)
 	}
-	out := ListServingClustersOutput{Clusters: []ServingCluster{}}
+	out := FindClustersDueOutput{Clusters: []ClusterDue{}}
 	for _, c := range all {
-		if c.Serves() {
-			out.Clusters = append(out.Clusters, ServingCluster{c.ID, c.Declaration != ""})
+		if !c.Serves() {
+			continue
+		}
+		access, err := s.Records.KafkaAccess(ctx, c.ID)
+		// Whoever renews it looks for itself, and says what is wrong with it.
+		due := ClusterDue{ClusterID: c.ID, Renew: err != nil || access.EndsSoon(s.Now()), Declared: c.Declaration != ""}
+		if due.Renew || due.Declared {
+			out.Clusters = append(out.Clusters, due)
 		}
 	}
 	return out, nil

@@ -30,6 +30,7 @@ func Steps(d Deps) serve.Steps {
 	return serve.Steps{
 		"BeginOperation":  serve.New(BeginOperation{Records: d.Records, Executions: d.Workflows, Now: d.Now}.Run),
 		"EndOperation":    serve.New(end.Run),
+		"FindClustersDue": serve.New(FindClustersDue{Records: d.Records, Now: d.Now}.Run),
 		"SweepOperations": serve.New(SweepOperations{Records: d.Records, Workflows: d.Workflows, End: end, Now: d.Now}.Run),
 	}
 }

@@ -30,12 +30,6 @@ type RenewKafkaAccessInput struct {
 	ClusterID string `json:"clusterId"`
 }
 
-// A certificate of the control plane lives a day, and is renewed when half of that is left: no operation lasts as long.
-const (
-	accessLife  = 24 * time.Hour
-	renewAccess = accessLife / 2
-)
-
 // Run leaves an access alone that is good for long enough.
 func (s RenewKafkaAccess) Run(ctx context.Context, in RenewKafkaAccessInput) (Empty, error) {
 	c, err := s.Records.Cluster(ctx, in.ClusterID)
@@ -44,7 +38,7 @@ func (s RenewKafkaAccess) Run(ctx context.Context, in RenewKafkaAccessInput) (Em
 	}
 	last, err := s.Records.KafkaAccess(ctx, c.ID)
 	switch {
-	case err == nil && (last.Ends.IsZero() || s.Now().Add(renewAccess).Before(last.Ends)):
+	case err == nil && !last.EndsSoon(s.Now()):
 		return Empty{}, nil
 	case err != nil && !fault.Is(err, fault.NotFound):
 		return Empty{}, err
@@ -73,9 +67,9 @@ func (s RenewKafkaAccess) access(ctx context.Context, c cluster.Cluster) (record
 		return records.KafkaAccess{}, err
 	}
 	now := s.Now()
-	chain, key, err := signer.Issue(authority.Subject{CommonName: brokerconfig.InternalUser}, accessLife, now)
+	chain, key, err := signer.Issue(authority.Subject{CommonName: brokerconfig.InternalUser}, records.AccessLife, now)
 	if err != nil {
 		return records.KafkaAccess{}, fmt.Errorf("issue a certificate of %s: %w", c.ID, err)
 	}
-	return records.KafkaAccess{Certificate: chain, Key: key, Ends: now.Add(accessLife)}, nil
+	return records.KafkaAccess{Certificate: chain, Key: key, Ends: now.Add(records.AccessLife)}, nil
 }

@@ -77,11 +77,10 @@ func Steps(d Deps) serve.Steps {
 		"DeleteOffsets": errand.Serve(DeleteOffsets{w, d.Kafka}.Run),
 		"DeleteGroup":   errand.Serve(DeleteGroup{w, d.Kafka}.Run),
 
-		"PlanTopicChanges":    serve.New(PlanTopicChanges{applied}.Run),
-		"ApplyTopicChanges":   serve.New(ApplyTopicChanges{applied}.Run),
-		"CheckTopics":         serve.New(CheckTopics{applied}.Run),
-		"ListServingClusters": serve.New(ListServingClusters{d.Records}.Run),
-		"FindTopicDrift":      serve.New(FindTopicDrift{planner{w, d.Kafka}, d.Records, d.Deployment, d.Metrics}.Run),
+		"PlanTopicChanges":  serve.New(PlanTopicChanges{applied}.Run),
+		"ApplyTopicChanges": serve.New(ApplyTopicChanges{applied}.Run),
+		"CheckTopics":       serve.New(CheckTopics{applied}.Run),
+		"FindTopicDrift":    serve.New(FindTopicDrift{planner{w, d.Kafka}, d.Records, d.Deployment, d.Metrics}.Run),
 	}
 }
 

@@ -23,6 +23,14 @@ type KafkaAccess struct {
 	Password string `json:"password,omitempty"`
 }
 
+// AccessLife is how long a certificate of the control plane lives. It is renewed when half of that is left: no operation lasts as long.
+const AccessLife = 24 * time.Hour
+
+// EndsSoon tells whether it is time to renew the access.
+func (a KafkaAccess) EndsSoon(now time.Time) bool {
+	return !a.Ends.IsZero() && !now.Add(AccessLife/2).Before(a.Ends)
+}
+
 // String says how long the access is good, and nothing that is secret.
 func (a KafkaAccess) String() string {
 	if a.Ends.IsZero() {

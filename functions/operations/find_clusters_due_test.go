@@ -1,0 +1,56 @@
+package operations_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/functions/operations"
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/platform/local/localtest"
+	"github.com/millrace/millrace/shared/records"
+)
+
+func TestFindClustersDue_PassesByWhereThereIsNothingToDo(t *testing.T) {
+	on := records.Records{Table: localtest.NewTable(t)}
+	add := func(name string, c cluster.Cluster, access *records.KafkaAccess) {
+		c.ID, c.Name = name, name
+		op := cluster.Operation{ID: "op", ClusterID: c.ID, Type: cluster.CreateCluster, State: cluster.Complete, CreatedAt: now}
+		if err := on.CreateCluster(t.Context(), c, op); err != nil {
+			t.Fatal(err)
+		}
+		if access != nil {
+			if err := on.PutKafkaAccess(t.Context(), c.ID, *access); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	serving, declared := cluster.Cluster{Ready: true}, cluster.Cluster{Ready: true, Declaration: "op-7"}
+	long := &records.KafkaAccess{Ends: now.Add(records.AccessLife/2 + time.Second)}
+	add("at rest", serving, long)
+	add("by password", serving, &records.KafkaAccess{User: "kafka", Password: "secret"})
+	add("ending", serving, &records.KafkaAccess{Ends: now.Add(records.AccessLife / 2)})
+	add("without access", serving, nil)
+	add("declared", declared, long)
+	add("declared and ended", declared, &records.KafkaAccess{Ends: now.Add(-time.Hour)})
+	add("not made yet", cluster.Cluster{}, nil)
+	add("failed", cluster.Cluster{Ready: true, Failure: &cluster.Failure{}, Declaration: "op-7"}, nil)
+
+	step := operations.FindClustersDue{Records: on, Now: func() time.Time { return now }}
+	out, err := step.Run(t.Context(), operations.FindClustersDueInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, c := range out.Clusters {
+		got = append(got, fmt.Sprintf("%s: renew %v, declared %v", c.ClusterID, c.Renew, c.Declared))
+	}
+	want := []string{
+		"declared: renew false, declared true", "declared and ended: renew true, declared true", "ending: renew true, declared false",
+		"without access: renew true, declared false",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("due are %q, want %q", got, want)
+	}
+}
