@@ -19,6 +19,7 @@ type alarm struct {
 	metric     awscloudwatch.IMetric
 	above      float64 // it sounds when the metric is above this …
 	periods    int     // … for so many periods
+	of         int     // of the last so many; of as many where it is 0
 	below      bool    // or rather below
 	absent     awscloudwatch.TreatMissingData
 }
@@ -90,6 +91,12 @@ func (d *deployment) addAlarms(t triggers) {
 			metric: d.machines["health-sweep"].MetricSucceeded(sum), above: 1, below: true, periods: 2,
 		},
 		{
+			name: "TopicsSweepMissing", what: "nobody has looked at topics for an hour", absent: awscloudwatch.TreatMissingData_BREACHING,
+			metric: d.machines["topics-sweep"].MetricSucceeded(&awscloudwatch.MetricOptions{
+				Statistic: jsii.String("Sum"), Period: minutes(30),
+			}), above: 1, below: true, periods: 2,
+		},
+		{
 			name: "DeclaredTopicsDrift", what: "topics have not been as declared for half an hour", absent: quiet, periods: 2,
 			metric: awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
 				Namespace: jsii.String(topicsNamespace), MetricName: jsii.String("DriftedTopics"),
@@ -97,7 +104,8 @@ func (d *deployment) addAlarms(t triggers) {
 			}),
 		},
 		{
-			name: "FunctionErrors", what: "functions end in errors, not just in refusals", absent: quiet, periods: 3,
+			// What the sweep of topics fails in comes in every second period.
+			name: "FunctionErrors", what: "functions end in errors, not just in refusals", absent: quiet, periods: 3, of: 6,
 			metric: awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{
 				// A plain + would give nothing at all while one of the functions is not called.
 				Expression: jsii.String("SUM(METRICS())"), UsingMetrics: &errors, Period: minutes(5), Label: jsii.String("errors of functions"),
@@ -142,7 +150,8 @@ func (d *deployment) addAlarms(t triggers) {
 			AlarmDescription:   jsii.String(fmt.Sprintf("Millrace: %s. Playbook: infra/playbooks/%s.md", a.what, a.name)),
 			Metric:             a.metric,
 			Threshold:          jsii.Number(a.above),
-			EvaluationPeriods:  jsii.Number(a.periods),
+			EvaluationPeriods:  jsii.Number(max(a.of, a.periods)),
+			DatapointsToAlarm:  jsii.Number(a.periods),
 			ComparisonOperator: comparison,
 			TreatMissingData:   a.absent,
 		})

@@ -141,6 +141,9 @@ func TestTopicsSweep_KeepsTheWayToBrokersOpen(t *testing.T) {
 		if w.calls("FindTopicDrift") > 0 {
 			t.Error("topics were looked at of which none is declared")
 		}
+		if renewed := w.calls("RenewKafkaAccess"); renewed > 5 {
+			t.Errorf("in two days, access of half a day at least was renewed %d times", renewed)
+		}
 	})
 }
 
@@ -188,11 +191,12 @@ func TestTopicsSweep_ThatCannotLookFailsInWordsAndTheNextOneLooks(t *testing.T) 
 	inBubble(t, func(w *world) {
 		op := w.applied()
 		w.topics.Make(access.Access{}, spec("billing", 9))
-		w.trouble("ListServingClusters", &platformtest.Trouble{Times: -1, Err: unavailable()})
+		w.trouble("FindClustersDue", &platformtest.Trouble{Times: -1, Err: unavailable()})
 		if x := w.sweepTopics("sweep-1", []byte(`{}`)); x.Status != asl.Failed || x.Error != string(fault.Unavailable) || !strings.Contains(x.Cause, excuse) {
 			t.Errorf("the sweep: %s, %s: %s", x.Status, x.Error, x.Cause)
 		}
-		for _, step := range []string{"ListServingClusters", "RenewKafkaAccess", "FindTopicDrift"} { // each is tried again
+		w.loseAccess()
+		for _, step := range []string{"FindClustersDue", "RenewKafkaAccess", "FindTopicDrift"} { // each is tried again
 			w.trouble(step, &platformtest.Trouble{Times: 1, Err: unavailable()})
 		}
 		if x := w.sweepTopics("sweep-2", []byte(`{}`)); x.Status != asl.Succeeded {

@@ -201,6 +201,9 @@ func TestBill_CountsWhatIsDeployed(t *testing.T) {
 		"infra/functions.go": {
 			`folder: "operations",.*memoryMiB: 256,`, `name: "hostmetrics",.*memoryMiB: 128,`, `folder: "healthsweep",.*memoryMiB: 128,`,
 		},
+		"infra/triggers.go":                            {`topicsRate = "rate\(10 minutes\)"`},
+		"shared/records/kafka_access.go":               {`AccessLife = 24 \* time\.Hour`},
+		"statemachines/topics-sweep.asl.json":          {`"FunctionName": "\$\{Operations\}",\s+"Payload": \{ "step": "FindClustersDue" \}`},
 		"cmd/broker-agent/ec2.go":                      {`heartbeatInterval = 30 \* time\.Second`, `\.Lagging\(\)`},
 		"functions/healthsweep/lambda/main.go":         {`\.Lagging\(\)`},
 		"functions/healthsweep/record.go":              {`restful = 50 \* time\.Second`},

@@ -66,7 +66,7 @@ func ControlPlane() Sheet {
 
 // The alarms' metrics: as many as infra deploys. Nine of them are those that a look at health counts, for the whole deployment.
 const (
-	AlarmMetrics     = 24
+	AlarmMetrics     = 25
 	healthMetrics    = 9
 	topicMetrics     = 1
 	healthMetricSize = 800 // bytes of the line
