@@ -63,19 +63,34 @@ type sight struct {
 	plan    cluster.TopicPlan
 }
 
-// look plans what is to be done. It is a Conflict once the cluster is on its way out.
+// look plans what is to be done. It is a Conflict once the cluster is on its way out, or the operation is over.
 func (s application) look(ctx context.Context, in ApplicationInput, w wish) (sight, error) {
 	var now sight
 	var err error
 	now.cluster, now.access, err = s.to(ctx, in.ClusterID)
-	if now.cluster.ID != "" && !now.cluster.Serves() {
-		return now, fault.New(fault.Conflict, "cluster %s is %s: its topics are left as they are", now.cluster.Name, now.cluster.State())
+	if now.cluster.ID != "" {
+		if err := in.mayGoOn(now.cluster); err != nil {
+			return now, err
+		}
 	}
 	if err != nil {
 		return now, err
 	}
 	now.plan, err = s.plan(ctx, now.cluster, now.access, w)
 	return now, err
+}
+
+// mayGoOn is a Conflict when nothing more may be done about topics for this operation. A call may be given up and go on all the same:
+// it must not undo what the next operation does.
+func (in ApplicationInput) mayGoOn(c cluster.Cluster) error {
+	switch {
+	case !c.Serves():
+		return fault.New(fault.Conflict, "cluster %s is %s: its topics are left as they are", c.Name, c.State())
+	case c.Applying == nil || c.Applying.ID != in.OperationID:
+		return fault.New(fault.Conflict, "operation %s holds the topics of cluster %s no longer", in.OperationID, c.Name)
+	default:
+		return nil
+	}
 }
 
 // lookAgainAfter is how long a step waits between two looks at Kafka, which signals nothing by itself.

@@ -38,7 +38,7 @@ func (s ApplyTopicChanges) Run(ctx context.Context, in ApplicationInput) (ApplyT
 	err = serve.Until(ctx, signals, func(ctx context.Context) (bool, error) {
 		out.Reason, err = job.goOn(ctx)
 		out.Done, out.Changed = err == nil && out.Reason == "", job.done() > 0
-		return out.Done, err
+		return out.Done || !s.Now().Before(job.until), err
 	})
 	slog.InfoContext(ctx, "applied changes of topics", "cluster", in.ClusterID, "operation", in.OperationID,
 		"made", job.made, "left", job.left, "reason", out.Reason)
@@ -57,6 +57,7 @@ type job struct {
 
 	planned, left, made int
 	told                time.Time // when the progress was reported last
+	lookedOut           time.Time // when it was seen last that the operation may go on
 	// refused is the change that Kafka refused last.
 	refused string
 }
@@ -74,7 +75,7 @@ func (j *job) goOn(ctx context.Context) (waits string, err error) {
 		return "", j.stopped(err)
 	}
 	changes := now.plan.Effective()
-	j.left = len(changes)
+	j.left, j.lookedOut = len(changes), j.Now()
 	j.planned = max(j.planned, j.left) // somebody has changed topics since
 	if no := refusals(now.plan); no != "" {
 		return "", j.stopped(fault.New(fault.Invalid, "topics have changed since this was planned, and now not all can be done: %s", no))
@@ -82,6 +83,9 @@ func (j *job) goOn(ctx context.Context) (waits string, err error) {
 	for _, c := range changes {
 		if !j.Now().Before(j.until) {
 			return fmt.Sprintf("%d of %d changes are to be made", j.left, j.planned), nil
+		}
+		if err := j.lookOut(ctx); err != nil {
+			return "", j.stopped(err)
 		}
 		err := j.do(ctx, now.access, c)
 		switch {
@@ -96,6 +100,19 @@ func (j *job) goOn(ctx context.Context) (waits string, err error) {
 		}
 	}
 	return "", j.tell(ctx, "", true)
+}
+
+// lookOut sees now and then whether the operation may go on.
+func (j *job) lookOut(ctx context.Context) error {
+	if now := j.Now(); now.Sub(j.lookedOut) >= tellEvery {
+		j.lookedOut = now
+		c, err := j.planner.Records.Cluster(ctx, j.in.ClusterID)
+		if err != nil {
+			return err
+		}
+		return j.in.mayGoOn(c)
+	}
+	return nil
 }
 
 // isRefusedAgain tells whether Kafka has refused the same just before. The first time, it is looked at once more: somebody else may
