@@ -58,6 +58,7 @@ func sickCluster() client.Health {
 	looked, allowed := noon.Add(time.Minute), noon.Add(2*time.Hour)
 	return client.Health{
 		Name: "demo", ARN: "arn", State: cluster.Healing, LookedAt: &looked, Breaker: "2 of 4 nodes are sick", AllowedUntil: &allowed, MaxVolumeGiB: 200,
+		TopicDrift:  &cluster.TopicDrift{At: noon.Add(time.Hour), Since: noon, Count: 2},
 		Maintenance: []client.Maintenance{{Until: noon.Add(time.Hour)}, {NodeID: 3, Until: noon.Add(time.Hour), Reason: "new\ndisk"}},
 		Heal: &client.Heal{
 			NodeID: 2, Role: cluster.Broker, Condition: cluster.HostDead, Remedy: cluster.Replace,
@@ -91,6 +92,7 @@ Breaker:       open: 2 of 4 nodes are sick
 Allowed:       healing goes on whatever the circuit breaker says, until 2026-09-20 14:00:00
 Maintenance:   the whole cluster until 2026-09-20 13:00:00
 Maintenance:   broker 3 until 2026-09-20 13:00:00 (new disk)
+Topics:        2 topics differ from what is declared, since 2026-09-20 12:00:00; see: millrace topics list demo
 Full volumes:  grow up to 200 GiB
 
 NODE  ROLE        HEALTH     SINCE                REMEDY   WAITS        REASON

@@ -132,6 +132,9 @@ func (a *app) healthFacts(h client.Health) [][2]string {
 	for _, m := range h.Maintenance {
 		pairs = append(pairs, [2]string{"Maintenance", maintenanceText(m, h.Nodes)})
 	}
+	if d := h.TopicDrift; d != nil && d.Count > 0 {
+		pairs = append(pairs, [2]string{"Topics", driftText(*d) + "; see: " + a.hint("topics list "+shellQuote(h.Name))})
+	}
 	grow := "are not grown"
 	if h.MaxVolumeGiB > 0 {
 		grow = fmt.Sprintf("grow up to %d GiB", h.MaxVolumeGiB)

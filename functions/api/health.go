@@ -25,6 +25,8 @@ type healthView struct {
 	MaxVolumeGiB int
 	Maintenance  []maintenanceView // that is in force
 	Heal         *healView         // that is under way
+	// TopicDrift is how topics differ from what is declared of them; left out where nothing is declared, or nobody has looked.
+	TopicDrift *driftView
 }
 
 // findingView is the verdict over a node: see cluster.Finding.
@@ -90,6 +92,11 @@ func (a *API) healthOf(ctx context.Context, c cluster.Cluster) (any, error) {
 	if view.Nodes, err = a.viewNodes(ctx, c, h); err != nil {
 		return nil, err
 	}
+	drift, err := a.drift(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	view.TopicDrift = viewDrift(drift)
 	if c.Active == nil || c.Active.Type != cluster.HealBroker {
 		return view, nil
 	}

@@ -94,9 +94,7 @@ func (a *API) viewTopics(ctx context.Context, arn string) (any, error) {
 	if d.ID != "" {
 		view.Declaration = &declarationSummaryView{d.ID, d.At, d.By, len(d.Topics)}
 	}
-	if !drift.At.IsZero() {
-		view.Drift = &driftView{drift.Declaration, drift.At, timeOf(drift.Since), drift.Count, append([]cluster.DriftedTopic{}, drift.Topics...)}
-	}
+	view.Drift = viewDrift(drift)
 	if c.Applying != nil {
 		op, err := a.Records.Operation(ctx, c.ID, c.Applying.ID)
 		if err != nil {
@@ -105,6 +103,14 @@ func (a *API) viewTopics(ctx context.Context, arn string) (any, error) {
 		view.Applying = viewOperation(op)
 	}
 	return view, nil
+}
+
+// viewDrift is nil where nobody has looked.
+func viewDrift(drift cluster.TopicDrift) *driftView {
+	if drift.At.IsZero() {
+		return nil
+	}
+	return &driftView{drift.Declaration, drift.At, timeOf(drift.Since), drift.Count, append([]cluster.DriftedTopic{}, drift.Topics...)}
 }
 
 // declared gives what is declared of a cluster's topics, and how they were last seen to differ from just that; zero where nothing is
@@ -116,11 +122,17 @@ func (a *API) declared(ctx context.Context, c cluster.Cluster) (d cluster.Declar
 	if d, err = a.Records.Declaration(ctx, c.ID, c.Declaration); err != nil {
 		return d, drift, err
 	}
-	drift, err = a.Records.TopicDrift(ctx, c.ID)
-	if fault.Is(err, fault.NotFound) || err == nil && drift.Declaration != d.ID {
-		return d, cluster.TopicDrift{}, nil
-	}
+	drift, err = a.drift(ctx, c)
 	return d, drift, err
+}
+
+// drift gives how a cluster's topics were last seen to differ from what is declared now; zero where nobody has looked.
+func (a *API) drift(ctx context.Context, c cluster.Cluster) (cluster.TopicDrift, error) {
+	drift, err := a.Records.TopicDrift(ctx, c.ID)
+	if fault.Is(err, fault.NotFound) || err == nil && drift.Declaration != c.Declaration {
+		return cluster.TopicDrift{}, nil
+	}
+	return drift, err
 }
 
 func listTopicViews(found []errand.TopicSummary, d cluster.Declaration, drift cluster.TopicDrift) []topicView {

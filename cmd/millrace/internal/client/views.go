@@ -102,6 +102,8 @@ type Health struct {
 	MaxVolumeGiB int           `json:"maxVolumeGiB"`
 	Maintenance  []Maintenance `json:"maintenance"`    // that is in force
 	Heal         *Heal         `json:"heal,omitempty"` // that is under way
+	// TopicDrift is how topics differ from what is declared of them; nil where nothing is declared, or nobody has looked.
+	TopicDrift *cluster.TopicDrift `json:"topicDrift,omitempty"`
 }
 
 // Finding is the verdict over a node.
