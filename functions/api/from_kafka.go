@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/millrace/millrace/shared/errand"
 	"github.com/millrace/millrace/shared/fault"
@@ -39,7 +40,8 @@ var kafkaErrors = map[string]struct {
 	"LEADER_NOT_AVAILABLE":      {mskapi.CodeServiceUnavailable, ""},
 }
 
-// fromKafka puts a no of Kafka's into MSK's words. The log gets Kafka's own as well.
+// fromKafka puts a no of Kafka's into MSK's words. The log gets Kafka's name of it as well, and Kafka's words where the answer has
+// others.
 func fromKafka(err error) error {
 	reason := fault.ReasonOf(err)
 	if reason == "" {
@@ -49,7 +51,10 @@ func fromKafka(err error) error {
 	if said == nil {
 		return err
 	}
-	return fmt.Errorf("%w: %s: %v", said, reason, err) //nolint:errorlint // the answer is what it is; what led to it is for the log
+	if strings.Contains(said.Message, err.Error()) {
+		return fmt.Errorf("%w (%s)", said, reason)
+	}
+	return fmt.Errorf("%w (%s: %v)", said, reason, err) //nolint:errorlint // the answer is what it is; what led to it is for the log
 }
 
 // answerTo gives the answer to a reason; nil where a plain fault says enough.

@@ -8,15 +8,21 @@ import (
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/errand"
 	"github.com/millrace/millrace/shared/fault"
+	"github.com/millrace/millrace/shared/kafka"
 )
 
 func TestListTopics_GivesPagesWithoutKafkasOwn(t *testing.T) {
 	w := build(t)
 	for _, name := range []string{"__consumer_offsets", "orders", "orders-2", "payments", "payments-2"} {
-		w.kafka.topics = append(w.kafka.topics, topic(name))
+		w.kafka.Make(kafka.Access{}, cluster.TopicSpec{Name: name, Partitions: 3, ReplicationFactor: 3})
 	}
-	w.kafka.topics[3].Partitions[0].InSync = []int32{1}
-	w.kafka.topics = append(w.kafka.topics, cluster.Topic{Name: "zone", Internal: true})
+	w.kafka.Set(kafka.Access{},
+		cluster.Topic{Name: "payments", Partitions: []cluster.Partition{
+			{Replicas: []int32{1, 2, 3}, InSync: []int32{1}},
+			{ID: 1, Replicas: []int32{2, 3, 1}, InSync: []int32{1, 2, 3}},
+			{ID: 2, Replicas: []int32{3, 1, 2}, InSync: []int32{3, 2, 1}},
+		}},
+		cluster.Topic{Name: "zone", Internal: true})
 	for _, tt := range []struct {
 		name string
 		in   errand.ListTopics
@@ -57,7 +63,7 @@ func TestErrands_AskAllBrokersByTheirReplicationListeners(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{"10.0.0.1:9095", "10.0.0.2:9095", "10.0.0.3:9095"}
-	if got := w.kafka.asked[0]; !slices.Equal(got.Brokers, want) || got.Authority != "authority" || got.Certificate != "certificate" || got.Key != "key" {
+	if got := w.kafka.Calls()[0].Access; !slices.Equal(got.Brokers, want) || got.Authority != "authority" || got.Certificate != "certificate" || got.Key != "key" {
 		t.Errorf("asked %v, want %v", got.Brokers, want)
 	}
 }
@@ -72,8 +78,8 @@ func TestErrands_SayWhyNobodyCouldBeAsked(t *testing.T) {
 	w.admit(t, time.Now().Add(-time.Second))
 	wantNo(t, list("c"), fault.Unavailable, errand.NoAccess)
 	w.admit(t, time.Now().Add(time.Hour))
-	w.kafka.fails = fault.Refused(fault.Unavailable, "BROKER_NOT_AVAILABLE", "no broker answers")
+	w.kafka.FailNext("Topics", fault.Refused(fault.Unavailable, "BROKER_NOT_AVAILABLE", "no broker answers"))
 	wantNo(t, list("c"), fault.Unavailable, "BROKER_NOT_AVAILABLE")
-	w.kafka.fails = fault.New(fault.Internal, "a bug")
+	w.kafka.FailNext("Topics", fault.New(fault.Internal, "a bug"))
 	wantNo(t, list("c"), fault.Internal, "")
 }

@@ -1,7 +1,6 @@
 package topicadmin_test
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"os"
@@ -12,7 +11,7 @@ import (
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/errand"
 	"github.com/millrace/millrace/shared/fault"
-	"github.com/millrace/millrace/shared/kafka"
+	"github.com/millrace/millrace/shared/kafka/kafkatest"
 	"github.com/millrace/millrace/shared/platform/local"
 	"github.com/millrace/millrace/shared/platform/local/localtest"
 	"github.com/millrace/millrace/shared/records"
@@ -26,13 +25,13 @@ func TestMain(m *testing.M) {
 // town is a cluster of three brokers over real records, whose topics are what a test says they are.
 type town struct {
 	records records.Records
-	kafka   *brokers
+	kafka   *kafkatest.Pool
 	caller  errand.Caller
 }
 
 func build(t *testing.T) *town {
 	t.Helper()
-	w := &town{records: records.Records{Table: localtest.NewTable(t)}, kafka: &brokers{}}
+	w := &town{records: records.Records{Table: localtest.NewTable(t)}, kafka: &kafkatest.Pool{}}
 	w.caller = local.Functions{errand.Function: topicadmin.Steps(topicadmin.Deps{Records: w.records, Kafka: w.kafka, Now: time.Now})}
 	c := cluster.Cluster{
 		ID: "c", Name: "orders", ARN: "arn:aws:kafka:eu-west-1:000000000000:cluster/orders/c", Ready: true, Authority: "authority",
@@ -70,30 +69,6 @@ func wantNo(t *testing.T, err error, code fault.Code, reason string) {
 	if fault.CodeOf(err) != code || fault.ReasonOf(err) != reason {
 		t.Errorf("got %s %s: %v, want %s %s", fault.CodeOf(err), fault.ReasonOf(err), err, code, reason)
 	}
-}
-
-// brokers is what Kafka is asked and told.
-type brokers struct {
-	topicadmin.Kafka
-	topics []cluster.Topic
-	asked  []kafka.Access
-	fails  error
-}
-
-func (b *brokers) Topics(_ context.Context, a kafka.Access) ([]cluster.Topic, error) {
-	b.asked = append(b.asked, a)
-	return b.topics, b.fails
-}
-
-// topic is one with a partition on each of brokers 1, 2 and 3.
-func topic(name string) cluster.Topic {
-	t := cluster.Topic{Name: name}
-	for id := range int32(3) {
-		t.Partitions = append(t.Partitions, cluster.Partition{
-			Topic: name, ID: id, Leader: id + 1, Replicas: []int32{1, 2, 3}, InSync: []int32{1, 2, 3},
-		})
-	}
-	return t
 }
 
 func TestStayConnected_TakesNothingAndDoesNothing(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -57,12 +58,29 @@ func (m *Millrace) AWS(t testing.TB, args ...string) string {
 // TryAWS is AWS for what may be refused: the error holds what the command line said.
 func (m *Millrace) TryAWS(t testing.TB, args ...string) (string, error) {
 	t.Helper()
+	return run(m.context(), m.clientEnvironment(), awsCommandLine(t), append([]string{"--output", "json"}, args...)...)
+}
+
+// Boto runs a Python script that uses boto3 with what millrace env prints, and gives what it printed. The Python is the one that the
+// aws command line runs on.
+func (m *Millrace) Boto(t testing.TB, script string, args ...string) string {
+	t.Helper()
+	python := filepath.Join(filepath.Dir(awsCommandLine(t)), "python3")
+	out, err := run(m.context(), m.clientEnvironment(), python, append([]string{"-c", script}, args...)...)
+	if err != nil {
+		t.Fatalf("boto3: %v", err)
+	}
+	return out
+}
+
+// clientEnvironment is what millrace env prints, for a client that knows nothing else of AWS.
+func (m *Millrace) clientEnvironment() []string {
+	m.t.Helper()
 	environment := slices.Clone(m.environment)
 	for name, value := range m.Environment() {
 		environment = append(environment, name+"="+value)
 	}
-	environment = append(environment, "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull, "AWS_PAGER=")
-	return run(m.context(), environment, awsCommandLine(t), append([]string{"--output", "json"}, args...)...)
+	return append(environment, "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull, "AWS_PAGER=")
 }
 
 // awsCommandLine finds the aws command line. Without it the main promise of Millrace would go untested, so its absence is
