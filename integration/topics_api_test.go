@@ -98,7 +98,7 @@ func wantConfigs(t *testing.T, topic *kafka.DescribeTopicOutput, want map[string
 
 func liveAsTerraformHasIt(t *testing.T, m *harness.Millrace, arn string) {
 	r := asResource{t: t, client: m.KafkaClient(t), arn: arn, name: "payments.v1"}
-	set := map[string]string{"retention.ms": "604800000", "cleanup.policy": "compact,delete", "min.insync.replicas": "1"}
+	set := map[string]string{"retention.ms": "604800000", "cleanup.policy": "delete", "min.insync.replicas": "1"}
 	made, err := r.client.CreateTopic(t.Context(), &kafka.CreateTopicInput{
 		ClusterArn: &arn, TopicName: &r.name, PartitionCount: aws.Int32(3), ReplicationFactor: aws.Int32(2), Configs: encoded(t, set),
 	})

@@ -13,6 +13,7 @@ import (
 
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/mskapi"
+	"github.com/millrace/millrace/shared/topicplan"
 )
 
 // on returns a request for three brokers in three zones, with changes.
@@ -287,4 +288,12 @@ func wantRefusal(t *testing.T, err error, parameter, message string) {
 func nameOf(r rule) string {
 	full := runtime.FuncForPC(reflect.ValueOf(r).Pointer()).Name()
 	return full[strings.LastIndex(full, ".")+1:]
+}
+
+func TestInstanceTypes_EachHasALimitOfReplicas(t *testing.T) {
+	for _, name := range instanceTypes {
+		if topicplan.MaxReplicas(name) == 0 {
+			t.Errorf("a broker of %s may have any number of replicas", name)
+		}
+	}
 }
