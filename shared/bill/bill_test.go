@@ -61,7 +61,7 @@ func TestIdleCluster_CostsAtMostADollar(t *testing.T) {
 
 func TestLines_TakeNoMoreOffThanTheyCost(t *testing.T) {
 	c := bill.Compare(three(func(c *bill.Cluster) { c.WrittenMBs = 5 }))
-	for _, sheet := range []bill.Sheet{c.Own, c.MSK, c.Plane, c.Watching, c.Idle, c.Metrics} {
+	for _, sheet := range []bill.Sheet{c.Own, c.MSK, c.Plane, c.Watching, c.Idle, c.Metrics, bill.DeclaredTopics()} {
 		for _, l := range sheet.Lines {
 			if l.USD <= 0 || l.Free < 0 || l.Free > l.USD || l.Quantity <= 0 {
 				t.Errorf("%s: an odd line %+v", sheet.Title, l)
@@ -151,6 +151,7 @@ func TestDocument_IsUpToDate(t *testing.T) {
 	}
 	tables := map[string]string{
 		"clusters": clusters(), "plane": markdown(bill.ControlPlane()), "idle": markdown(bill.IdleCluster(three(nil))),
+		"declared": markdown(bill.DeclaredTopics()),
 		"watching": markdown(bill.Watching()), "metrics": markdown(bill.Metrics(three(nil))),
 	}
 	block := regexp.MustCompile(`(?s)<!-- (\w+) -->\n.*?<!-- end -->`)
@@ -199,7 +200,7 @@ func TestBill_CountsWhatIsDeployed(t *testing.T) {
 		"infra/hosts.go":                      {`rootVolumeGiB = 8\b`},
 		"shared/platform/aws/compute/heap.go": {`controllerType = "t4g\.small"`},
 		"infra/functions.go": {
-			`folder: "operations",.*memoryMiB: 256,`, `name: "hostmetrics",.*memoryMiB: 128,`, `folder: "healthsweep",.*memoryMiB: 128,`,
+			`folder: "operations",.*memoryMiB: 256,`, `folder: "topicadmin",.*memoryMiB: 512,`, `name: "hostmetrics",.*memoryMiB: 128,`, `folder: "healthsweep",.*memoryMiB: 128,`,
 		},
 		"infra/triggers.go":                            {`topicsRate = "rate\(10 minutes\)"`},
 		"shared/records/kafka_access.go":               {`AccessLife = 24 \* time\.Hour`},

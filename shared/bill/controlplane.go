@@ -124,6 +124,26 @@ func IdleCluster(c Cluster) Sheet {
 	}}
 }
 
+// What a look at declared topics takes, by the function inside the VPC.
+const (
+	driftMemoryGB = 0.5
+	driftSeconds  = 0.5
+	driftReads    = 6 // the cluster, its nodes, its access, a declaration of a hundred topics, what was found before
+	driftWrites   = 1 // what was found
+)
+
+// DeclaredTopics is what a cluster adds beyond [IdleCluster] whose topics are declared.
+func DeclaredTopics() Sheet {
+	return Sheet{"Declared topics of a cluster add", []Line{
+		line("Looks at topics: Lambda requests", "lambda.request", topicSweeps, "every ten minutes"),
+		line("Looks at topics: Lambda time", "lambda.gb-second", topicSweeps*driftSeconds*driftMemoryGB, ""),
+		line("Looks at topics: Step Functions time", "states.express-gb-second", topicSweeps*driftSeconds*machineMemoryGB, ""),
+		line("Looks at topics: DynamoDB reads", "dynamodb.read", topicSweeps*driftReads, ""),
+		line("Looks at topics: DynamoDB writes", "dynamodb.write", topicSweeps*driftWrites, "what was found"),
+		line("KMS requests", "kms.request", topicSweeps, "DynamoDB's, for each look"),
+	}}
+}
+
 // looks are the read units of looking for specs.
 func looks(c Cluster) float64 {
 	readUnit := float64(awsfacts.LimitOf("dynamodb.read-unit-bytes").Count())
