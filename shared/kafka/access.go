@@ -1,5 +1,6 @@
-// Package kafka asks a running cluster, through its admin protocol, what only the cluster knows. It is the one place that
-// speaks that protocol as the control plane, and every call of it ends within seconds, whatever the brokers do.
+// Package kafka asks a running cluster, through its admin protocol, what only the cluster knows, and changes its topics and
+// groups. It is the one place that speaks that protocol as the control plane, and every call of it ends within seconds, whatever
+// the brokers do.
 package kafka
 
 import (

@@ -103,13 +103,16 @@ const (
 	describeConfigsVersion = 4
 )
 
-// look asks one broker. The bounds of its connection end it.
+// look asks one broker.
 func look(address string, config *sarama.Config) (view, error) {
 	broker := sarama.NewBroker(address)
-	if err := broker.Open(config); err != nil {
+	one := &connection{broker: broker, wire: newWire()}
+	defer one.cut()
+	// No bound of the connection's own ends a handshake of TLS with a broker that hangs.
+	defer time.AfterFunc(askWithin, one.wire.cut).Stop()
+	if err := one.open(config); err != nil {
 		return view{}, coded(fmt.Errorf("connect to %s: %w", address, err))
 	}
-	defer broker.Close() //nolint:errcheck // what was asked for is here, or the error that says why not
 	metadata, err := broker.GetMetadata(&sarama.MetadataRequest{Version: metadataVersion})
 	if err != nil {
 		return view{}, coded(fmt.Errorf("ask %s for its topics: %w", address, err))

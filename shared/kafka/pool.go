@@ -257,6 +257,17 @@ func (c *connections) put(address string, one *connection, failed bool) {
 	<-b.slots
 }
 
+// forget closes the idle connections to a broker.
+func (c *connections) forget(address string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	b := c.to(address)
+	for _, one := range b.idle {
+		one.cut()
+	}
+	b.idle = nil
+}
+
 // open makes the connection, unless it is made already.
 func (one *connection) open(config *sarama.Config) error {
 	if one.reused {
@@ -284,7 +295,7 @@ func (one *connection) cut() {
 
 // wire is what a connection runs over. sarama's own way to close a connection waits for the answer that may never come.
 type wire struct {
-	ctx context.Context //nolint:containedctx // what cut ends
+	ctx context.Context // what cut ends
 	cut context.CancelFunc
 }
 

@@ -198,3 +198,49 @@ func spec(name string, partitions, factor int, configs ...string) cluster.TopicS
 func to(name, value string) []cluster.ConfigChange {
 	return []cluster.ConfigChange{{Name: name, To: &value}}
 }
+
+// Whoever asks another broker, or asks by another program, sees a change as soon as it is made. A broker that hangs does not keep
+// anybody from going on.
+func TestPool_ChangesOfARealClusterAreKnownToEveryBroker(t *testing.T) {
+	access, _, brokers := startBrokers(t, "4.4.0", false, 3)
+	pool, ctx := kafka.NewPool(), t.Context()
+	t.Cleanup(func() { pool.Close() })
+	everybody := func(what string, is func(cluster.Topic, error) bool) {
+		t.Helper()
+		for _, address := range access.Brokers {
+			alone := access
+			alone.Brokers = []string{address}
+			if topic, err := pool.Topic(ctx, alone, "orders"); !is(topic, err) {
+				t.Errorf("%s: %s sees %+v, %v", what, address, topic, err)
+			}
+		}
+	}
+	for range 3 {
+		if err := pool.CreateTopic(ctx, access, spec("orders", 6, 3, "min.insync.replicas", "2"), false); err != nil {
+			t.Fatal(err)
+		}
+		everybody("created", func(topic cluster.Topic, err error) bool { return err == nil && len(topic.Partitions) == 6 })
+		if err := pool.GrowTopic(ctx, access, "orders", 9, false); err != nil {
+			t.Fatal(err)
+		}
+		everybody("grown", func(topic cluster.Topic, err error) bool { return err == nil && len(topic.Partitions) == 9 })
+		if err := pool.ConfigureTopic(ctx, access, "orders", append(to("retention.ms", " 3600000"), cluster.ConfigChange{Name: "min.insync.replicas"}), false); err != nil {
+			t.Fatal(err)
+		}
+		everybody("configured", func(topic cluster.Topic, err error) bool {
+			return err == nil && maps.Equal(topic.Configs, map[string]string{"retention.ms": "3600000"})
+		})
+		if err := pool.DeleteTopic(ctx, access, "orders"); err != nil {
+			t.Fatal(err)
+		}
+		everybody("deleted", func(_ cluster.Topic, err error) bool { return fault.Is(err, fault.NotFound) })
+	}
+
+	brokers[0].Freeze() // the one that has been asked so far
+	if err := pool.CreateTopic(ctx, access, spec("audit", 1, 1), false); err != nil {
+		t.Error(err)
+	}
+	if topics, err := pool.Topics(ctx, access); err != nil || len(topics) != 1 {
+		t.Errorf("%+v, %v", topics, err)
+	}
+}

@@ -317,6 +317,23 @@ func TestPool_FindsWhatItHasMadeWhenTheAnswerIsLost(t *testing.T) {
 	}
 }
 
+// A broker asks a new controller when the old one dies before it has answered, and hears that there is such a topic, or none.
+func TestPool_FindsWhatItHasMadeWhenABrokerLosesTheAnswer(t *testing.T) {
+	q, pool := newQuorum(t, 1), newPool(t)
+	for _, key := range []int16{createTopics, growTopics, deleteTopics} {
+		q.members[0].with(func(m *member) { m.lose = append(m.lose, loss{key: key, carriedOut: true, again: true}) })
+	}
+	if err := pool.CreateTopic(t.Context(), q.access(), spec("orders", 1, 1), false); err != nil {
+		t.Error(err)
+	}
+	if err := pool.GrowTopic(t.Context(), q.access(), "orders", 3, false); err != nil {
+		t.Error(err)
+	}
+	if err := pool.DeleteTopic(t.Context(), q.access(), "orders"); err != nil {
+		t.Error(err)
+	}
+}
+
 // Somebody else makes one of the same name while the answer to ours is lost.
 func TestPool_DoesNotTakeWhatOthersHaveMadeForItsOwn(t *testing.T) {
 	q, pool := newQuorum(t, 1), newPool(t)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kbin"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -53,7 +54,12 @@ type loss struct {
 	key        int16
 	carriedOut bool
 	also       func(*quorum) // what happens meanwhile
+	// again says that the broker itself has lost the controller's answer, and tells what it hears when it has asked a new one.
+	again bool
 }
+
+// election is how long it takes until there is a new controller.
+const election = 400 * time.Millisecond
 
 // Keys of requests.
 const (
@@ -211,6 +217,12 @@ func (m *member) carryOut(key int16, request kmsg.Request) (response kmsg.Respon
 		}
 		if l.also != nil {
 			l.also(m.quorum)
+		}
+		if l.again {
+			m.mu.Unlock()
+			time.Sleep(election)
+			m.mu.Lock()
+			return m.do(request), false
 		}
 		return nil, true
 	}

@@ -3,6 +3,7 @@ package kafka_test
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -65,35 +66,51 @@ func TestPartitions_OfARealBroker(t *testing.T) {
 // startABroker runs a broker and its controller, and gives access to the broker once it works, and where it serves clients.
 func startABroker(t *testing.T, release string, inCluster bool) (access kafka.Access, clients string) {
 	t.Helper()
+	access, clients, _ = startBrokers(t, release, inCluster, 1)
+	return access, clients
+}
+
+// startBrokers runs a controller and brokers with the ids from 1 on, and gives access to them once they all know each other, and
+// where the first one serves clients.
+func startBrokers(t *testing.T, release string, inCluster bool, count int) (access kafka.Access, clients string, brokers []*kafkanode.Node) {
+	t.Helper()
 	installation := kafkanode.Installed(t, release)
-	address := kafkanode.Address()
+	controller := kafkanode.Address()
 	shape := brokerconfig.Cluster{
-		Release: release, Brokers: 1, Zones: 1, ClientBroker: cluster.Plaintext, InCluster: inCluster, InternalPassword: rand.Text(),
-		Controllers: []brokerconfig.Controller{{ID: 1001, Host: address}}, Lean: true,
+		Release: release, Brokers: count, Zones: min(count, 3), ClientBroker: cluster.Plaintext, InCluster: inCluster, InternalPassword: rand.Text(),
+		Controllers: []brokerconfig.Controller{{ID: 1001, Host: controller}}, Lean: true,
 	}
 	certificate, signer := newAuthority(t)
-	access = kafka.Access{Brokers: []string{address + ":9093"}, User: brokerconfig.InternalUser, Password: shape.InternalPassword}
+	access = kafka.Access{User: brokerconfig.InternalUser, Password: shape.InternalPassword}
+	port := ":9093"
 	if inCluster {
-		access = kafka.Access{Brokers: []string{address + ":9095"}, Authority: certificate}
+		access, port = kafka.Access{Authority: certificate}, ":9095"
 		access.Certificate, access.Key = issue(t, signer)
 	}
 	id := newID()
-	var broker *kafkanode.Node
-	for _, n := range []brokerconfig.Node{
-		{ID: 1001, Role: nodespec.Controller, Address: address, Host: address},
-		{ID: 1, Role: nodespec.Broker, Rack: "use1-az1", Address: address, Host: address},
-	} {
-		broker = kafkanode.Start(t, installation, files(t, shape, n, id, certificate, signer))
+	kafkanode.Start(t, installation, files(t, shape, brokerconfig.Node{
+		ID: 1001, Role: nodespec.Controller, Address: controller, Host: controller,
+	}, id, certificate, signer))
+	address := controller // the first one shares it
+	for n := range count {
+		brokers = append(brokers, kafkanode.Start(t, installation, files(t, shape, brokerconfig.Node{
+			ID: int32(n + 1), Role: nodespec.Broker, Rack: fmt.Sprintf("use1-az%d", n%3+1), Address: address, Host: address,
+		}, id, certificate, signer)))
+		access.Brokers = append(access.Brokers, address+port)
+		address = kafkanode.Address()
 	}
-	clients = address + ":9092"
-	broker.WaitUntil("it serves clients", func() bool {
-		admin, err := sarama.NewClusterAdmin([]string{clients}, nil)
-		if err == nil {
-			admin.Close()
-		}
-		return err == nil
-	})
-	return access, clients
+	clients = controller + ":9092"
+	for n, broker := range brokers {
+		broker.WaitUntil("it serves clients, and knows the other brokers", func() bool {
+			client, err := sarama.NewClient([]string{strings.TrimSuffix(access.Brokers[n], port) + ":9092"}, nil)
+			if err != nil {
+				return false
+			}
+			defer client.Close()
+			return len(client.Brokers()) == count
+		})
+	}
+	return access, clients, brokers
 }
 
 // files formats a node's volume, writes what its host would write, and gives its properties.

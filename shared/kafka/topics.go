@@ -337,9 +337,13 @@ func (c *connections) try(ctx context.Context, ch change, look func(ctx context.
 		if err == nil {
 			var refusal error
 			started := now()
-			refusal, err = ask(ctx, c, addresses[i%len(addresses)], carriedOutWithin, false, ch.request)
+			address := addresses[i%len(addresses)]
+			refusal, err = ask(ctx, c, address, carriedOutWithin, false, ch.request)
 			if err == nil && refusal == nil {
 				return nil
+			}
+			if isThrottled(refusal) {
+				c.forget(address) // a connection that is throttled keeps the next request waiting
 			}
 			var gone *lost
 			doubtful = doubtful || errors.As(err, &gone) || now().Sub(started) > noElectionWithin
@@ -375,7 +379,11 @@ func (c *connections) try(ctx context.Context, ch change, look func(ctx context.
 
 // isFinal tells whether asking again now would be of no use.
 func isFinal(refusal error) bool {
-	return !fault.Is(refusal, fault.Unavailable) || fault.ReasonOf(refusal) == nameOf(sarama.ErrThrottlingQuotaExceeded)
+	return !fault.Is(refusal, fault.Unavailable) || isThrottled(refusal)
+}
+
+func isThrottled(refusal error) bool {
+	return fault.ReasonOf(refusal) == nameOf(sarama.ErrThrottlingQuotaExceeded)
 }
 
 // soon is whether it has come true: a broker may lag a little behind the controller, which knows already.

@@ -2,7 +2,6 @@ package kafkatest
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -382,7 +381,7 @@ func checkConfig(topic, name, value string) error {
 		_, err = strconv.ParseBool(strings.ToLower(value))
 	}
 	if err != nil {
-		return fault.Refused(fault.Invalid, "INVALID_CONFIG", "topic %s: %w", topic, fmt.Errorf("Invalid value %s for configuration %s", value, name))
+		return fault.Refused(fault.Invalid, "INVALID_CONFIG", "topic %s: Invalid value %s for configuration %s", topic, value, name)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -100,6 +101,14 @@ func (n *Node) Running() bool {
 		return false
 	default:
 		return true
+	}
+}
+
+// Freeze stops the process where it is: its connections stay, and it answers nobody.
+func (n *Node) Freeze() {
+	n.t.Helper()
+	if err := syscall.Kill(n.pid, syscall.SIGSTOP); err != nil {
+		n.t.Fatal(err)
 	}
 }
 
