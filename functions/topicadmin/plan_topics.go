@@ -79,10 +79,11 @@ func (p planner) plan(ctx context.Context, c cluster.Cluster, access kafka.Acces
 		Declared: w.Declared, Previous: w.Previous, Permits: w.Permits, Observed: observed,
 		Brokers: c.Spec.Brokers, MaxReplicasPerBroker: topicplan.MaxReplicas(c.Spec.InstanceType),
 	}
-	exists := func(d cluster.DeclaredTopic) bool {
-		return slices.ContainsFunc(observed, func(t cluster.Topic) bool { return t.Name == d.Name })
+	exists := map[string]bool{}
+	for _, t := range observed {
+		exists[t.Name] = true
 	}
-	if slices.ContainsFunc(w.Declared, func(d cluster.DeclaredTopic) bool { return !exists(d) }) {
+	if slices.ContainsFunc(w.Declared, func(d cluster.DeclaredTopic) bool { return !exists[d.Name] }) {
 		if in.Defaults, err = p.Kafka.Defaults(ctx, access); err != nil {
 			return cluster.TopicPlan{}, fmt.Errorf("ask %s for what topics inherit: %w", c.ID, err)
 		}

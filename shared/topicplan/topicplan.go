@@ -49,6 +49,7 @@ func Plan(in Input) cluster.TopicPlan {
 	p := &planner{
 		in:       in,
 		observed: byName(in.Observed, func(t cluster.Topic) string { return t.Name }),
+		alike:    byName(in.Observed, func(t cluster.Topic) string { return metricName(t.Name) }),
 		declared: byName(in.Declared, nameOf),
 		previous: byName(in.Previous, nameOf),
 		plan:     cluster.TopicPlan{Changes: []cluster.TopicChange{}},
@@ -86,6 +87,7 @@ func order(a cluster.TopicAction) int {
 type planner struct {
 	in                 Input
 	observed           map[string]cluster.Topic
+	alike              map[string]cluster.Topic // by metricName
 	declared, previous map[string]cluster.DeclaredTopic
 	plan               cluster.TopicPlan
 }
@@ -154,27 +156,18 @@ func (p *planner) create(d cluster.DeclaredTopic) cluster.TopicChange {
 		value := d.Configs[name]
 		c.Configs = append(c.Configs, cluster.ConfigChange{Name: name, To: &value})
 	}
-	switch taken := p.alike(d.Name); {
+	switch other, taken := p.alike[metricName(d.Name)]; {
 	case cluster.IsInternalTopic(d.Name):
 		c.Refused = internal
 	case d.ReplicationFactor > p.in.Brokers:
 		c.Refused = fmt.Sprintf("replication factor %d needs as many brokers; the cluster has %d", d.ReplicationFactor, p.in.Brokers)
-	case taken != "":
-		c.Refused = fmt.Sprintf("Kafka takes its name for the same as that of %s, which exists: choose another name", taken)
+	case taken:
+		c.Refused = fmt.Sprintf("Kafka takes its name for the same as that of %s, which exists: choose another name", other.Name)
 	}
 	return c
 }
 
-// alike finds a topic that exists and whose name Kafka takes for the same: its metrics are named with "_" where a topic has ".".
-func (p *planner) alike(name string) string {
-	for _, t := range p.in.Observed {
-		if metricName(t.Name) == metricName(name) {
-			return t.Name
-		}
-	}
-	return ""
-}
-
+// metricName is what Kafka tells topics apart by: its metrics are named with "_" where a topic has ".".
 func metricName(topic string) string { return strings.ReplaceAll(topic, ".", "_") }
 
 func growth(d cluster.DeclaredTopic, t cluster.Topic) (c cluster.TopicChange, differs bool) {
@@ -253,7 +246,7 @@ func (p *planner) planFormer(name string) {
 // refuseOverfull refuses what gives a broker more replicas than it may have: the first change that does, and every later one that
 // needs room.
 func (p *planner) refuseOverfull() {
-	added := 0
+	most, added := mostReplicas(p.in.Observed), 0
 	for i, c := range p.plan.Changes {
 		if c.Refused != "" || c.Action != cluster.CreateTopic && c.Action != cluster.GrowTopic {
 			continue
@@ -263,16 +256,30 @@ func (p *planner) refuseOverfull() {
 			factor = t.ReplicationFactor()
 		}
 		added += (c.ToPartitions - c.FromPartitions) * factor
-		p.plan.Changes[i].Refused = Overfull(p.in.Observed, p.in.Brokers, p.in.MaxReplicasPerBroker, added)
+		p.plan.Changes[i].Refused = overfull(most, p.in.Brokers, p.in.MaxReplicasPerBroker, added)
 	}
 }
 
 // Overfull says why a cluster has no room for so many replicas more; empty when it has. Kafka spreads the replicas of a topic
 // evenly; those that are there already may lie as they like.
 func Overfull(observed []cluster.Topic, brokers, limit, added int) string {
+	return overfull(mostReplicas(observed), brokers, limit, added)
+}
+
+func overfull(most, brokers, limit, added int) string {
 	if limit == 0 || brokers == 0 {
 		return ""
 	}
+	if would := most + (added+brokers-1)/brokers; would > limit {
+		return fmt.Sprintf(
+			"a broker would have %d replicas, and %d is the most that its instance type may have: use fewer partitions, or larger brokers",
+			would, limit)
+	}
+	return ""
+}
+
+// mostReplicas counts those of the broker that has most.
+func mostReplicas(observed []cluster.Topic) int {
 	has := map[int32]int{}
 	most := 0
 	for _, t := range observed {
@@ -283,12 +290,7 @@ func Overfull(observed []cluster.Topic, brokers, limit, added int) string {
 			}
 		}
 	}
-	if would := most + (added+brokers-1)/brokers; would > limit {
-		return fmt.Sprintf(
-			"a broker would have %d replicas, and %d is the most that its instance type may have: use fewer partitions, or larger brokers",
-			would, limit)
-	}
-	return ""
+	return most
 }
 
 // Drift tells of each topic that is not as declared how it differs, by name.
