@@ -39,12 +39,16 @@ func TestTo_LeadsToTheBrokersThatHaveAnAddress(t *testing.T) {
 		err       error
 	}{
 		{
-			"by certificate", true, recorded{access: records.KafkaAccess{Certificate: "certificate", Key: "key", Ends: now.Add(time.Second)}},
-			[]string{"10.0.0.1:9095", "[fd00::3]:9095"}, nil,
+			"by certificate", true,
+			recorded{access: records.KafkaAccess{Certificate: "certificate", Key: "key", Ends: now.Add(time.Second)}},
+			[]string{"10.0.0.1:9095", "[fd00::3]:9095"},
+			nil,
 		},
 		{
-			"by password", false, recorded{access: records.KafkaAccess{User: "user", Password: "password"}},
-			[]string{"10.0.0.1:9093", "[fd00::3]:9093"}, nil,
+			"by password", false,
+			recorded{access: records.KafkaAccess{User: "user", Password: "password"}},
+			[]string{"10.0.0.1:9093", "[fd00::3]:9093"},
+			nil,
 		},
 		{"by a certificate that has ended", true, recorded{access: records.KafkaAccess{Certificate: "certificate", Ends: now}}, nil, reach.ErrNone},
 		{"without any", true, recorded{fails: fault.New(fault.NotFound, "no access")}, nil, reach.ErrNone},
