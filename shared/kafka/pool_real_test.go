@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/IBM/sarama"
+
+	"github.com/millrace/millrace/shared/brokerconfig"
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/kafka"
@@ -23,7 +26,7 @@ func TestPool_OfARealBroker(t *testing.T) {
 		{"by password", "3.9.1", false},
 	} {
 		t.Run(tt.release+" "+tt.name, func(t *testing.T) {
-			access, _ := startABroker(t, tt.release, tt.inCluster)
+			access, clients := startABroker(t, tt.release, tt.inCluster)
 			pool := kafka.NewPool()
 			t.Cleanup(func() { pool.Close() })
 			ctx := t.Context()
@@ -183,7 +186,36 @@ func TestPool_OfARealBroker(t *testing.T) {
 			if !fault.Is(err, fault.Invalid) || fault.ReasonOf(err) != "INVALID_TOPIC_EXCEPTION" {
 				t.Errorf("an impossible name: %v", err)
 			}
+
+			// Who makes too many partitions at a time is told so at once, and may go on asking.
+			limit(t, clients, 0.1)
+			until(t, "there are too many", func() bool {
+				err = pool.CreateTopic(ctx, access, spec("orders", 100, 1), true)
+				return err != nil
+			})
+			refusedAs(t, err, fault.Unavailable, "THROTTLING_QUOTA_EXCEEDED")
+			if got := names(); got != nil {
+				t.Errorf("asking whether Kafka would has made %v", got)
+			}
 		})
+	}
+}
+
+// limit bounds how many partitions a second the control plane may make.
+func limit(t *testing.T, clients string, rate float64) {
+	t.Helper()
+	config := sarama.NewConfig()
+	config.Version = sarama.V3_9_0_0
+	admin, err := sarama.NewClusterAdmin([]string{clients}, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	err = admin.AlterClientQuotas([]sarama.QuotaEntityComponent{
+		{EntityType: sarama.QuotaEntityUser, MatchType: sarama.QuotaMatchExact, Name: brokerconfig.InternalUser},
+	}, sarama.ClientQuotasOp{Key: "controller_mutation_rate", Value: rate}, false)
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
