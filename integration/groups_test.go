@@ -106,7 +106,7 @@ func TestGroups_TellHowFarTheyAreBehindAndGoOnWherePeopleSay(t *testing.T) {
 		if out := reset("--to-time", since, "--dry-run"); !strings.Contains(out, topic+"  0          4     9") || !slices.Equal(describe().lags(), []int64{5, 0, 2}) {
 			t.Errorf("a dry run printed\n%sand left %v", out, describe().lags())
 		}
-		reset("--to-time", since, "--yes")
+		reset("--back", "45m", "--yes")
 		member = kind.join(id, "app-of-billing", topic)
 		if got := member.Read(2); !slices.Equal(got, harness.Values("new-2", 2)) {
 			t.Errorf("set back to %s it read %q", since, got)

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/IBM/sarama"
 
@@ -168,8 +169,30 @@ type listed struct {
 	coordinator     int32
 }
 
-// list asks every broker which groups it coordinates.
+// list asks every broker which groups it coordinates, again and again while coordinators change: a broker that has just died, or has
+// just come to coordinate groups, is soon passed over or done with reading them.
 func (k coordinators) list(ctx context.Context) ([]listed, layout, error) {
+	patience, cancel := context.WithTimeout(ctx, coordinatorsChangeWithin)
+	defer cancel()
+	for {
+		all, at, err := k.listOnce(ctx)
+		if !fault.Is(err, fault.Unavailable) {
+			return all, at, err
+		}
+		select {
+		case <-time.After(listAgainAfter):
+		case <-patience.Done():
+			return nil, at, err
+		}
+	}
+}
+
+const (
+	coordinatorsChangeWithin = 4 * time.Second
+	listAgainAfter           = 100 * time.Millisecond
+)
+
+func (k coordinators) listOnce(ctx context.Context) ([]listed, layout, error) {
 	at, err := k.look(ctx)
 	if err != nil {
 		return nil, at, err
