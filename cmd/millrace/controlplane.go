@@ -102,7 +102,9 @@ func runControlPlane(ctx context.Context, c controlPlaneConfig, ready func(addre
 	background.Go(func() { platform.Hosts.Keep(working, bus.Died) })
 	background.Go(func() { sweep(working, functions["operations"]) })
 	background.Go(func() { lookAfterHealth(working, functions["healthsweep"], bus) })
-	background.Go(func() { lookAfterTopics(working, functions["operations"], functions["provisioning"], functions["topicadmin"]) })
+	background.Go(func() {
+		lookAfterTopics(working, functions["operations"], functions["provisioning"], functions["topicadmin"])
+	})
 
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
