@@ -22,7 +22,9 @@ func TestMainPath_AStockClientCreatesUsesAndDeletesARealClusterOnAWS(t *testing.
 	if hosts := d.Hosts(); len(hosts) != 6 {
 		t.Errorf("three brokers and three controllers have %d hosts", len(hosts))
 	}
-	oneTraceHoldsCallAndSteps(t, d)
+	oneTraceHoldsCallAndSteps(t, d, "CreateCluster",
+		"BeginOperation", "PlanCluster", "EnsureAddress", "EnsureVolume", "LaunchHost", "CheckHostRunning", "AttachVolume",
+		"CheckHostsReported", "WriteNodeSpecs", "CheckNodesJoined", "SealVolumes", "RenewKafkaAccess", "EndOperation")
 	everybodyIsTold(t, d, key)
 
 	client, bootstrap := d.KafkaClient(key, arn)
@@ -65,16 +67,13 @@ func aKilledAgentComesBackAndLeavesKafkaAlone(t *testing.T, d *harness.Deploymen
 	})
 }
 
-// oneTraceHoldsCallAndSteps looks for the trace of the call that asked for the cluster: what its machine did is part of it.
-func oneTraceHoldsCallAndSteps(t *testing.T, d *harness.Deployment) {
+// oneTraceHoldsCallAndSteps looks for the trace of the first call of an operation of the API: what was done for it by machines and by
+// other functions is part of it.
+func oneTraceHoldsCallAndSteps(t *testing.T, d *harness.Deployment, operation string, steps ...string) {
 	t.Helper()
-	steps := []string{
-		"BeginOperation", "PlanCluster", "EnsureAddress", "EnsureVolume", "LaunchHost", "CheckHostRunning", "AttachVolume",
-		"CheckHostsReported", "WriteNodeSpecs", "CheckNodesJoined", "SealVolumes", "RenewKafkaAccess", "EndOperation",
-	}
-	kafka.Until(t, "the trace of the call has all steps of its machine", 10*time.Second, func() (bool, string) {
+	kafka.Until(t, "the trace of "+operation+" has all steps", 10*time.Second, func() (bool, string) {
 		traces := d.Traces()
-		asked := slices.IndexFunc(traces, func(s harness.Segment) bool { return s.Annotations["operation"] == "CreateCluster" })
+		asked := slices.IndexFunc(traces, func(s harness.Segment) bool { return s.Annotations["operation"] == operation })
 		if asked < 0 {
 			return false, "the call is not traced"
 		}

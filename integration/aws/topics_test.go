@@ -33,6 +33,7 @@ func topicsAreMadeByTheAPI(t *testing.T, d *harness.Deployment, key harness.Cred
 	create := call("create-topic", "payments", "--partition-count", "3", "--replication-factor", "3", "--configs", configs)
 	wantStatus("CREATING", d.AWS(key, create...))
 	wantRefusal(t, d, key, "TopicExistsException", "payments", create...)
+	oneTraceHoldsCallAndSteps(t, d, "CreateTopic", "CreateTopic") // a step of topicadmin's
 	wantStatus("UPDATING", d.AWS(key, call("update-topic", "payments", "--partition-count", "6")...))
 
 	described := kafka.Decode[struct {
