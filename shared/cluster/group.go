@@ -51,7 +51,7 @@ type GroupSummary struct {
 	// Members counts them; nil where nobody can tell.
 	Members *int `json:"members,omitempty"`
 	// Lag is over all partitions that the group has committed an offset of, Behind that of the one that is furthest behind; nil
-	// where they are unknown of one of them.
+	// where they are unknown of one of them, and where nothing was ever committed.
 	Lag    *int64         `json:"lag,omitempty"`
 	Behind *time.Duration `json:"behind,omitempty"`
 }

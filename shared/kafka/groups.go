@@ -76,8 +76,8 @@ func (p *Pool) Groups(ctx context.Context, a Access) ([]cluster.GroupSummary, er
 			count := len(d.members)
 			summary.Members = &count
 		}
-		if g.kind != shareGroup {
-			group := cluster.Group{Offsets: offsets[g.id]}
+		// One that has committed nothing may have everything still to read, or nothing to do with topics.
+		if group := (cluster.Group{Offsets: offsets[g.id]}); len(group.Offsets) > 0 {
 			if lag, known := group.Lag(); known {
 				summary.Lag = &lag
 			}

@@ -32,9 +32,12 @@ func (p *Pool) Groups(_ context.Context, a kafka.Access) ([]cluster.GroupSummary
 	for _, id := range slices.Sorted(maps.Keys(p.groups)) {
 		g := p.groups[id]
 		members := len(g.Members)
-		s := cluster.GroupSummary{ID: id, Type: g.Type, State: g.State, Coordinator: g.Coordinator, Members: &members, Behind: g.Behind()}
-		if lag, known := g.Lag(); known {
-			s.Lag = &lag
+		s := cluster.GroupSummary{ID: id, Type: g.Type, State: g.State, Coordinator: g.Coordinator, Members: &members}
+		if len(g.Offsets) > 0 {
+			s.Behind = g.Behind()
+			if lag, known := g.Lag(); known {
+				s.Lag = &lag
+			}
 		}
 		summaries = append(summaries, s)
 	}
