@@ -23,7 +23,7 @@ func (a *app) topicsCommand() *cobra.Command {
 They can be declared as well: a document says which topics there should be, "plan" shows what
 is to be done for it, and "apply" does that. Nothing is ever deleted, and no records are thrown
 away, without being told so by name. From then on topics that differ from what is declared are
-found every few minutes, and shown.
+found within ten minutes, and shown.
 
   topics:
     - name: orders
