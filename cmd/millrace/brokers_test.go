@@ -26,6 +26,8 @@ func TestBrokers_OutliveTheControlPlaneAndEndWithDown(t *testing.T) {
 		return len(s.Clusters) == 1 && s.Clusters[0].State == cluster.Active
 	})
 	const hosts = 4 // three brokers and a controller
+	m.followTopics()
+	m.administerTopics()
 
 	f.end(unix.SIGINT)
 	if said := f.said(); !strings.Contains(said, "go on running on 4 hosts") || !strings.Contains(said, "millrace down") {
@@ -57,6 +59,9 @@ func TestBrokers_OutliveTheControlPlaneAndEndWithDown(t *testing.T) {
 		}
 		return s.Hosts == hosts && running == hosts
 	})
+	if topics := m.topics(); len(topics.Topics) != 2 || topics.Topics[0].Name != "orders" || !topics.Topics[0].Protected {
+		t.Errorf("the topics are %+v", topics)
+	}
 	if pem := m.succeeds("ca", "demo"); !strings.HasPrefix(pem, "-----BEGIN CERTIFICATE-----") {
 		t.Errorf("ca printed %q", pem)
 	}
