@@ -97,6 +97,16 @@ type answer struct {
 // send asks for a path as it is written.
 func (c caller) send(method, path, body string) answer {
 	c.t.Helper()
+	a, err := c.try(method, path, body)
+	if err != nil {
+		c.t.Fatalf("%s %s was not answered: %v", method, path, err)
+	}
+	return a
+}
+
+// try is send for what may not be answered.
+func (c caller) try(method, path, body string) (answer, error) {
+	c.t.Helper()
 	request, err := http.NewRequestWithContext(c.t.Context(), method, c.endpoint+path, strings.NewReader(body))
 	if err != nil {
 		c.t.Fatal(err)
@@ -106,7 +116,7 @@ func (c caller) send(method, path, body string) answer {
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		c.t.Fatalf("%s %s was not answered: %v", method, path, err)
+		return answer{}, err
 	}
 	defer response.Body.Close()
 	content, err := io.ReadAll(response.Body)
@@ -117,7 +127,7 @@ func (c caller) send(method, path, body string) answer {
 	if len(bytes.TrimSpace(content)) > 0 && json.Unmarshal(content, &a) != nil {
 		c.t.Errorf("%s %s was answered with %q", method, path, content)
 	}
-	return a
+	return a, nil
 }
 
 func (c caller) sign(request *http.Request, body string) {

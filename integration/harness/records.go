@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // Client is how a Kafka client reaches a cluster.
@@ -101,6 +104,71 @@ func (c Client) CreateTopic(topic string, partitions int32) {
 	if err != nil {
 		c.t.Fatalf("create topic %s: %v", topic, err)
 	}
+}
+
+// CreateTopics makes many topics in few requests.
+func (c Client) CreateTopics(topics []string, partitions int32, replicas int16) {
+	c.t.Helper()
+	client := c.raw()
+	defer client.Close()
+	for some := range slices.Chunk(topics, 100) {
+		request := kmsg.NewPtrCreateTopicsRequest()
+		request.TimeoutMillis = 30_000
+		for _, name := range some {
+			topic := kmsg.NewCreateTopicsRequestTopic()
+			topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, partitions, replicas
+			request.Topics = append(request.Topics, topic)
+		}
+		response, err := request.RequestWith(c.t.Context(), client)
+		if err != nil {
+			c.t.Fatalf("create %d topics: %v", len(some), err)
+		}
+		for _, made := range response.Topics {
+			if err := kerr.ErrorForCode(made.ErrorCode); err != nil {
+				c.t.Fatalf("create topic %s: %v", made.Topic, err)
+			}
+		}
+	}
+}
+
+// DeleteTopics deletes topics.
+func (c Client) DeleteTopics(topics []string) {
+	c.t.Helper()
+	client := c.raw()
+	defer client.Close()
+	for some := range slices.Chunk(topics, 100) {
+		request := kmsg.NewPtrDeleteTopicsRequest()
+		request.TimeoutMillis = 30_000
+		for _, name := range some {
+			topic := kmsg.NewDeleteTopicsRequestTopic()
+			topic.Topic = &name
+			request.Topics = append(request.Topics, topic)
+			request.TopicNames = append(request.TopicNames, name)
+		}
+		response, err := request.RequestWith(c.t.Context(), client)
+		if err != nil {
+			c.t.Fatalf("delete %d topics: %v", len(some), err)
+		}
+		for _, gone := range response.Topics {
+			if err := kerr.ErrorForCode(gone.ErrorCode); err != nil {
+				c.t.Fatalf("delete topic %s: %v", *gone.Topic, err)
+			}
+		}
+	}
+}
+
+// raw sends single requests of Kafka's protocol.
+func (c Client) raw() *kgo.Client {
+	c.t.Helper()
+	options := []kgo.Opt{kgo.SeedBrokers(c.bootstrap...)}
+	if c.tls != nil {
+		options = append(options, kgo.DialTLSConfig(c.tls))
+	}
+	client, err := kgo.NewClient(options...)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return client
 }
 
 // BrokerProperties reads the properties that a broker runs with.
