@@ -117,6 +117,21 @@ func TestGroup_IsDeletedWithAllThatItHasCommitted(t *testing.T) {
 	}
 }
 
+// The rest of a path is the id, also where it looks like another path.
+func TestGroup_IsFoundByAnyID(t *testing.T) {
+	desk := openTopicDesk(t)
+	for _, id := range []string{"ca", "team/health", "team/heals", "team/maintenance", "team/topics", "a/topics/b", "team/operations/1", "team/groups", "/", ".."} {
+		desk.kafka.SetGroup(cluster.Group{ID: id, Type: "classic", State: "Empty"})
+		path := "groups/" + url.PathEscape(id)
+		if a := desk.groups(t, "GET", path, ""); a.Status != 200 || a.Body["id"] != id {
+			t.Errorf("%s is described by %+v", id, a)
+		}
+		if a := desk.groups(t, "DELETE", path, ""); a.Status != 200 || a.Body["id"] != id {
+			t.Errorf("%s is deleted by %+v", id, a)
+		}
+	}
+}
+
 func TestGroups_RefusalsSayWhatIsWrong(t *testing.T) {
 	desk := openGroupDesk(t)
 	for _, tt := range []struct {

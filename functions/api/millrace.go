@@ -47,7 +47,7 @@ import (
 const millracePrefix = "/millrace/v1/"
 
 // millraceRoutes match the decoded path, and name the role that each takes. The longer come first, because an ARN may hold
-// anything until it is parsed.
+// anything until it is parsed; and before all of them those of a group, whose id may end as any other path does.
 var millraceRoutes = []struct {
 	name   string
 	role   accesskey.Role
@@ -56,6 +56,8 @@ var millraceRoutes = []struct {
 	answer millraceAnswer
 }{
 	{"MillraceListClusters", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters()$`), plain((*API).viewClusters)},
+	{"MillraceDescribeGroup", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/groups/(.+)$`), ofPart((*API).viewGroup)},
+	{"MillraceDeleteGroup", operator, http.MethodDelete, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/groups/(.+)$`), ofPart((*API).deleteGroup)},
 	{"MillraceDescribeAuthority", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/(.+)/ca$`), plain((*API).viewAuthority)},
 	{"MillraceResumeCluster", operator, http.MethodPost, regexp.MustCompile(`^/millrace/v1/clusters/(.+)/resume$`), plain((*API).resume)},
 	{"MillraceDescribeHealth", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/(.+)/health$`), plain((*API).viewHealth)},
@@ -71,8 +73,6 @@ var millraceRoutes = []struct {
 	{"MillraceApplyTopics", operator, http.MethodPost, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/topic-apply$`), withBody((*API).applyTopics)},
 	{"MillraceDescribeDeclaration", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/topic-declaration$`), plain((*API).viewApplied)},
 	{"MillraceListGroups", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/groups$`), plain((*API).viewGroups)},
-	{"MillraceDescribeGroup", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/groups/(.+)$`), ofPart((*API).viewGroup)},
-	{"MillraceDeleteGroup", operator, http.MethodDelete, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/groups/(.+)$`), ofPart((*API).deleteGroup)},
 	{"MillraceResetOffsets", operator, http.MethodPost, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/group-offsets$`), withBody((*API).resetOffsets)},
 	{"MillraceDeleteOffsets", operator, http.MethodDelete, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/group-offsets$`), withBody((*API).deleteOffsets)},
 	{"MillraceDescribeCluster", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/(.+)$`), plain((*API).viewCluster)},
