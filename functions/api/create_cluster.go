@@ -82,7 +82,7 @@ func (a *API) create(
 	if err != nil {
 		return cluster.Cluster{}, err
 	}
-	c.Active = &cluster.ActiveOperation{ID: op.ID, Type: op.Type}
+	op.Claim(&c)
 	err = a.Records.CreateCluster(ctx, c, op)
 	if errors.Is(err, records.ErrNameTaken) {
 		return cluster.Cluster{}, mskapi.Conflict("clusterName", "A resource with this name already exists: %s.", name)

@@ -200,7 +200,7 @@ func (a *API) beginApplication(ctx context.Context, c cluster.Cluster, w wish) (
 	if err != nil {
 		return nil, err
 	}
-	op.Topics = &cluster.TopicsApplication{Permits: w.permits, Previous: c.Declaration}
+	op.Topics = &cluster.TopicsApplication{Permits: w.permits}
 	d := cluster.Declaration{ID: op.ID, At: op.CreatedAt, By: callOf(ctx).caller.name, Topics: w.topics}
 	for _, t := range soFar {
 		if _, declared := d.Topic(t.Name); !declared {

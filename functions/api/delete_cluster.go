@@ -30,7 +30,7 @@ func (a *API) deleteCluster(ctx context.Context, in *kafka.DeleteClusterInput) (
 		if err := admitDelete(*c, in.CurrentVersion); err != nil {
 			return err
 		}
-		c.Active = &cluster.ActiveOperation{ID: op.ID, Type: op.Type}
+		op.Claim(c)
 		return nil
 	})
 	switch {

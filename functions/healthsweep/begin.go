@@ -38,7 +38,7 @@ func (s SweepHealth) begin(ctx context.Context, turn *int64, looked cluster.Clus
 		if c.Active != nil || !health.Ours(*c) || c.Version != looked.Version {
 			return errChanged
 		}
-		c.Active = &cluster.ActiveOperation{ID: op.ID, Type: op.Type}
+		op.Claim(c)
 		return nil
 	})
 	switch {

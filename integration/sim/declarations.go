@@ -274,7 +274,7 @@ func (o *owner) apply(permits cluster.TopicPermits) bool {
 		o.w.note(o.a.name, "can't read what is declared: "+err.Error())
 		return false
 	}
-	op.Topics = &cluster.TopicsApplication{Permits: permits, Previous: now.Declaration}
+	op.Topics = &cluster.TopicsApplication{Permits: permits}
 	declaration := cluster.Declaration{ID: op.ID, At: time.Now().UTC(), Topics: app.topics}
 	for _, t := range soFar {
 		if _, declared := declaration.Topic(t.Name); !declared {

@@ -202,8 +202,6 @@ type DriftedTopic struct {
 // cost records.
 type TopicsApplication struct {
 	Permits TopicPermits `json:"permits,omitzero"`
-	// Previous is the declaration that held before; empty when there was none.
-	Previous string `json:"previous,omitempty"`
 	// Planned is how many changes there were to be made when the operation was planned.
 	Planned int `json:"planned,omitempty"`
 }
