@@ -204,11 +204,9 @@ func (w *world) recordApplication(specs ...cluster.TopicSpec) cluster.Operation 
 		ID: id, ClusterID: clusterID, Type: cluster.ApplyTopics, State: cluster.Pending, Attempt: 1, CreatedAt: time.Now(),
 		Topics: &cluster.TopicsApplication{},
 	}
-	for _, t := range before {
-		if _, declared := d.Topic(t.Name); !declared {
-			d.Former = append(d.Former, t)
-			op.Topics.Permits.Delete = append(op.Topics.Permits.Delete, t.Name)
-		}
+	d = d.After(before)
+	for _, t := range d.Former {
+		op.Topics.Permits.Delete = append(op.Topics.Permits.Delete, t.Name)
 	}
 	_, err = w.records.StartApplication(w.t.Context(), clusterID, op, d, func(c *cluster.Cluster) error {
 		if c.Applying != nil || !c.Serves() {

@@ -201,12 +201,7 @@ func (a *API) beginApplication(ctx context.Context, c cluster.Cluster, w wish) (
 		return nil, err
 	}
 	op.Topics = &cluster.TopicsApplication{Permits: w.permits}
-	d := cluster.Declaration{ID: op.ID, At: op.CreatedAt, By: callOf(ctx).caller.name, Topics: w.topics}
-	for _, t := range soFar {
-		if _, declared := d.Topic(t.Name); !declared {
-			d.Former = append(d.Former, t)
-		}
-	}
+	d := cluster.Declaration{ID: op.ID, At: op.CreatedAt, By: callOf(ctx).caller.name, Topics: w.topics}.After(soFar)
 	now, err := a.Records.StartApplication(ctx, c.ID, op, d, func(now *cluster.Cluster) error {
 		switch {
 		case now.Applying != nil:

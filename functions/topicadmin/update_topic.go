@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
 
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/errand"
@@ -84,7 +82,7 @@ func (s UpdateTopic) grow(ctx context.Context, c cluster.Cluster, access kafka.A
 }
 
 func (s UpdateTopic) configure(ctx context.Context, c cluster.Cluster, access kafka.Access, t cluster.Topic, wanted map[string]string) error {
-	changes := replaceConfigs(t.Configs, wanted)
+	changes := topicplan.ConfigChanges(t.Configs, wanted)
 	if len(changes) == 0 {
 		return nil
 	}
@@ -93,27 +91,4 @@ func (s UpdateTopic) configure(ctx context.Context, c cluster.Cluster, access ka
 	}
 	slog.InfoContext(ctx, "configured topic", "cluster", c.ID, "topic", t.Name, "set", wanted)
 	return nil
-}
-
-// replaceConfigs are the changes from all that is set on a topic to all that should be, by name.
-func replaceConfigs(set, wanted map[string]string) []cluster.ConfigChange {
-	var changes []cluster.ConfigChange
-	names := slices.Concat(slices.Collect(maps.Keys(set)), slices.Collect(maps.Keys(wanted)))
-	slices.Sort(names)
-	for _, name := range slices.Compact(names) {
-		from, isSet := set[name]
-		to, isWanted := wanted[name]
-		if isSet == isWanted && from == to {
-			continue
-		}
-		change := cluster.ConfigChange{Name: name}
-		if isSet {
-			change.From = &from
-		}
-		if isWanted {
-			change.To = &to
-		}
-		changes = append(changes, change)
-	}
-	return changes
 }

@@ -275,12 +275,7 @@ func (o *owner) apply(permits cluster.TopicPermits) bool {
 		return false
 	}
 	op.Topics = &cluster.TopicsApplication{Permits: permits}
-	declaration := cluster.Declaration{ID: op.ID, At: time.Now().UTC(), Topics: app.topics}
-	for _, t := range soFar {
-		if _, declared := declaration.Topic(t.Name); !declared {
-			declaration.Former = append(declaration.Former, t)
-		}
-	}
+	declaration := cluster.Declaration{ID: op.ID, At: time.Now().UTC(), Topics: app.topics}.After(soFar)
 	o.w.mu.Lock()
 	app.asked = time.Now()
 	o.w.applications = append(o.w.applications, app)

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -104,6 +105,15 @@ func (d Declaration) DeclaredSoFar(applied bool) []DeclaredTopic {
 	return slices.Concat(d.Topics, d.Former)
 }
 
+// After is the declaration as it follows those topics that were declared so far: which of them it leaves out is its Former.
+func (d Declaration) After(soFar []DeclaredTopic) Declaration {
+	d.Former = slices.DeleteFunc(slices.Clone(soFar), func(t DeclaredTopic) bool {
+		_, declared := d.Topic(t.Name)
+		return declared
+	})
+	return d
+}
+
 // Topic finds what is declared of a topic.
 func (d Declaration) Topic(name string) (DeclaredTopic, bool) {
 	for _, t := range d.Topics {
@@ -159,6 +169,36 @@ type ConfigChange struct {
 	Name string  `json:"name"`
 	From *string `json:"from,omitempty"`
 	To   *string `json:"to,omitempty"`
+}
+
+// SameConfig tells whether Kafka takes two values of a property for one: it trims them, and what it has read it writes in its own
+// way.
+func SameConfig(a, b string) bool {
+	a, b = trimmed(a), trimmed(b)
+	if a == b {
+		return true
+	}
+	if x, err := strconv.ParseInt(a, 10, 64); err == nil {
+		y, err := strconv.ParseInt(b, 10, 64)
+		return err == nil && x == y
+	}
+	x, notX := strconv.ParseFloat(a, 64)
+	y, notY := strconv.ParseFloat(b, 64)
+	return notX == nil && notY == nil && x == y
+}
+
+// trimmed is a value without what means nothing: blanks around it and around the members of a list, and how true and false are
+// written.
+func trimmed(value string) string {
+	members := strings.Split(value, ",")
+	for i, m := range members {
+		members[i] = strings.TrimSpace(m)
+	}
+	value = strings.Join(members, ",")
+	if strings.EqualFold(value, "true") || strings.EqualFold(value, "false") {
+		return strings.ToLower(value)
+	}
+	return value
 }
 
 // TopicPlan is everything that has to be done so that a cluster's topics are as declared, in the order in which it is done.

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -446,30 +444,15 @@ func ifAny(t cluster.Topic, err error) (*cluster.Topic, error) {
 // isAs tells whether a topic is as a request asked for.
 func isAs(t cluster.Topic, want cluster.TopicSpec) bool {
 	return len(t.Partitions) == want.Partitions && t.ReplicationFactor() == want.ReplicationFactor &&
-		maps.EqualFunc(t.Configs, want.Configs, sameValue)
+		maps.EqualFunc(t.Configs, want.Configs, cluster.SameConfig)
 }
 
 // hasAll tells whether a topic has every change.
 func hasAll(t cluster.Topic, changes []cluster.ConfigChange) bool {
 	return !slices.ContainsFunc(changes, func(c cluster.ConfigChange) bool {
 		value, set := t.Configs[c.Name]
-		return set != (c.To != nil) || set && !sameValue(value, *c.To)
+		return set != (c.To != nil) || set && !cluster.SameConfig(value, *c.To)
 	})
-}
-
-// sameValue compares values as Kafka does, which reads numbers as numbers and cares neither for blanks around words nor for how
-// true and false are written.
-func sameValue(a, b string) bool {
-	a, b = strings.ToLower(strings.Join(strings.Fields(a), "")), strings.ToLower(strings.Join(strings.Fields(b), ""))
-	if a == b {
-		return true
-	}
-	x, err := strconv.ParseFloat(a, 64)
-	if err != nil {
-		return false
-	}
-	y, err := strconv.ParseFloat(b, 64)
-	return err == nil && x == y
 }
 
 // askTopics asks for topics as a broker knows them; no names are all topics.

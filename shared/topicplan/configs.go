@@ -13,50 +13,27 @@ import (
 // throttles are set by whoever moves partitions, for as long as that takes: they are nobody's wish for the topic.
 var throttles = []string{"leader.replication.throttled.replicas", "follower.replication.throttled.replicas"}
 
-// configChanges are what makes a topic's own properties those that are declared, by name.
-func configChanges(d cluster.DeclaredTopic, t cluster.Topic) []cluster.ConfigChange {
-	names := slices.AppendSeq(slices.Collect(maps.Keys(d.Configs)), maps.Keys(t.Configs))
+// ConfigChanges are what makes all properties that are set on a topic those that are wanted, by name.
+func ConfigChanges(set, wanted map[string]string) []cluster.ConfigChange {
+	names := slices.AppendSeq(slices.Collect(maps.Keys(wanted)), maps.Keys(set))
 	slices.Sort(names)
 	var changes []cluster.ConfigChange
 	for _, name := range slices.Compact(names) {
-		declared, isDeclared := d.Configs[name]
-		set, isSet := t.Configs[name]
-		if isDeclared && isSet && same(declared, set) || !isDeclared && slices.Contains(throttles, name) {
+		from, isSet := set[name]
+		to, isWanted := wanted[name]
+		if isSet && isWanted && cluster.SameConfig(from, to) || !isWanted && slices.Contains(throttles, name) {
 			continue
 		}
 		change := cluster.ConfigChange{Name: name}
 		if isSet {
-			change.From = &set
+			change.From = &from
 		}
-		if isDeclared {
-			change.To = &declared
+		if isWanted {
+			change.To = &to
 		}
 		changes = append(changes, change)
 	}
 	return changes
-}
-
-// same tells whether Kafka takes two values of a property for one: it trims them, and what it has read it writes in its own way.
-func same(a, b string) bool {
-	a, b = canonical(a), canonical(b)
-	if a == b {
-		return true
-	}
-	if x, err := strconv.ParseInt(a, 10, 64); err == nil {
-		y, err := strconv.ParseInt(b, 10, 64)
-		return err == nil && x == y
-	}
-	x, notX := strconv.ParseFloat(a, 64)
-	y, notY := strconv.ParseFloat(b, 64)
-	return notX == nil && notY == nil && x == y
-}
-
-func canonical(value string) string {
-	value = strings.TrimSpace(value)
-	if strings.EqualFold(value, "true") || strings.EqualFold(value, "false") {
-		return strings.ToLower(value)
-	}
-	return strings.Join(list(value), ",")
 }
 
 // list are the members of a property such as cleanup.policy.
@@ -97,7 +74,7 @@ func discards(t cluster.Topic, changes []cluster.ConfigChange) (lost, malformed 
 		from, fromKnown := before(c.Name)
 		to, toKnown := after(c.Name)
 		unknown := !fromKnown || !toKnown
-		if !unknown && same(from, to) {
+		if !unknown && cluster.SameConfig(from, to) {
 			continue
 		}
 		costs := false
@@ -112,12 +89,12 @@ func discards(t cluster.Topic, changes []cluster.ConfigChange) (lost, malformed 
 			}
 			continue
 		case "remote.storage.enable":
-			if unknown || canonical(from) == "true" {
+			if unknown || cluster.SameConfig(from, "true") {
 				lost = append(lost, told(c.Name, from, fromKnown, to, toKnown))
 			}
 			continue
 		case "unclean.leader.election.enable":
-			if unknown || canonical(to) == "true" {
+			if unknown || cluster.SameConfig(to, "true") {
 				lost = append(lost, told(c.Name, from, fromKnown, to, toKnown))
 			}
 			continue

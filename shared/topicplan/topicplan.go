@@ -186,7 +186,7 @@ func growth(d cluster.DeclaredTopic, t cluster.Topic) (c cluster.TopicChange, di
 
 // configuration plans what is set on a topic, and finds that a replication factor differs.
 func (p *planner) configuration(d cluster.DeclaredTopic, t cluster.Topic) (c cluster.TopicChange, differs bool) {
-	c = cluster.TopicChange{Topic: d.Name, Action: cluster.ConfigureTopic, Configs: configChanges(d, t)}
+	c = cluster.TopicChange{Topic: d.Name, Action: cluster.ConfigureTopic, Configs: ConfigChanges(t.Configs, d.Configs)}
 	var refused []string
 	if has := t.ReplicationFactor(); has != d.ReplicationFactor {
 		c.ReplicationFactor = d.ReplicationFactor
