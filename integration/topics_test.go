@@ -395,11 +395,10 @@ func (a topicAPI) makeUnderFire(m *harness.Millrace, tools harness.Tools) {
 	if acknowledged < underFire/2 {
 		t.Errorf("only %d of %d topics were made", acknowledged, underFire)
 	}
-	// That a topic exists already is what is told when a first try has made it whose answer was lost, and brokers take long to tell.
 	for kind := range refused {
 		if !slices.Contains([]string{
 			"ClusterConnectivityException", "KafkaTimeoutException", "NotControllerException", "ControllerMovedException",
-			"ServiceUnavailableException", "TopicExistsException",
+			"ServiceUnavailableException",
 		}, kind) {
 			t.Errorf("a create was answered by %s", kind)
 		}

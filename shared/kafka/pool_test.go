@@ -334,6 +334,16 @@ func TestPool_FindsWhatItHasMadeWhenABrokerLosesTheAnswer(t *testing.T) {
 	}
 }
 
+// The controller that has made the topic dies, and while the next one is elected the brokers hear nothing of it.
+func TestPool_FindsWhatItHasMadeHoweverLateTheBrokersHear(t *testing.T) {
+	q, pool := newQuorum(t, 1), newPool(t)
+	late := loss{key: createTopics, carriedOut: true, again: true, also: func(q *quorum) { q.members[0].lag = 150 }}
+	q.members[0].with(func(m *member) { m.lose = append(m.lose, late) })
+	if err := pool.CreateTopic(t.Context(), q.access(), spec("orders", 1, 1), false); err != nil {
+		t.Error(err)
+	}
+}
+
 // Somebody else makes one of the same name while the answer to ours is lost.
 func TestPool_DoesNotTakeWhatOthersHaveMadeForItsOwn(t *testing.T) {
 	q, pool := newQuorum(t, 1), newPool(t)

@@ -346,10 +346,17 @@ func (c *connections) try(ctx context.Context, ch change, look func(ctx context.
 			var gone *lost
 			doubtful = doubtful || errors.As(err, &gone) || now().Sub(started) > noElectionWithin
 			if err == nil && isFinal(refusal) {
-				if doubtful && soon(ctx, func(ctx context.Context) verdict { return look(ctx, refusal) }) {
-					return nil
+				if !doubtful {
+					return refusal
 				}
-				return refusal
+				switch inTheEnd(ctx, func(ctx context.Context) verdict { return look(ctx, refusal) }) {
+				case yes:
+					return nil
+				case no:
+					return refusal
+				case unknown:
+					return timedOut(ctx, "%s: the answer was lost, and no broker tells what has become of it", ch.what)
+				}
 			}
 			if doubtful && look(ctx, refusal) == yes {
 				return nil
@@ -384,17 +391,16 @@ func isThrottled(refusal error) bool {
 	return fault.ReasonOf(refusal) == nameOf(sarama.ErrThrottlingQuotaExceeded)
 }
 
-// soon is whether it has come true: a broker may lag a little behind the controller, which knows already.
-func soon(ctx context.Context, look func(context.Context) verdict) bool {
-	ctx, cancel := context.WithTimeout(ctx, heardWithin)
-	defer cancel()
+// inTheEnd is whether it has come true, as soon as anybody tells: a broker may lag behind the controller, which knows already, for as
+// long as it takes the others to elect a new one. It is unknown when nobody has told by the end of ctx.
+func inTheEnd(ctx context.Context, look func(context.Context) verdict) verdict {
 	for ctx.Err() == nil {
 		if v := look(ctx); v != unknown {
-			return v == yes
+			return v
 		}
 		pause(ctx, briefly)
 	}
-	return false
+	return unknown
 }
 
 // waitUntilKnown ends when every broker that is up knows of a change, or has had its time.
