@@ -99,6 +99,11 @@ func refused(no sarama.KError, said *string, format string, args ...any) error {
 	return fault.Refused(codeOf(no), nameOf(no), "%s: %s", fmt.Sprintf(format, args...), words)
 }
 
+// asKafka is a no by Kafka's name and code of somebody who can say more than Kafka does.
+func asKafka(no sarama.KError, format string, args ...any) error {
+	return fault.Refused(codeOf(no), nameOf(no), format, args...)
+}
+
 // nameOf is how Kafka calls an error.
 func nameOf(no sarama.KError) string { return kerr.TypedErrorForCode(int16(no)).Message }
 

@@ -199,7 +199,7 @@ func (k coordinators) listOnce(ctx context.Context) ([]listed, layout, error) {
 	}
 	for id, leader := range at.leaders[offsetsTopic] {
 		if _, up := at.addresses[leader]; !up {
-			return nil, at, fault.Refused(fault.Unavailable, "COORDINATOR_NOT_AVAILABLE",
+			return nil, at, asKafka(sarama.ErrConsumerCoordinatorNotAvailable,
 				"partition %d of %s has no leader, so its groups have no coordinator", id, offsetsTopic)
 		}
 	}
@@ -235,7 +235,7 @@ func (k coordinators) find(ctx context.Context, id string) (listed, layout, erro
 	}
 	i, found := slices.BinarySearchFunc(all, id, func(g listed, id string) int { return cmp.Compare(g.id, id) })
 	if !found {
-		return listed{}, at, fault.Refused(fault.NotFound, "GROUP_ID_NOT_FOUND", "there is no group %s", id)
+		return listed{}, at, asKafka(sarama.ErrGroupIDNotFound, "there is no group %s", id)
 	}
 	return all[i], at, nil
 }

@@ -99,7 +99,7 @@ func nonEmpty(group string, members []cluster.GroupMember) error {
 	if more := len(names) - namesInErrors; more > 0 {
 		names = append(names[:namesInErrors], fmt.Sprintf("and %d more", more))
 	}
-	return fault.Refused(fault.Conflict, "NON_EMPTY_GROUP", "group %s has members, which have to be stopped first: %s",
+	return asKafka(sarama.ErrNonEmptyGroup, "group %s has members, which have to be stopped first: %s",
 		group, strings.Join(names, ", "))
 }
 
@@ -122,7 +122,7 @@ func (k coordinators) partitionsOf(ctx context.Context, of OffsetsOf, committed 
 	}
 	exist, ok := at.leaders[of.Topic]
 	if !ok {
-		return nil, at, fault.Refused(fault.NotFound, "UNKNOWN_TOPIC_OR_PARTITION", "there is no topic %s", of.Topic)
+		return nil, at, asKafka(sarama.ErrUnknownTopicOrPartition, "there is no topic %s", of.Topic)
 	}
 	ids := slices.Clone(of.Partitions)
 	if len(ids) == 0 {
@@ -132,7 +132,7 @@ func (k coordinators) partitionsOf(ctx context.Context, of OffsetsOf, committed 
 	var partitions []cluster.TopicPartition
 	for _, id := range slices.Compact(ids) {
 		if _, ok := exist[id]; !ok {
-			return nil, at, fault.Refused(fault.NotFound, "UNKNOWN_TOPIC_OR_PARTITION", "topic %s has no partition %d, only %d of them", of.Topic, id, len(exist))
+			return nil, at, asKafka(sarama.ErrUnknownTopicOrPartition, "topic %s has no partition %d, only %d of them", of.Topic, id, len(exist))
 		}
 		partitions = append(partitions, cluster.TopicPartition{Topic: of.Topic, ID: id})
 	}
@@ -154,7 +154,7 @@ func (k coordinators) aim(ctx context.Context, at layout, partitions []cluster.T
 		end, also := ends[p]
 		first, asWell := since[p]
 		if !known || !also || to.At != nil && !asWell {
-			return nil, fault.Refused(fault.Unavailable, "LEADER_NOT_AVAILABLE", "partition %d of topic %s has no leader that answers", p.ID, p.Topic)
+			return nil, asKafka(sarama.ErrLeaderNotAvailable, "partition %d of topic %s has no leader that answers", p.ID, p.Topic)
 		}
 		from, ok := committed[p]
 		if !ok {
@@ -244,13 +244,18 @@ func (k coordinators) refusedFor(ctx context.Context, at layout, g listed, done 
 	first := failed[0]
 	code := said[first.Topic][first.ID]
 	if joined(code) {
-		if err := k.hasNoMembers(ctx, at, g); err != nil {
-			return err
-		}
-		return fault.Refused(fault.Conflict, "NON_EMPTY_GROUP", "group %s had a member just now", g.id)
+		return k.hasMember(ctx, at, g)
 	}
 	return refused(code, nil, "offsets of group %s were not %s for %d partitions, the first of them %s-%d",
 		g.id, done, len(failed), first.Topic, first.ID)
+}
+
+// hasMember says who has joined a group of which Kafka says that somebody has.
+func (k coordinators) hasMember(ctx context.Context, at layout, g listed) error {
+	if err := k.hasNoMembers(ctx, at, g); err != nil {
+		return err
+	}
+	return asKafka(sarama.ErrNonEmptyGroup, "group %s had a member just now; stop its consumers and try again", g.id)
 }
 
 // joined tells whether Kafka says that only a member may do this, as it does once there is one.
@@ -308,7 +313,7 @@ func (p *Pool) DeleteOffsets(ctx context.Context, a Access, of OffsetsOf, dryRun
 	case err != nil:
 		return nil, fmt.Errorf("delete offsets of group %s: %w", g.id, err)
 	case joined(answer.ErrorCode):
-		return nil, k.refusedFor(ctx, at, g, "deleted", map[string]map[int32]sarama.KError{"": {0: answer.ErrorCode}})
+		return nil, k.hasMember(ctx, at, g)
 	case answer.ErrorCode != sarama.ErrNoError:
 		return nil, refused(answer.ErrorCode, nil, "delete offsets of group %s", g.id)
 	}
@@ -334,7 +339,7 @@ func forgotten(of OffsetsOf, committed offsets) ([]cluster.OffsetChange, error) 
 }
 
 func subscribed(group, topic string) error {
-	return fault.Refused(fault.Conflict, "GROUP_SUBSCRIBED_TO_TOPIC", "group %s reads topic %s at the moment; its members have to be stopped first",
+	return asKafka(sarama.ErrGroupSubscribedToTopic, "group %s reads topic %s at the moment; its members have to be stopped first",
 		group, topic)
 }
 
@@ -367,7 +372,7 @@ func (p *Pool) DeleteGroup(ctx context.Context, a Access, id string) error {
 	case code == sarama.ErrNoError, code == sarama.ErrGroupIDNotFound: // gone since it was found
 		return nil
 	case joined(code):
-		return k.refusedFor(ctx, at, g, "deleted", map[string]map[int32]sarama.KError{"": {0: code}})
+		return k.hasMember(ctx, at, g)
 	default:
 		return refused(code, nil, "delete group %s", id)
 	}
