@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/millrace/millrace/cmd/millrace/internal/client"
+	"github.com/millrace/millrace/shared/cluster"
 )
 
 func (a *app) groupsCommand() *cobra.Command {
@@ -246,7 +247,7 @@ func (f *targetFlags) add(c *cobra.Command) {
 	c.Flags().Var(&f.back, "back", "at the first record of the last so much time, such as 45m or 2h")
 }
 
-func (f *targetFlags) target(c *cobra.Command) (client.OffsetTarget, error) {
+func (f *targetFlags) target(c *cobra.Command) (cluster.OffsetTarget, error) {
 	given := c.Flags().Changed
 	said := 0
 	for _, flag := range []string{"to-earliest", "to-latest", "to-offset", "by", "to-time", "back"} {
@@ -256,27 +257,27 @@ func (f *targetFlags) target(c *cobra.Command) (client.OffsetTarget, error) {
 	}
 	switch {
 	case said != 1:
-		return client.OffsetTarget{}, usagef("say once where to go on: --to-earliest, --to-latest, --to-offset, --by, --to-time or --back")
+		return cluster.OffsetTarget{}, usagef("say once where to go on: --to-earliest, --to-latest, --to-offset, --by, --to-time or --back")
 	case given("to-offset"):
 		if f.offset < 0 {
-			return client.OffsetTarget{}, usagef("--to-offset is 0 or more, not %d", f.offset)
+			return cluster.OffsetTarget{}, usagef("--to-offset is 0 or more, not %d", f.offset)
 		}
-		return client.OffsetTarget{Offset: &f.offset}, nil
+		return cluster.OffsetTarget{Offset: &f.offset}, nil
 	case given("by"):
-		return client.OffsetTarget{By: &f.by}, nil
+		return cluster.OffsetTarget{By: &f.by}, nil
 	case given("to-time"):
 		at, err := time.Parse(time.RFC3339, f.at)
 		if err != nil {
-			return client.OffsetTarget{}, usagef("--to-time is written like 2026-09-20T12:00:00Z, not %q", f.at)
+			return cluster.OffsetTarget{}, usagef("--to-time is written like 2026-09-20T12:00:00Z, not %q", f.at)
 		}
-		return client.OffsetTarget{At: &at}, nil
+		return cluster.OffsetTarget{At: &at}, nil
 	case given("back"):
 		at := time.Now().Add(-time.Duration(f.back)).UTC()
-		return client.OffsetTarget{At: &at}, nil
+		return cluster.OffsetTarget{At: &at}, nil
 	case !f.earliest && !f.latest:
-		return client.OffsetTarget{}, usagef("--to-earliest=false and --to-latest=false say nothing of where to go on")
+		return cluster.OffsetTarget{}, usagef("--to-earliest=false and --to-latest=false say nothing of where to go on")
 	}
-	return client.OffsetTarget{Earliest: f.earliest, Latest: f.latest}, nil
+	return cluster.OffsetTarget{Earliest: f.earliest, Latest: f.latest}, nil
 }
 
 func (a *app) deleteOffsetsCommand() *cobra.Command {

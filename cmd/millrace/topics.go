@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -196,10 +197,10 @@ func writeTopic(w io.Writer, t client.TopicDetail) error {
 		return err
 	}
 	var rows [][]string
-	for _, name := range sortedKeys(t.Configs) {
+	for _, name := range slices.Sorted(maps.Keys(t.Configs)) {
 		rows = append(rows, []string{name, t.Configs[name], "topic"})
 	}
-	for _, name := range sortedKeys(t.Inherited) {
+	for _, name := range slices.Sorted(maps.Keys(t.Inherited)) {
 		if _, set := t.Configs[name]; !set {
 			rows = append(rows, []string{name, t.Inherited[name], "inherited"})
 		}
@@ -235,13 +236,4 @@ func brokerIDs(ids []int32) string {
 		words = append(words, strconv.Itoa(int(id)))
 	}
 	return strings.Join(words, ",")
-}
-
-func sortedKeys(m map[string]string) []string {
-	var keys []string
-	for key := range m {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
 }

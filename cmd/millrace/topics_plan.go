@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -91,7 +90,7 @@ const exitChanges = 2
 
 // refused says that a plan can't be applied; nil when it can.
 func refused(plan client.TopicPlan) error {
-	n := len(slices.DeleteFunc(slices.Clone(plan.Changes), func(c cluster.TopicChange) bool { return c.Refused == "" }))
+	n := refusals(plan)
 	switch {
 	case n == 0:
 		return nil
@@ -100,6 +99,11 @@ func refused(plan client.TopicPlan) error {
 	default:
 		return fmt.Errorf("%d of %d changes can't be made, so none is", n, len(plan.Changes))
 	}
+}
+
+// refusals counts the changes that can't be made.
+func refusals(plan client.TopicPlan) int {
+	return len(cluster.TopicPlan{Changes: plan.Changes}.Refused())
 }
 
 // effective are the changes that do something.
@@ -160,7 +164,7 @@ func planSummary(name string, plan client.TopicPlan) string {
 			parts = append(parts, fmt.Sprintf("%d to %s", n, action))
 		}
 	}
-	if n := len(cluster.TopicPlan{Changes: plan.Changes}.Refused()); n > 0 {
+	if n := refusals(plan); n > 0 {
 		parts = append(parts, fmt.Sprintf("%d refused", n))
 	}
 	return fmt.Sprintf("Topics of %s: %s; %s as declared.", name, strings.Join(parts, ", "), areTopics(plan.Unchanged))

@@ -167,16 +167,7 @@ type resetOffsetsInput struct {
 	Topic      string
 	Partitions []int32
 	DryRun     bool
-	To         *offsetTargetInput
-}
-
-// offsetTargetInput says where a group goes on. One member is set.
-type offsetTargetInput struct {
-	Earliest bool
-	Latest   bool
-	Offset   *int64
-	By       *int64
-	At       *time.Time
+	To         *cluster.OffsetTarget
 }
 
 type offsetChangesView struct {
@@ -196,7 +187,7 @@ type offsetChangeView struct {
 
 // resetOffsets has a group go on reading elsewhere.
 func (a *API) resetOffsets(ctx context.Context, arn string, in resetOffsetsInput) (any, error) {
-	to, err := in.To.target()
+	to, err := readTarget(in.To)
 	if err != nil {
 		return nil, err
 	}
@@ -251,9 +242,8 @@ func (in offsetsInput) isValid() error {
 	return nil
 }
 
-// target reads where a group should go on.
-func (in *offsetTargetInput) target() (cluster.OffsetTarget, error) {
-	var to cluster.OffsetTarget
+// readTarget refuses where no group can go on.
+func readTarget(in *cluster.OffsetTarget) (to cluster.OffsetTarget, err error) {
 	if in == nil {
 		return to, mskapi.BadRequest("to", "%s", whereTo)
 	}
@@ -271,7 +261,7 @@ func (in *offsetTargetInput) target() (cluster.OffsetTarget, error) {
 	case in.At != nil && in.At.UnixMilli() < 0:
 		return to, mskapi.BadRequest("to.at", "No record is older than 1970.")
 	}
-	return cluster.OffsetTarget{Earliest: in.Earliest, Latest: in.Latest, Offset: in.Offset, By: in.By, At: in.At}, nil
+	return *in, nil
 }
 
 const whereTo = `Say in one way where the group goes on: "to" is {"earliest": true}, {"latest": true}, {"offset": 1200}, {"by": -100} or {"at": "2026-09-20T12:00:00Z"}.`

@@ -376,7 +376,7 @@ func TestClient_ReadsEverythingThatTheAPISaysOfGroups(t *testing.T) {
 	whole(g.Offsets[0])
 	strictly(&client.Group{})
 	of := client.OffsetsOf{Group: "idle", Topic: "payments", Partitions: []int32{1}, DryRun: true}
-	reset, err := d.ResetOffsets(t.Context(), arn, of, client.OffsetTarget{By: new(int64(2))})
+	reset, err := d.ResetOffsets(t.Context(), arn, of, cluster.OffsetTarget{By: new(int64(2))})
 	if err != nil || len(reset.Changes) != 1 || *reset.Changes[0].To != 6 {
 		t.Fatalf("reset %+v, %v", reset, err)
 	}

@@ -3,7 +3,8 @@ package client
 import (
 	"context"
 	"net/http"
-	"time"
+
+	"github.com/millrace/millrace/shared/cluster"
 )
 
 // GroupSummary is a group of consumers in a list.
@@ -67,15 +68,6 @@ type OffsetsOf struct {
 	DryRun     bool    `json:"dryRun,omitempty"` // only tells what would be done
 }
 
-// OffsetTarget says where a group goes on. One member is set.
-type OffsetTarget struct {
-	Earliest bool       `json:"earliest,omitempty"`
-	Latest   bool       `json:"latest,omitempty"`
-	Offset   *int64     `json:"offset,omitempty"`
-	By       *int64     `json:"by,omitempty"`
-	At       *time.Time `json:"at,omitempty"`
-}
-
 // OffsetChanges are what was done to a group's offsets or, by a dry run, what would be.
 type OffsetChanges struct {
 	Group   string         `json:"group"`
@@ -111,11 +103,11 @@ func (c Client) DeleteGroup(ctx context.Context, arn, id string) error {
 }
 
 // ResetOffsets has a group go on reading elsewhere.
-func (c Client) ResetOffsets(ctx context.Context, arn string, of OffsetsOf, to OffsetTarget) (OffsetChanges, error) {
+func (c Client) ResetOffsets(ctx context.Context, arn string, of OffsetsOf, to cluster.OffsetTarget) (OffsetChanges, error) {
 	var answer OffsetChanges
 	err := c.callKafka(ctx, http.MethodPost, "clusters/"+escape(arn)+"/group-offsets", struct {
 		OffsetsOf
-		To OffsetTarget `json:"to"`
+		To cluster.OffsetTarget `json:"to"`
 	}{of, to}, &answer)
 	return answer, err
 }
