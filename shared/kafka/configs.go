@@ -111,6 +111,9 @@ func askConfigs(kind sarama.ConfigResourceType, names []string) func(*sarama.Bro
 	}
 }
 
+// configsAtOnce bounds how many topics' configurations are in one answer: a hundred are half a megabyte.
+const configsAtOnce = 200
+
 // withConfigs adds to topics what is set on them, what they inherit, and min.insync.replicas. Topics that are gone meanwhile are
 // left out. Of some properties that are set on a topic, Kafka does not tell what it would be otherwise: brokers do.
 func (c *connections) withConfigs(ctx context.Context, topics []cluster.Topic) ([]cluster.Topic, error) {
