@@ -158,6 +158,11 @@ func isThrottled(refusal error) bool {
 	return fault.ReasonOf(refusal) == nameOf(sarama.ErrThrottlingQuotaExceeded)
 }
 
+// isOtherThan tells whether a refusal says something else than that there is nothing left to be done.
+func isOtherThan(refusal error, done sarama.KError) bool {
+	return refusal != nil && fault.ReasonOf(refusal) != nameOf(done)
+}
+
 // inTheEnd is whether it has come true, as soon as anybody tells: a broker may lag behind the controller, which knows already, for as
 // long as it takes the others to elect a new one. It is unknown when nobody has told by the end of ctx.
 func inTheEnd(ctx context.Context, look func(context.Context) verdict) verdict {

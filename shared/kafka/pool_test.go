@@ -344,6 +344,21 @@ func TestPool_FindsWhatItHasMadeHoweverLateTheBrokersHear(t *testing.T) {
 	}
 }
 
+// What is refused for a reason that has nothing to do with a try before needs no look at what that may have done.
+func TestPool_TellsARefusalAlsoWhereAnAnswerWasLost(t *testing.T) {
+	q, pool := newQuorum(t, 1), newPool(t)
+	q.has("orders", topic{partitions: 1, replicas: 1})
+	q.members[0].with(func(m *member) {
+		m.lose = append(m.lose, loss{key: createTopics, again: true}, loss{key: growTopics, again: true, also: func(q *quorum) {
+			q.change(func() { q.topics["orders"] = topic{partitions: 9, replicas: 1} })
+		}})
+	})
+	wrong := spec("audit", 1, 1)
+	wrong.Configs = map[string]string{"no.such.property": "1"}
+	refusedAs(t, pool.CreateTopic(t.Context(), q.access(), wrong, false), fault.Invalid, "INVALID_CONFIG")
+	refusedAs(t, pool.GrowTopic(t.Context(), q.access(), "orders", 3, false), fault.Invalid, "INVALID_PARTITIONS")
+}
+
 // Somebody else makes one of the same name while the answer to ours is lost.
 func TestPool_DoesNotTakeWhatOthersHaveMadeForItsOwn(t *testing.T) {
 	q, pool := newQuorum(t, 1), newPool(t)

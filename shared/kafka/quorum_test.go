@@ -289,8 +289,12 @@ func (m *member) do(request kmsg.Request) kmsg.Response {
 		for _, want := range request.Topics {
 			of := kmsg.NewCreateTopicsResponseTopic()
 			of.Topic = want.Topic
-			if _, exists := m.topics[want.Topic]; exists {
+			_, exists := m.topics[want.Topic]
+			unknown := slices.ContainsFunc(want.Configs, func(c kmsg.CreateTopicsRequestTopicConfig) bool { return c.Name == "no.such.property" })
+			if exists {
 				of.ErrorCode = kerr.TopicAlreadyExists.Code
+			} else if unknown {
+				of.ErrorCode = kerr.InvalidConfig.Code
 			} else if !request.ValidateOnly {
 				made := topic{int(want.NumPartitions), int(want.ReplicationFactor), map[string]string{}}
 				for _, c := range want.Configs {

@@ -108,9 +108,9 @@ func (p *Pool) CreateTopic(ctx context.Context, a Access, t cluster.TopicSpec, v
 	return p.change(ctx, a, t.Name, validateOnly, change{
 		what:    what,
 		request: request,
-		cameTrue: func(before, after *cluster.Topic, _ error) verdict {
+		cameTrue: func(before, after *cluster.Topic, refusal error) verdict {
 			switch {
-			case before != nil:
+			case before != nil, isOtherThan(refusal, sarama.ErrTopicAlreadyExists):
 				return no
 			case after == nil:
 				return unknown
@@ -148,14 +148,16 @@ func (p *Pool) GrowTopic(ctx context.Context, a Access, name string, partitions 
 			}
 			return noOf(no.Err, no.ErrMsg, "%s", what), nil
 		},
-		cameTrue: func(before, after *cluster.Topic, _ error) verdict {
+		cameTrue: func(before, after *cluster.Topic, refusal error) verdict {
 			switch {
-			case before == nil || len(before.Partitions) >= partitions:
+			case before == nil || len(before.Partitions) >= partitions || isOtherThan(refusal, sarama.ErrInvalidPartitions):
 				return no
-			case after != nil && len(after.Partitions) == partitions:
+			case after == nil || len(after.Partitions) == len(before.Partitions):
+				return unknown
+			case len(after.Partitions) == partitions:
 				return yes
 			}
-			return unknown
+			return no
 		},
 		known: func(ctx context.Context, c *connections, address string) (bool, error) {
 			found, err := c.topicAt(ctx, address, name)
@@ -227,9 +229,9 @@ func (p *Pool) DeleteTopic(ctx context.Context, a Access, name string) error {
 		// A broker that has not heard of the topic may as well lag behind its creation. The controller knows.
 		cameTrue: func(before, _ *cluster.Topic, refusal error) verdict {
 			switch {
-			case before == nil:
+			case before == nil, isOtherThan(refusal, sarama.ErrUnknownTopicOrPartition):
 				return no
-			case fault.Is(refusal, fault.NotFound):
+			case refusal != nil:
 				return yes
 			}
 			return unknown
