@@ -1,9 +1,11 @@
 package brokeragent
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -20,6 +22,7 @@ type evidence struct{ log, output filePosition }
 type filePosition struct {
 	path   string
 	offset int64
+	file   os.FileInfo // that the offset is of, which has another name once the log is rotated; nil where all files count from their beginning
 }
 
 // evidenceOf is all that the logs hold.
@@ -34,13 +37,40 @@ func (e evidence) fromHere() evidence {
 
 func (p filePosition) atEnd() filePosition {
 	if info, err := os.Stat(p.path); err == nil {
-		p.offset = info.Size()
+		p.offset, p.file = info.Size(), info
 	}
 	return p
 }
 
 // saysStarted tells whether Kafka has said that it started, which is the last thing it does when it starts.
-func (e evidence) saysStarted() bool { return strings.Contains(e.log.read(), "Kafka Server started") }
+func (e evidence) saysStarted() bool { return e.log.contains("Kafka Server started") }
+
+// contains searches all that was written since the position, in files that the log was rotated to as well: within a second of
+// starting, a controller of a thousand topics says more about them than a look at the end of its log would show.
+func (p filePosition) contains(words string) bool {
+	rotated, err := filepath.Glob(p.path + ".*")
+	if err != nil {
+		return false
+	}
+	for _, path := range append([]string{p.path}, rotated...) {
+		info, err := os.Stat(path)
+		if err != nil {
+			continue
+		}
+		var from int64
+		switch {
+		case p.file == nil:
+		case os.SameFile(info, p.file):
+			from = p.offset
+		case !info.ModTime().After(p.file.ModTime()):
+			continue // what others before it have said
+		}
+		if content, err := os.ReadFile(path); err == nil && from <= int64(len(content)) && bytes.Contains(content[from:], []byte(words)) {
+			return true
+		}
+	}
+	return false
+}
 
 // explain says how Kafka ended, with the line of its logs that tells why where there is one.
 func explain(exit string, e evidence) string {
