@@ -78,6 +78,9 @@ func newClient(spec nodespec.Spec, keys keyPair, e endpoint) (*kgo.Client, error
 		kgo.SeedBrokers(e.address),
 		kgo.ClientID("millrace-agent"),
 		kgo.DisableClientMetrics(),
+		// The client would ask for metadata by itself, which is no use here. A controller refuses that and ends the connection, and the
+		// client would go on asking. An hour is as long as it can be kept from it.
+		kgo.MetadataMaxAge(time.Hour), kgo.MetadataMinAge(time.Hour),
 	}
 	if e.tls {
 		config, err := ownTLS(spec, keys, e.serverName)
