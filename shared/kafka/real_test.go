@@ -153,6 +153,11 @@ func makeTopic(t *testing.T, clients, name string, entries map[string]*string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// The controller has made it, and the broker may not have heard yet.
+	until(t, "the broker knows of "+name, func() bool {
+		found, err := admin.DescribeTopics([]string{name})
+		return err == nil && len(found) == 1 && len(found[0].Partitions) == 1 && found[0].Partitions[0].Leader >= 0
+	})
 }
 
 func newAuthority(t *testing.T) (certificate string, signer authority.Authority) {
