@@ -169,7 +169,10 @@ func (a *app) follow(ctx context.Context, plane connection, c client.Cluster, op
 		case err == nil:
 			op, seen = next, time.Now()
 		case ctx.Err() != nil: // said above
-		case errors.As(err, &said) && said.Type != "ServiceUnavailableException", time.Since(seen) > looksInVainFor:
+		case errors.As(err, &said) && said.Type != "ServiceUnavailableException": // because the cluster has been deleted, for instance
+			line.end()
+			return op, fmt.Errorf("look at how far it is: %w", a.explain(plane, err))
+		case time.Since(seen) > looksInVainFor:
 			line.end()
 			return op, fmt.Errorf("look at how far it is: %w; it goes on; look again with: %s", a.explain(plane, err), a.hint("topics apply "+shellQuote(c.Name)))
 		}

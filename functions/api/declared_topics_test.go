@@ -462,6 +462,7 @@ func TestTopic_IsShownAsItIsAndAsItIsDeclared(t *testing.T) {
 	desk.ask(t, "GET", "topics/none", "").wantRefusal(t, 404, "none")
 	desk.ask(t, "GET", "topics/__consumer_offsets", "").wantRefusal(t, 404, "__consumer_offsets")
 	desk.ask(t, "GET", "topics/..", "").wantRefusal(t, 400, "is no name of a topic")
+	desk.ask(t, "GET", "topics/a%2Fb", "").wantRefusal(t, 400, "is no name of a topic")
 	desk.ask(t, "GET", "operations/none", "").wantRefusal(t, 404, "has no operation none")
 }
 

@@ -68,7 +68,7 @@ var millraceRoutes = []struct {
 	{"MillraceEndMaintenance", operator, http.MethodDelete, regexp.MustCompile(`^/millrace/v1/clusters/(.+)/maintenance$`), withBody((*API).endMaintenance)},
 	{"MillraceDescribeOperation", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/operations/([^/]+)$`), ofPart((*API).viewOneOperation)},
 	{"MillraceListTopics", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/topics$`), plain((*API).viewTopics)},
-	{"MillraceDescribeTopic", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/topics/([^/]+)$`), ofPart((*API).viewTopic)},
+	{"MillraceDescribeTopic", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/topics/(.+)$`), ofPart((*API).viewTopic)},
 	{"MillracePlanTopics", readOnly, http.MethodPost, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/topic-plan$`), withBody((*API).planTopics)},
 	{"MillraceApplyTopics", operator, http.MethodPost, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/topic-apply$`), withBody((*API).applyTopics)},
 	{"MillraceDescribeDeclaration", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/topic-declaration$`), plain((*API).viewApplied)},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -182,7 +183,7 @@ func goal(to cluster.OffsetTarget, from, begin, end, since int64) (offset int64,
 	case to.By != nil && from < 0:
 		return from, "nothing is committed that could be moved: it stays so"
 	case to.By != nil:
-		offset = from + *to.By
+		offset = from + min(*to.By, math.MaxInt64-from)
 	case to.Offset != nil:
 		offset = *to.Offset
 	}

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -108,5 +109,13 @@ func TestReset_IsRefusedInTheNameOfThoseWhoAreInTheGroup(t *testing.T) {
 	// A member that joins between the look and the change is found by Kafka itself.
 	if !joined(sarama.ErrUnknownMemberId) || joined(sarama.ErrNotCoordinatorForConsumer) {
 		t.Error("what Kafka says of members is not understood")
+	}
+}
+
+func TestReset_ByRecordsBeyondAllNumbersIsTheNearestOffset(t *testing.T) {
+	for by, want := range map[int64]int64{math.MaxInt64: 60, math.MaxInt64 - 20: 60, 41: 60, 40: 60, -20: 0, -21: 0, math.MinInt64: 0} {
+		if offset, _ := goal(cluster.OffsetTarget{By: &by}, 20, 0, 60, -1); offset != want {
+			t.Errorf("by %d from 20 of 0 to 60: %d, want %d", by, offset, want)
+		}
 	}
 }
