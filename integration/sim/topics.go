@@ -91,7 +91,7 @@ func (c *kafkaCluster) growTopic(name string, partitions int, validateOnly bool)
 	t := c.topics[name]
 	switch {
 	case t == nil:
-		return unknownTopic()
+		return unknownTopic(name)
 	case partitions <= t.Partitions:
 		return fault.Refused(fault.Invalid, "INVALID_PARTITIONS", "The topic %s currently has %d partition(s); %d would not be an increase.",
 			name, t.Partitions, partitions)
@@ -104,7 +104,7 @@ func (c *kafkaCluster) growTopic(name string, partitions int, validateOnly bool)
 func (c *kafkaCluster) configureTopic(name string, changes []cluster.ConfigChange, validateOnly bool) error {
 	t := c.topics[name]
 	if t == nil {
-		return unknownTopic()
+		return unknownTopic(name)
 	}
 	for _, change := range changes {
 		if _, known := topicDefaults()[change.Name]; !known {
@@ -131,14 +131,14 @@ func (c *kafkaCluster) configureTopic(name string, changes []cluster.ConfigChang
 
 func (c *kafkaCluster) deleteTopic(name string) error {
 	if c.topics[name] == nil {
-		return unknownTopic()
+		return unknownTopic(name)
 	}
 	delete(c.topics, name)
 	return nil
 }
 
-func unknownTopic() error {
-	return fault.Refused(fault.NotFound, "UNKNOWN_TOPIC_OR_PARTITION", "This server does not host this topic-partition.")
+func unknownTopic(name string) error {
+	return fault.Refused(fault.NotFound, "UNKNOWN_TOPIC_OR_PARTITION", "there is no topic %s", name)
 }
 
 // The calls of the admin protocol that are about topics, as the pool of connections makes them.
@@ -161,7 +161,7 @@ func (k admin) Topic(ctx context.Context, asked access.Access, name string) (fou
 	err = k.read(ctx, asked, "topic "+name, func(c *kafkaCluster) error {
 		t := c.topics[name]
 		if t == nil {
-			return unknownTopic()
+			return unknownTopic(name)
 		}
 		found = c.describe(t)
 		return nil

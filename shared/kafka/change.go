@@ -45,10 +45,22 @@ type change struct {
 	// request asks a broker to make it: a refusal is its answer, and an error is that there is none.
 	request func(*sarama.Broker) (refusal, err error)
 	// cameTrue tells whether a try whose answer nobody has seen has made the topic what it is now, given what there was before the
-	// first one, nil being no topic, and what the last one was refused with, if it was.
-	cameTrue func(before, after *cluster.Topic, refusal error) verdict
+	// first one, and what the last one was refused with, if it was.
+	cameTrue func(before, after seen, refusal error) verdict
 	// known tells whether a broker knows of it.
 	known func(ctx context.Context, c *connections, address string) (bool, error)
+}
+
+// seen is a topic as it was looked at; a nil one is that there was none of the name.
+type seen struct {
+	*cluster.Topic
+	// id is what Kafka tells it by from an earlier or a later one of the same name.
+	id sarama.Uuid
+}
+
+// isInPlaceOf tells whether this is another topic than the one that had the name before.
+func (s seen) isInPlaceOf(before seen) bool {
+	return s.Topic != nil && before.Topic != nil && s.id != before.id
 }
 
 // change makes a change, in this order:
@@ -75,12 +87,15 @@ func (p *Pool) change(ctx context.Context, a Access, topic string, validateOnly 
 		return fmt.Errorf("%s: %w", ch.what, err)
 	}
 	defer unlock()
-	before, err := ifAny(c.described(ctx, topic))
+	before, err := c.see(ctx, topic)
 	if err != nil {
 		return fmt.Errorf("%s: %w", ch.what, err)
 	}
 	err = c.try(ctx, ch, func(ctx context.Context, refusal error) verdict {
-		after, err := ifAny(c.topic(ctx, topic))
+		after, err := c.see(ctx, topic)
+		if err == nil {
+			after, err = c.seeConfigs(ctx, after)
+		}
 		if err != nil {
 			return unknown
 		}

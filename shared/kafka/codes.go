@@ -104,6 +104,19 @@ func asKafka(no sarama.KError, format string, args ...any) error {
 	return fault.Refused(codeOf(no), nameOf(no), format, args...)
 }
 
+// noTopic says that there is no topic of a name, in other words than Kafka's: those are about the partitions of a server.
+func noTopic(name string) error {
+	return asKafka(sarama.ErrUnknownTopicOrPartition, "there is no topic %s", name)
+}
+
+// noOfTopic is noOf for what concerns one topic, which may not be there.
+func noOfTopic(name string, no sarama.KError, said *string, format string, args ...any) error {
+	if no == sarama.ErrUnknownTopicOrPartition {
+		return noTopic(name)
+	}
+	return noOf(no, said, format, args...)
+}
+
 // nameOf is how Kafka calls an error.
 func nameOf(no sarama.KError) string { return kerr.TypedErrorForCode(int16(no)).Message }
 

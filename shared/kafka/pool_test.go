@@ -378,6 +378,38 @@ func TestPool_DoesNotTakeWhatOthersHaveMadeForItsOwn(t *testing.T) {
 	refusedAs(t, pool.DeleteTopic(t.Context(), q.access(), "nobody"), fault.NotFound, "UNKNOWN_TOPIC_OR_PARTITION")
 }
 
+// A producer makes the topic anew while nobody knows yet whether it is deleted.
+func TestPool_DoesNotDeleteATopicThatWasMadeAnew(t *testing.T) {
+	q, pool := newQuorum(t, 1), newPool(t)
+	q.has("orders", topic{partitions: 1, replicas: 1, id: 1})
+	anew := loss{key: deleteTopics, carriedOut: true, also: func(q *quorum) {
+		q.change(func() { q.topics["orders"] = topic{partitions: 1, replicas: 1, id: 2} })
+	}}
+	q.members[0].with(func(m *member) { m.lose = append(m.lose, anew) })
+	if err := pool.DeleteTopic(t.Context(), q.access(), "orders"); err != nil {
+		t.Error(err)
+	}
+	if is, there := q.get("orders"); !there || is.id != 2 {
+		t.Errorf("it is %+v, %t", is, there)
+	}
+}
+
+func TestPool_SaysInPlainWordsThatThereIsNoTopic(t *testing.T) {
+	q, pool := newQuorum(t, 1), newPool(t)
+	_, described := pool.Topic(t.Context(), q.access(), "orders")
+	for what, err := range map[string]error{
+		"describe":  described,
+		"grow":      pool.GrowTopic(t.Context(), q.access(), "orders", 2, false),
+		"configure": pool.ConfigureTopic(t.Context(), q.access(), "orders", to("retention.ms", "1"), false),
+		"delete":    pool.DeleteTopic(t.Context(), q.access(), "orders"),
+	} {
+		refusedAs(t, err, fault.NotFound, "UNKNOWN_TOPIC_OR_PARTITION")
+		if !strings.HasSuffix(err.Error(), "there is no topic orders") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
 func TestPool_ShowsNoSecret(t *testing.T) {
 	pool := newPool(t)
 	silent, err := net.Listen("tcp", "127.0.0.1:0")

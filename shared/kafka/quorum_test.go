@@ -32,6 +32,7 @@ type quorum struct {
 type topic struct {
 	partitions, replicas int
 	configs              map[string]string
+	id                   byte // tells it from others of its name
 }
 
 // member is a broker of it.
@@ -296,7 +297,7 @@ func (m *member) do(request kmsg.Request) kmsg.Response {
 			} else if unknown {
 				of.ErrorCode = kerr.InvalidConfig.Code
 			} else if !request.ValidateOnly {
-				made := topic{int(want.NumPartitions), int(want.ReplicationFactor), map[string]string{}}
+				made := topic{partitions: int(want.NumPartitions), replicas: int(want.ReplicationFactor), configs: map[string]string{}}
 				for _, c := range want.Configs {
 					made.configs[c.Name] = *c.Value
 				}
@@ -370,6 +371,7 @@ func (m *member) describe(request *kmsg.MetadataRequest, response *kmsg.Metadata
 		if !ok {
 			of.ErrorCode = kerr.UnknownTopicOrPartition.Code
 		}
+		of.TopicID[0] = is.id
 		for id := range is.partitions {
 			p := kmsg.NewMetadataResponseTopicPartition()
 			p.Partition, p.Leader = int32(id), 1

@@ -108,13 +108,13 @@ func (p *Pool) CreateTopic(ctx context.Context, a Access, t cluster.TopicSpec, v
 	return p.change(ctx, a, t.Name, validateOnly, change{
 		what:    what,
 		request: request,
-		cameTrue: func(before, after *cluster.Topic, refusal error) verdict {
+		cameTrue: func(before, after seen, refusal error) verdict {
 			switch {
-			case before != nil, isOtherThan(refusal, sarama.ErrTopicAlreadyExists):
+			case before.Topic != nil, isOtherThan(refusal, sarama.ErrTopicAlreadyExists):
 				return no
-			case after == nil:
+			case after.Topic == nil:
 				return unknown
-			case isAs(*after, t):
+			case isAs(*after.Topic, t):
 				return yes
 			}
 			return no
@@ -146,13 +146,13 @@ func (p *Pool) GrowTopic(ctx context.Context, a Access, name string, partitions 
 			if !ok {
 				return fault.New(fault.Internal, "%s: Kafka says nothing about it", what), nil
 			}
-			return noOf(no.Err, no.ErrMsg, "%s", what), nil
+			return noOfTopic(name, no.Err, no.ErrMsg, "%s", what), nil
 		},
-		cameTrue: func(before, after *cluster.Topic, refusal error) verdict {
+		cameTrue: func(before, after seen, refusal error) verdict {
 			switch {
-			case before == nil || len(before.Partitions) >= partitions || isOtherThan(refusal, sarama.ErrInvalidPartitions):
+			case before.Topic == nil || len(before.Partitions) >= partitions || isOtherThan(refusal, sarama.ErrInvalidPartitions):
 				return no
-			case after == nil || len(after.Partitions) == len(before.Partitions):
+			case after.Topic == nil || len(after.Partitions) == len(before.Partitions):
 				return unknown
 			case len(after.Partitions) == partitions:
 				return yes
@@ -195,10 +195,10 @@ func (p *Pool) ConfigureTopic(ctx context.Context, a Access, name string, change
 			case len(answer.Resources) != 1:
 				return fault.New(fault.Internal, "%s: Kafka says nothing about it", what), nil
 			}
-			return noOf(sarama.KError(answer.Resources[0].ErrorCode), &answer.Resources[0].ErrorMsg, "%s", what), nil
+			return noOfTopic(name, sarama.KError(answer.Resources[0].ErrorCode), &answer.Resources[0].ErrorMsg, "%s", what), nil
 		},
 		// It may be done twice.
-		cameTrue: func(_, _ *cluster.Topic, _ error) verdict { return no },
+		cameTrue: func(_, _ seen, _ error) verdict { return no },
 		known: func(ctx context.Context, c *connections, address string) (bool, error) {
 			answer, err := ask(ctx, c, address, heardWithin, true, askConfigs(sarama.TopicResource, []string{name}))
 			if err != nil || len(answer) != 1 {
@@ -224,12 +224,15 @@ func (p *Pool) DeleteTopic(ctx context.Context, a Access, name string) error {
 			if !ok {
 				return fault.New(fault.Internal, "%s: Kafka says nothing about it", what), nil
 			}
-			return noOf(no, answer.TopicErrorMessages[name], "%s", what), nil
+			return noOfTopic(name, no, answer.TopicErrorMessages[name], "%s", what), nil
 		},
-		// A broker that has not heard of the topic may as well lag behind its creation. The controller knows.
-		cameTrue: func(before, _ *cluster.Topic, refusal error) verdict {
+		// A broker that has not heard of the topic may as well lag behind its creation. The controller knows. But where there is
+		// another one of its name, somebody has made it since, such as a producer: that one must not be deleted by the next try.
+		cameTrue: func(before, after seen, refusal error) verdict {
 			switch {
-			case before == nil, isOtherThan(refusal, sarama.ErrUnknownTopicOrPartition):
+			case after.isInPlaceOf(before):
+				return yes
+			case before.Topic == nil, isOtherThan(refusal, sarama.ErrUnknownTopicOrPartition):
 				return no
 			case refusal != nil:
 				return yes
@@ -300,19 +303,42 @@ func (c *connections) topics(ctx context.Context, names []string) ([]cluster.Top
 }
 
 // described gives one topic without configurations.
-func (c *connections) described(ctx context.Context, name string) (cluster.Topic, error) {
+func (c *connections) described(ctx context.Context, name string) (cluster.Topic, sarama.Uuid, error) {
 	answer, err := read(ctx, c, askTopics([]string{name}))
 	if err != nil {
-		return cluster.Topic{}, fmt.Errorf("describe topic %s: %w", name, err)
+		return cluster.Topic{}, sarama.Uuid{}, fmt.Errorf("describe topic %s: %w", name, err)
 	}
-	return only(name, answer)
+	t, err := only(name, answer)
+	if err != nil {
+		return cluster.Topic{}, sarama.Uuid{}, err
+	}
+	return t, answer[0].Uuid, nil
+}
+
+// see looks whether there is a topic, without its configuration.
+func (c *connections) see(ctx context.Context, name string) (seen, error) {
+	found, id, err := c.described(ctx, name)
+	t, err := ifAny(found, err)
+	return seen{t, id}, err
+}
+
+// seeConfigs looks at the configuration of a topic, too, if there is one.
+func (c *connections) seeConfigs(ctx context.Context, s seen) (seen, error) {
+	if s.Topic == nil {
+		return s, nil
+	}
+	found, err := c.withConfigs(ctx, []cluster.Topic{*s.Topic})
+	if err != nil || len(found) == 0 {
+		return seen{}, err
+	}
+	return seen{&found[0], s.id}, nil
 }
 
 func only(name string, answer []*sarama.TopicMetadata) (cluster.Topic, error) {
 	if len(answer) != 1 {
 		return cluster.Topic{}, fault.New(fault.Internal, "Kafka describes %d topics of the name %s", len(answer), name)
 	}
-	if err := noOf(answer[0].Err, nil, "topic %s", name); err != nil {
+	if err := noOfTopic(name, answer[0].Err, nil, "topic %s", name); err != nil {
 		return cluster.Topic{}, err
 	}
 	return topicOf(answer[0]), nil
@@ -329,7 +355,7 @@ func (c *connections) topicAt(ctx context.Context, address, name string) (*clust
 
 // topic gives one topic with its configuration.
 func (c *connections) topic(ctx context.Context, name string) (cluster.Topic, error) {
-	t, err := c.described(ctx, name)
+	t, _, err := c.described(ctx, name)
 	if err != nil {
 		return cluster.Topic{}, err
 	}
@@ -338,7 +364,7 @@ func (c *connections) topic(ctx context.Context, name string) (cluster.Topic, er
 	case err != nil:
 		return cluster.Topic{}, fmt.Errorf("describe topic %s: %w", name, err)
 	case len(found) == 0:
-		return cluster.Topic{}, refused(sarama.ErrUnknownTopicOrPartition, nil, "topic %s", name)
+		return cluster.Topic{}, noTopic(name)
 	}
 	return found[0], nil
 }

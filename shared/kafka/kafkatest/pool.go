@@ -360,7 +360,7 @@ func (p *Pool) DeleteTopic(_ context.Context, a kafka.Access, name string) error
 }
 
 func unknown(name string) error {
-	return fault.Refused(fault.NotFound, "UNKNOWN_TOPIC_OR_PARTITION", "topic %s: this server does not host this topic-partition", name)
+	return fault.Refused(fault.NotFound, "UNKNOWN_TOPIC_OR_PARTITION", "there is no topic %s", name)
 }
 
 var characters = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
