@@ -187,6 +187,16 @@ func TestApplyTopicChanges_IsATurnOfTwentySecondsAndTellsHowFarItIs(t *testing.T
 	}
 }
 
+// Somebody else may undo what was done before, so that as much is left as in the beginning.
+func TestApplyTopicChanges_NeverForgetsThatSomethingWasChanged(t *testing.T) {
+	s := openSite(t, 0)
+	s.plan(t)
+	answer, err := s.steps.Invoke(t.Context(), "topicadmin", []byte(`{"step":"ApplyTopicChanges","clusterId":"c","operationId":"apply","changed":true}`))
+	if err != nil || !strings.Contains(string(answer), `"changed":true`) {
+		t.Errorf("%s, %v", answer, err)
+	}
+}
+
 // Nothing is told as changed when nothing was.
 func TestApplyTopicChanges_HasChangedNothingWhereNothingWasToBeDone(t *testing.T) {
 	s := openSite(t, 0)

@@ -16,8 +16,14 @@ import (
 // called, so it goes on wherever it, or whoever was here before, has stopped.
 type ApplyTopicChanges struct{ application }
 
+// ApplyTopicChangesInput names the operation. Changed says that a call before this one has seen something changed.
+type ApplyTopicChangesInput struct {
+	ApplicationInput
+	Changed bool `json:"changed"`
+}
+
 // ApplyTopicChangesOutput says that there is nothing left to be done, or what is waited for. Changed says that something is not as it
-// was when the operation was planned.
+// was when the operation was planned, or has not been in the meantime: what was made and undone by somebody else was changed, too.
 type ApplyTopicChangesOutput struct {
 	Done    bool   `json:"done"`
 	Changed bool   `json:"changed"`
@@ -26,18 +32,18 @@ type ApplyTopicChangesOutput struct {
 
 // Run works up to serve.LongPoll. What Kafka refuses ends it, with the topic and how much was done; who does not answer is asked again
 // until the operation's deadline.
-func (s ApplyTopicChanges) Run(ctx context.Context, in ApplicationInput) (ApplyTopicChangesOutput, error) {
-	w, op, err := s.load(ctx, in)
+func (s ApplyTopicChanges) Run(ctx context.Context, in ApplyTopicChangesInput) (ApplyTopicChangesOutput, error) {
+	w, op, err := s.load(ctx, in.ApplicationInput)
 	if err != nil {
 		return ApplyTopicChangesOutput{}, err
 	}
-	job := &job{ApplyTopicChanges: s, in: in, wish: w, planned: op.Topics.Planned, left: op.Topics.Planned, until: s.Now().Add(serve.LongPoll)}
+	job := &job{ApplyTopicChanges: s, in: in.ApplicationInput, wish: w, planned: op.Topics.Planned, left: op.Topics.Planned, until: s.Now().Add(serve.LongPoll)}
 	signals, stop := again()
 	defer stop()
-	var out ApplyTopicChangesOutput
+	out := ApplyTopicChangesOutput{Changed: in.Changed}
 	err = serve.Until(ctx, signals, func(ctx context.Context) (bool, error) {
 		out.Reason, err = job.goOn(ctx)
-		out.Done, out.Changed = err == nil && out.Reason == "", job.done() > 0
+		out.Done, out.Changed = err == nil && out.Reason == "", out.Changed || job.made > 0 || job.done() > 0
 		return out.Done || !s.Now().Before(job.until), err
 	})
 	slog.InfoContext(ctx, "applied changes of topics", "cluster", in.ClusterID, "operation", in.OperationID,
