@@ -3,6 +3,8 @@ package operations
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/millrace/millrace/shared/cluster"
@@ -22,7 +24,7 @@ type FindClustersDue struct {
 // FindClustersDueInput is empty: the sweep looks at everything.
 type FindClustersDueInput struct{}
 
-// FindClustersDueOutput is the clusters that something is due for, by name.
+// FindClustersDueOutput is the clusters that something is due for, by name, from any of them on.
 type FindClustersDueOutput struct {
 	Clusters []ClusterDue `json:"clusters"`
 }
@@ -36,7 +38,8 @@ type ClusterDue struct {
 	Declared bool `json:"declared"`
 }
 
-// Run passes clusters by that serve nobody: those that are being made or deleted, or that could not be.
+// Run passes clusters by that serve nobody: those that are being made or deleted, or that could not be. It begins at another cluster
+// each time: a sweep that some of them keep waiting until it is over has not looked at the last ones.
 func (s FindClustersDue) Run(ctx context.Context, _ FindClustersDueInput) (FindClustersDueOutput, error) {
 	all, err := s.Records.AllClusters(ctx)
 	if err != nil {
@@ -53,6 +56,11 @@ func (s FindClustersDue) Run(ctx context.Context, _ FindClustersDueInput) (FindC
 		if due.Renew || due.Declared {
 			out.Clusters = append(out.Clusters, due)
 		}
+	}
+	if n := len(out.Clusters); n > 1 {
+		// Not by counting minutes: sweeps that come every so many of them would meet some first ones again and again.
+		first := rand.New(rand.NewPCG(uint64(s.Now().UnixNano()), 0)).IntN(n) //nolint:gosec // fair, and no secret
+		out.Clusters = slices.Concat(out.Clusters[first:], out.Clusters[:first])
 	}
 	return out, nil
 }

@@ -50,7 +50,40 @@ func TestFindClustersDue_PassesByWhereThereIsNothingToDo(t *testing.T) {
 		"declared: renew false, declared true", "declared and ended: renew true, declared true", "ending: renew true, declared false",
 		"without access: renew true, declared false",
 	}
+	slices.Sort(got)
+	slices.Sort(want)
 	if !slices.Equal(got, want) {
 		t.Errorf("due are %q, want %q", got, want)
+	}
+}
+
+// Some clusters may keep a sweep waiting until it is over.
+func TestFindClustersDue_PutsEachClusterFirstSoonerOrLater(t *testing.T) {
+	on := records.Records{Table: localtest.NewTable(t)}
+	names := []string{"a", "b", "c", "d", "e"}
+	for _, name := range names {
+		op := cluster.Operation{ID: "op", ClusterID: name, Type: cluster.CreateCluster, State: cluster.Complete, CreatedAt: now}
+		if err := on.CreateCluster(t.Context(), cluster.Cluster{ID: name, Name: name, Ready: true}, op); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := map[string]bool{}
+	for sweep := range 60 {
+		at := now.Add(time.Duration(sweep) * 5 * time.Minute) // as many minutes as there are clusters
+		out, err := operations.FindClustersDue{Records: on, Now: func() time.Time { return at }}.Run(t.Context(), operations.FindClustersDueInput{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, c := range out.Clusters {
+			got = append(got, c.ClusterID)
+		}
+		first[got[0]] = true
+		if slices.Sort(got); !slices.Equal(got, names) {
+			t.Fatalf("due are %q", got)
+		}
+	}
+	if len(first) != len(names) {
+		t.Errorf("only these were ever first: %v", first)
 	}
 }
