@@ -41,6 +41,8 @@ type FindTopicDriftOutput struct {
 // Run leaves topics alone that nobody has declared, or that are being made as declared at the moment. That no broker answers is told
 // by others: here, it is no error.
 func (s FindTopicDrift) Run(ctx context.Context, in FindTopicDriftInput) (FindTopicDriftOutput, error) {
+	// The look is as old as its beginning: what has been applied since was not seen.
+	began := s.Now().UTC()
 	c, access, err := s.to(ctx, in.ClusterID)
 	switch {
 	case fault.Is(err, fault.NotFound):
@@ -66,7 +68,7 @@ func (s FindTopicDrift) Run(ctx context.Context, in FindTopicDriftInput) (FindTo
 	if err != nil {
 		return FindTopicDriftOutput{}, err
 	}
-	drift := driftOf(plan, c.Declaration, s.Now().UTC())
+	drift := driftOf(plan, c.Declaration, began)
 	if err := s.record(ctx, c, drift); err != nil {
 		return FindTopicDriftOutput{}, err
 	}
@@ -96,6 +98,9 @@ func (s FindTopicDrift) record(ctx context.Context, c cluster.Cluster, d cluster
 	}
 	if before.Declaration == d.Declaration && d.Count > 0 && before.Count > 0 {
 		d.Since = before.Since
+	}
+	if before.At.After(d.At) {
+		return nil // somebody has looked later
 	}
 	same := before.Declaration == d.Declaration && before.Count == d.Count && slices.Equal(before.Topics, d.Topics)
 	if same && d.At.Sub(before.At) < restful {

@@ -232,3 +232,18 @@ func TestForgetCluster_TakesDeclarationsAndDriftWithIt(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Looks that began before an application has ended may come to their end after it.
+func TestPutTopicDrift_KeepsTheLatestLook(t *testing.T) {
+	r, _ := openRecords(t)
+	createCluster(t, r, "id-1", "orders")
+	latest := cluster.TopicDrift{Declaration: "op-2", At: noon.Add(time.Minute)}
+	for _, d := range []cluster.TopicDrift{{Declaration: "op-1", At: noon.Add(-time.Minute)}, latest, {Declaration: "op-1", At: noon}} {
+		if err := r.PutTopicDrift(t.Context(), "id-1", d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := r.TopicDrift(t.Context(), "id-1"); err != nil || !reflect.DeepEqual(got, latest) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
