@@ -410,6 +410,38 @@ func TestDeleteTopic_AsksForAnotherDeclarationWhereTheTopicIsProtected(t *testin
 	}
 }
 
+// What a shorter retention throws away, nobody brings back.
+func TestUpdateTopic_WarnsOfRecordsThatAreLostAndKeepsThoseOfProtectedTopics(t *testing.T) {
+	desk := openTopicDesk(t)
+	desk.have("payments", "scratch")
+	desk.declare(t, desk.cluster, cluster.Declaration{ID: "declared", At: time.Now(), Topics: []cluster.DeclaredTopic{
+		{TopicSpec: cluster.TopicSpec{Name: "payments"}, Owner: "team-payments", Protected: true},
+	}})
+	log := captureLog(t)
+	shorter, longer := configs(`{"retention.ms":"1000"}`), configs(`{"retention.ms":"1209600000"}`)
+	_, err := desk.updateTopic(t, "payments", shorter, nil)
+	refused(t, err, "BadRequestException", "protected (its owner is team-payments)")
+	refused(t, err, "BadRequestException", "retention.ms goes from 604800000 to 1000")
+	if _, err := desk.updateTopic(t, "payments", longer, nil); err != nil {
+		t.Error(err)
+	}
+	out, err := desk.updateTopic(t, "scratch", shorter, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, ok := awsmiddleware.GetRawResponse(out.ResultMetadata).(*smithyhttp.Response)
+	if !ok {
+		t.Fatal("the answer is not kept")
+	}
+	const warning = "may make Kafka throw records away: retention.ms goes from 604800000 to 1000"
+	if got := raw.Header.Values("x-millrace-warning"); !slices.Equal(got, []string{warning}) || !strings.Contains(log.String(), warning) {
+		t.Errorf("warned of %q, and logged:\n%s", got, log)
+	}
+	if got := desk.kafka.Changes(); !slices.Equal(got, []string{"ConfigureTopic payments", "ConfigureTopic scratch"}) {
+		t.Errorf("Kafka was told to %v", got)
+	}
+}
+
 // declare records a declaration of a cluster's topics as if it had been applied.
 func (d *frontDesk) declare(t *testing.T, c cluster.Cluster, declaration cluster.Declaration) {
 	t.Helper()

@@ -18,9 +18,7 @@ type DeleteTopic struct {
 		Topic(ctx context.Context, a kafka.Access, name string) (cluster.Topic, error)
 		DeleteTopic(ctx context.Context, a kafka.Access, name string) error
 	}
-	Declarations interface {
-		Declaration(ctx context.Context, clusterID, id string) (cluster.Declaration, error)
-	}
+	Declarations declarations
 }
 
 // Run looks whose topic it is, and has Kafka delete it.

@@ -67,7 +67,7 @@ func Steps(d Deps) serve.Steps {
 		"ListTopics":    errand.Serve(ListTopics{w, d.Kafka}.Run),
 		"DescribeTopic": errand.Serve(DescribeTopic{w, d.Kafka}.Run),
 		"CreateTopic":   errand.Serve(CreateTopic{w, d.Kafka}.Run),
-		"UpdateTopic":   errand.Serve(UpdateTopic{w, d.Kafka}.Run),
+		"UpdateTopic":   errand.Serve(UpdateTopic{w, d.Kafka, d.Records}.Run),
 		"DeleteTopic":   errand.Serve(DeleteTopic{w, d.Kafka, d.Records}.Run),
 		"PlanTopics":    errand.Serve(PlanTopics{planner{w, d.Kafka}, d.Records}.Run),
 

@@ -22,9 +22,11 @@ type UpdateTopic struct {
 		GrowTopic(ctx context.Context, a kafka.Access, name string, partitions int, validateOnly bool) error
 		ConfigureTopic(ctx context.Context, a kafka.Access, name string, changes []cluster.ConfigChange, validateOnly bool) error
 	}
+	Declarations declarations
 }
 
-// Run looks at the topic, and changes what differs.
+// Run looks at the topic, and changes what differs. It warns of what makes Kafka throw records away, and refuses that where the topic
+// is declared as protected.
 func (s UpdateTopic) Run(ctx context.Context, in errand.UpdateTopic) (errand.Done, error) {
 	if err := mayChange(in.Topic); err != nil {
 		return errand.Done{}, err
@@ -37,6 +39,7 @@ func (s UpdateTopic) Run(ctx context.Context, in errand.UpdateTopic) (errand.Don
 		return errand.Done{}, err
 	}
 	t, err := s.Kafka.Topic(ctx, access, in.Topic)
+	var warnings []string
 	switch {
 	case err != nil:
 		err = fmt.Errorf("describe topic: %w", err)
@@ -45,7 +48,7 @@ func (s UpdateTopic) Run(ctx context.Context, in errand.UpdateTopic) (errand.Don
 	case in.Partitions != nil:
 		err = s.grow(ctx, c, access, t, *in.Partitions)
 	default:
-		err = s.configure(ctx, c, access, t, *in.Configs)
+		warnings, err = s.configure(ctx, c, access, t, *in.Configs)
 	}
 	if err != nil {
 		return errand.Done{}, fmt.Errorf("in cluster %s: %w", c.ID, err)
@@ -56,7 +59,7 @@ func (s UpdateTopic) Run(ctx context.Context, in errand.UpdateTopic) (errand.Don
 	} else {
 		spec.Configs = *in.Configs
 	}
-	return errand.Done{Warnings: topicplan.Warnings(spec, t.Inherited)}, nil
+	return errand.Done{Warnings: append(warnings, topicplan.Warnings(spec, t.Inherited)...)}, nil
 }
 
 func (s UpdateTopic) grow(ctx context.Context, c cluster.Cluster, access kafka.Access, t cluster.Topic, partitions int) error {
@@ -81,14 +84,23 @@ func (s UpdateTopic) grow(ctx context.Context, c cluster.Cluster, access kafka.A
 	return nil
 }
 
-func (s UpdateTopic) configure(ctx context.Context, c cluster.Cluster, access kafka.Access, t cluster.Topic, wanted map[string]string) error {
+func (s UpdateTopic) configure(
+	ctx context.Context, c cluster.Cluster, access kafka.Access, t cluster.Topic, wanted map[string]string,
+) (warnings []string, err error) {
 	changes := topicplan.ConfigChanges(t.Configs, wanted)
 	if len(changes) == 0 {
-		return nil
+		return nil, nil
+	}
+	lost := topicplan.Discards(t, changes)
+	if err := keptBy(ctx, s.Declarations, c, t.Name, lost); err != nil {
+		return nil, err
 	}
 	if err := s.Kafka.ConfigureTopic(ctx, access, t.Name, changes, false); err != nil {
-		return err
+		return nil, err
 	}
-	slog.InfoContext(ctx, "configured topic", "cluster", c.ID, "topic", t.Name, "set", wanted)
-	return nil
+	if len(lost) > 0 {
+		warnings = []string{topicplan.MayDiscard(lost)}
+	}
+	slog.InfoContext(ctx, "configured topic", "cluster", c.ID, "topic", t.Name, "set", wanted, "warnings", warnings)
+	return warnings, nil
 }

@@ -45,6 +45,13 @@ func list(value string) []string {
 	return members
 }
 
+// Discards says which changes of a topic's configuration may make Kafka throw away records that it would keep without them. What
+// is malformed is not among them: Kafka refuses it.
+func Discards(t cluster.Topic, changes []cluster.ConfigChange) []string {
+	lost, _ := discards(t, changes)
+	return lost
+}
+
 // discards says which changes of a topic's configuration may make Kafka throw away records that it would keep without them, and
 // which are malformed, so that nobody can tell. What is unknown counts as a loss.
 //

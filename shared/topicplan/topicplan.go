@@ -104,7 +104,7 @@ func (p *planner) warn(topic string, warnings ...string) {
 func (p *planner) planDeclared(d cluster.DeclaredTopic) {
 	if slices.Contains(p.in.Permits.Delete, d.Name) {
 		p.add(cluster.TopicChange{
-			Topic: d.Name, Action: cluster.DeleteTopic,
+			Topic: d.Name, Action: cluster.DeleteTopic, FromPartitions: len(p.observed[d.Name].Partitions),
 			Refused: "it is still declared: take it out of what is declared, or out of what may be deleted",
 		})
 		return
@@ -201,7 +201,7 @@ func (p *planner) configuration(d cluster.DeclaredTopic, t cluster.Topic) (c clu
 	switch {
 	case len(lost) == 0:
 	case slices.Contains(p.in.Permits.Discard, d.Name):
-		c.Warnings = []string{"may make Kafka throw records away: " + strings.Join(lost, ", ")}
+		c.Warnings = []string{MayDiscard(lost)}
 	default:
 		refused = append(refused, fmt.Sprintf(
 			"it may make Kafka throw records away (%s): declare it as it is, or permit that records of %s are discarded",
@@ -209,6 +209,11 @@ func (p *planner) configuration(d cluster.DeclaredTopic, t cluster.Topic) (c clu
 	}
 	c.Refused = strings.Join(refused, "; ")
 	return c, true
+}
+
+// MayDiscard warns of what makes Kafka throw records away.
+func MayDiscard(lost []string) string {
+	return "may make Kafka throw records away: " + strings.Join(lost, ", ")
 }
 
 // planFormer plans what becomes of a topic that is no longer declared, or that somebody wants to be deleted.

@@ -172,7 +172,7 @@ func TestPlan(t *testing.T) {
 			},
 			[]string{
 				"delete __consumer_offsets; refused: it is Kafka's own: nobody deletes it",
-				"delete declared; refused: it is still declared: take it out of what is declared, or out of what may be deleted",
+				"delete declared 6 to 0; refused: it is still declared: take it out of what is declared, or out of what may be deleted",
 				"delete foreign 6 to 0; refused: it was not declared before: delete it as a topic that nobody declares",
 				"delete orders 6 to 0; refused: it is declared as protected: declare it without protection first, and apply that",
 				"delete own; refused: it is Kafka's own: nobody deletes it",
