@@ -352,7 +352,7 @@ func TestTopics_OfAClusterThatHasNoneToAskAreNotAskedFor(t *testing.T) {
 	for _, ask := range [][3]string{
 		{"GET", "topics", ""}, {"GET", "topics/events", ""}, {"POST", "topic-plan", document}, {"POST", "topic-apply", document},
 	} {
-		desk.ask(t, ask[0], ask[1], ask[2]).wantRefusal(t, 400, "You can't reach the topics of a cluster in CREATING state.")
+		desk.ask(t, ask[0], ask[1], ask[2]).wantRefusal(t, 400, "You can't reach the topics of a cluster in CREATING state. Try again once it is ACTIVE.")
 	}
 	desk.cluster.ARN = absentCluster
 	for _, ask := range [][3]string{

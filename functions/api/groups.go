@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math"
 	"slices"
@@ -201,7 +202,13 @@ func (a *API) deleteOffsets(ctx context.Context, arn string, in offsetsInput) (a
 	return a.changeOffsets(ctx, arn, "DeleteOffsets", in, func(of errand.OffsetsOf) any { return errand.DeleteOffsets{OffsetsOf: of} })
 }
 
+// changeOffsets moves or deletes offsets. To be told what it would do, a caller has to be nobody special.
 func (a *API) changeOffsets(ctx context.Context, arn, how string, in offsetsInput, errandOf func(errand.OffsetsOf) any) (any, error) {
+	if !in.DryRun {
+		if err := callOf(ctx).caller.may("Millrace"+how+" that is no dry run", operator); err != nil {
+			return nil, err
+		}
+	}
 	if err := in.isValid(); err != nil {
 		return nil, err
 	}
@@ -213,7 +220,7 @@ func (a *API) changeOffsets(ctx context.Context, arn, how string, in offsetsInpu
 		ClusterID: c.ID, Group: in.Group, Topic: in.Topic, Partitions: in.Partitions, DryRun: in.DryRun,
 	}))
 	if err != nil {
-		return nil, err
+		return nil, ofTopic(err)
 	}
 	if !in.DryRun {
 		slog.InfoContext(ctx, "changed offsets", "cluster", c.ID, "group", in.Group, "how", how, "topic", in.Topic,
@@ -226,6 +233,15 @@ func (a *API) changeOffsets(ctx context.Context, arn, how string, in offsetsInpu
 		})
 	}
 	return view, nil
+}
+
+// ofTopic has an error blame the member by which these requests name a topic: MSK's own name it otherwise.
+func ofTopic(err error) error {
+	var said *mskapi.Error
+	if errors.As(err, &said) && said.InvalidParameter == "topicName" {
+		said.InvalidParameter = "topic"
+	}
+	return err
 }
 
 func (in offsetsInput) isValid() error {

@@ -183,6 +183,26 @@ func TestGroups_OfAClusterThatCanNotBeAskedAreUnavailable(t *testing.T) {
 	}
 }
 
+func TestOffsets_OfATopicThatIsNotThereBlameTheMemberThatNamesIt(t *testing.T) {
+	desk := openGroupDesk(t)
+	desk.kafka.FailNext("DeleteOffsets", fault.Refused(fault.NotFound, "UNKNOWN_TOPIC_OR_PARTITION", "there is no topic nothing"))
+	a := desk.groups(t, "DELETE", "group-offsets", `{"group": "idle/groups/ü %41", "topic": "nothing"}`)
+	if a.Status != 404 || a.Body["invalidParameter"] != "topic" || a.Body["message"] != "there is no topic nothing" {
+		t.Errorf("%+v", a)
+	}
+}
+
+func TestDeleteGroup_IsLoggedOnceWithWhoDidIt(t *testing.T) {
+	desk := openGroupDesk(t)
+	log := captureLog(t)
+	if a := desk.groups(t, "DELETE", "groups/"+url.PathEscape("idle/groups/ü %41"), ""); a.Status != 200 {
+		t.Fatalf("%+v", a)
+	}
+	if text := log.String(); strings.Count(text, "deleted group") != 1 || !strings.Contains(text, "by=") {
+		t.Errorf("the log has:\n%s", text)
+	}
+}
+
 func TestGroups_AreSeenByAllAndChangedByOperators(t *testing.T) {
 	desk := openGroupDesk(t)
 	path := "/millrace/v1/clusters/" + url.PathEscape(desk.cluster.ARN) + "/"
@@ -194,8 +214,10 @@ func TestGroups_AreSeenByAllAndChangedByOperators(t *testing.T) {
 	}{
 		{"GET", "groups", "", false},
 		{"GET", "groups/" + id, "", false},
-		{"POST", "group-offsets", `{"group": "idle/groups/ü %41", "to": {"latest": true}, "dryRun": true}`, true},
-		{"DELETE", "group-offsets", `{"group": "idle/groups/ü %41", "dryRun": true}`, true},
+		{"POST", "group-offsets", `{"group": "idle/groups/ü %41", "to": {"latest": true}, "dryRun": true}`, false},
+		{"POST", "group-offsets", `{"group": "idle/groups/ü %41", "to": {"latest": true}}`, true},
+		{"DELETE", "group-offsets", `{"group": "idle/groups/ü %41", "dryRun": true}`, false},
+		{"DELETE", "group-offsets", `{"group": "idle/groups/ü %41"}`, true},
 		{"DELETE", "groups/" + id, "", true},
 	} {
 		a := desk.sendAs(t, reader.id, reader.secret, tt.method, path+tt.what, []byte(tt.body))

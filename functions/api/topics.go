@@ -32,8 +32,12 @@ func (a *API) clusterWithTopics(ctx context.Context, arn string) (cluster.Cluste
 
 // reachable refuses a cluster that is in no state to be asked for what lies in it.
 func reachable(c cluster.Cluster) error {
-	if !slices.Contains(withTopics, c.State()) {
-		return mskapi.BadRequest("clusterArn", "You can't reach the topics of a cluster in %s state.", c.State())
+	if slices.Contains(withTopics, c.State()) {
+		return nil
 	}
-	return nil
+	next := ""
+	if c.State() == cluster.Creating {
+		next = " Try again once it is ACTIVE."
+	}
+	return mskapi.BadRequest("clusterArn", "You can't reach the topics of a cluster in %s state.%s", c.State(), next)
 }

@@ -3,7 +3,6 @@ package topicadmin
 import (
 	"context"
 	"fmt"
-	"log/slog"
 
 	"github.com/millrace/millrace/shared/errand"
 	"github.com/millrace/millrace/shared/kafka"
@@ -26,6 +25,5 @@ func (s DeleteGroup) Run(ctx context.Context, in errand.DeleteGroup) (errand.Don
 	if err := s.Kafka.DeleteGroup(ctx, access, in.Group); err != nil {
 		return errand.Done{}, fmt.Errorf("delete group %s of %s: %w", in.Group, c.ID, err)
 	}
-	slog.InfoContext(ctx, "deleted group", "cluster", c.ID, "group", in.Group)
 	return errand.Done{}, nil
 }
