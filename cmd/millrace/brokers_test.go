@@ -49,7 +49,9 @@ func TestBrokers_OutliveTheControlPlaneAndEndWithDown(t *testing.T) {
 	}
 
 	m.up()
-	m.waitUntil("the brokers run again", func() bool {
+	// What a host has said before it was stopped stands there until it says something else.
+	m.waitUntil("the brokers answer again", func() bool { return m.millrace("topics", "list", "demo").code == 0 })
+	m.waitUntil("all nodes run again", func() bool {
 		s := m.status()
 		running := 0
 		for _, n := range s.Clusters[0].Nodes {
