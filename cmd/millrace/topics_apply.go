@@ -91,7 +91,7 @@ func (a *app) applyTopics(
 	}
 	plan, err := plane.PlanTopics(ctx, c.ARN, topics, permits)
 	if err != nil {
-		return a.explain(plane, err)
+		return a.notPlanned(ctx, plane, err)
 	}
 	if err := a.showPlan(c.Name, plan, yes); err != nil {
 		return err
@@ -110,12 +110,28 @@ func (a *app) applyTopics(
 	}
 	begun, err := plane.ApplyTopics(ctx, c.ARN, topics, permits)
 	if err != nil {
-		return a.explain(plane, err)
+		return a.perhapsBegun(ctx, plane, c, err)
 	}
 	if begun.Operation, err = a.follow(ctx, plane, c, begun.Operation); err != nil {
 		return err
 	}
 	return a.print(begun, func(w io.Writer) error { return writeApplied(w, c.Name, begun.Operation) })
+}
+
+// perhapsBegun says what is known when there is no operation to follow: nothing has begun where the control plane has said no. Where
+// it has said nothing, it may have.
+func (a *app) perhapsBegun(ctx context.Context, plane connection, c client.Cluster, err error) error {
+	unknown := fmt.Sprintf("it is unknown whether the topics of %s have begun to be applied; see with: %s",
+		c.Name, a.hint("topics apply "+shellQuote(c.Name)))
+	var said *client.Error
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("interrupted: %s", unknown)
+	case errors.As(err, &said):
+		return a.explain(plane, err)
+	default:
+		return fmt.Errorf("%w; %s", a.explain(plane, err), unknown)
+	}
 }
 
 // showPlan shows a plan that is about to be applied. A program is given what has become of it, unless that is nothing.

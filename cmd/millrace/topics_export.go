@@ -16,20 +16,28 @@ import (
 )
 
 func (a *app) exportTopicsCommand() *cobra.Command {
-	return &cobra.Command{
+	var asDeclared bool
+	c := &cobra.Command{
 		Use:   "export CLUSTER [TOPIC...]",
-		Short: "Write a document of the topics that there are",
+		Short: "Write a document of the topics that there are, or of those that are declared",
 		Long: `Writes a document that declares the topics of a cluster, or those that are named, as they are now:
 with what is set on them, and without what they inherit. Owner and protection are those that
 are declared. Applied to the cluster, the document changes nothing. It is YAML, and JSON with
---output json. CLUSTER is its name or its ARN.`,
+--output json. CLUSTER is its name or its ARN.
+
+With --declared it is what was applied last, whatever the topics are like by now.`,
 		Example: `  millrace topics export demo > topics.yaml
   millrace topics export demo orders payments
-  millrace topics export demo --output json`,
+  millrace topics export demo --output json
+  millrace topics export demo --declared`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.onCluster(func(ctx context.Context, plane connection, cluster client.Cluster) error {
-				topics, err := existing(ctx, plane, cluster, args[1:])
+				which := existing
+				if asDeclared {
+					which = lastDeclared
+				}
+				topics, err := which(ctx, plane, cluster, args[1:])
 				if err != nil {
 					return a.explain(plane, err)
 				}
@@ -37,6 +45,25 @@ are declared. Applied to the cluster, the document changes nothing. It is YAML, 
 			})(c, args)
 		},
 	}
+	c.Flags().BoolVar(&asDeclared, "declared", false, "what was applied last, and not what there is")
+	return c
+}
+
+// lastDeclared gives the topics of a cluster as they were declared last: those that are named, or all.
+func lastDeclared(ctx context.Context, plane connection, c client.Cluster, names []string) ([]cluster.DeclaredTopic, error) {
+	d, err := plane.Declaration(ctx, c.ARN)
+	if err != nil || len(names) == 0 {
+		return d.Topics, err
+	}
+	topics := []cluster.DeclaredTopic{}
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
+		i := slices.IndexFunc(d.Topics, func(t cluster.DeclaredTopic) bool { return t.Name == name })
+		if i < 0 {
+			return nil, &client.Error{Type: "NotFoundException", Message: fmt.Sprintf("The topic %s of %s is not declared.", name, c.Name)}
+		}
+		topics = append(topics, d.Topics[i])
+	}
+	return topics, nil
 }
 
 // existing declares topics as they are, by name: those that are named, or all.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -65,7 +66,7 @@ nothing; it is 1 when something can't be done.`,
 			return a.onCluster(func(ctx context.Context, plane connection, cluster client.Cluster) error {
 				plan, err := plane.PlanTopics(ctx, cluster.ARN, topics, d.permits)
 				if err != nil {
-					return a.explain(plane, err)
+					return a.notPlanned(ctx, plane, err)
 				}
 				if err := a.print(plan, func(w io.Writer) error { return writePlan(w, cluster.Name, plan) }); err != nil {
 					return err
@@ -83,6 +84,14 @@ nothing; it is 1 when something can't be done.`,
 	d.flags(c)
 	c.Flags().BoolVar(&tell, "exit-code", false, "end with exit code 2 when there is something to be done")
 	return c
+}
+
+// notPlanned says why there is no plan.
+func (a *app) notPlanned(ctx context.Context, plane connection, err error) error {
+	if ctx.Err() != nil {
+		return errors.New("interrupted before there was a plan; nothing was changed")
+	}
+	return a.explain(plane, err)
 }
 
 // exitChanges is how a plan that would change something ends, for those who ask. Others use the same.
