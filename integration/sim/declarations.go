@@ -224,9 +224,9 @@ func (o *owner) meddle() bool {
 			names = append(names, t.Name)
 		}
 	}
-	if len(names) == 0 || k.active == 0 || odds(r, 5) {
+	if len(names) == 0 || !o.w.kafka.leads(k, time.Now()) || odds(r, 5) {
 		name := fmt.Sprintf("stray-%d", r.IntN(3))
-		if k.active != 0 && k.createTopic(cluster.TopicSpec{Name: name, Partitions: 1, ReplicationFactor: 3}, false) == nil {
+		if o.w.kafka.leads(k, time.Now()) && k.createTopic(cluster.TopicSpec{Name: name, Partitions: 1, ReplicationFactor: 3}, false) == nil {
 			o.w.kafka.change(k, time.Now())
 			o.w.noteLocked(o.a.name, "makes "+name+" by hand")
 		}

@@ -236,6 +236,18 @@ func (k *kafka) commit(c *kafkaCluster, there []*process) {
 	}
 }
 
+// leads tells whether an active controller can change anything: a moment after its host has gone nobody may have noticed, and yet
+// nothing is agreed to any more.
+func (k *kafka) leads(c *kafkaCluster, now time.Time) bool {
+	there := 0
+	for _, id := range c.voters {
+		if k.voter(c, id, now) != nil {
+			there++
+		}
+	}
+	return c.active != 0 && 2*there > len(c.voters)
+}
+
 // change is a change of the metadata that the active controller makes.
 func (k *kafka) change(c *kafkaCluster, now time.Time) {
 	var there []*process

@@ -267,7 +267,7 @@ func (k admin) write(ctx context.Context, asked access.Access, what string, vali
 	}
 	w.mu.Lock()
 	c := w.kafka.reachLocked(asked.Brokers)
-	led := c != nil && c.active != 0
+	led := c != nil && w.kafka.leads(c, time.Now())
 	var err error
 	if led {
 		if err = do(c); err == nil && !validateOnly {
