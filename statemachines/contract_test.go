@@ -362,8 +362,11 @@ func operationTypes(t *testing.T) map[string]cluster.OperationType {
 
 // members are the JSON members of an input type: those that have to be sent, and all.
 func members(input reflect.Type) (required, all []string) {
-	for i := range input.NumField() {
-		name, options, _ := strings.Cut(input.Field(i).Tag.Get("json"), ",")
+	for _, field := range reflect.VisibleFields(input) {
+		if field.Anonymous {
+			continue // its fields follow
+		}
+		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
 		all = append(all, name)
 		if !strings.Contains(options, "omitempty") && !strings.Contains(options, "omitzero") {
 			required = append(required, name)
