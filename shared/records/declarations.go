@@ -134,14 +134,14 @@ func decodeDeclaration(body []byte) (cluster.Declaration, error) {
 
 // PutTopicDrift records how a cluster's topics differ from what is declared, unless somebody has looked later and said so already.
 func (r Records) PutTopicDrift(ctx context.Context, clusterID string, d cluster.TopicDrift) error {
-	for {
+	err := r.retryContended(ctx, "the drift of topics of cluster "+clusterID, func() error {
 		before, revision, err := get[cluster.TopicDrift](ctx, r.Table, topicDriftKey(clusterID))
 		condition := IfRevision(revision)
 		switch {
 		case fault.Is(err, fault.NotFound):
 			condition = IfAbsent()
 		case err != nil:
-			return fmt.Errorf("drift of the topics of cluster %s: %w", clusterID, err)
+			return err
 		case before.At.After(d.At):
 			return nil
 		}
@@ -149,14 +149,10 @@ func (r Records) PutTopicDrift(ctx context.Context, clusterID string, d cluster.
 		if err != nil {
 			return err
 		}
-		err = r.Table.Write(ctx, w)
-		if fault.Is(err, fault.Conflict) && ctx.Err() == nil {
-			continue // somebody else was quicker: who has looked later?
-		}
-		if err != nil {
-			return fmt.Errorf("record the drift of the topics of cluster %s: %w", clusterID, err)
-		}
-		break
+		return r.Table.Write(ctx, w)
+	})
+	if err != nil {
+		return fmt.Errorf("record the drift of the topics of cluster %s: %w", clusterID, err)
 	}
 	// Whoever forgets the cluster removes this with its name: what was written later is removed here.
 	if _, err := r.Table.Get(ctx, clusterNameKey(clusterID)); fault.Is(err, fault.NotFound) {
