@@ -9,7 +9,6 @@ import (
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/errand"
 	"github.com/millrace/millrace/shared/fault"
-	"github.com/millrace/millrace/shared/mskapi"
 	"github.com/millrace/millrace/shared/topicplan"
 )
 
@@ -170,14 +169,7 @@ func warningsOf(spec cluster.TopicSpec, inherited map[string]string) []string {
 
 // viewTopic gives one topic with everything that is known of it, and how it differs at this moment from what is declared.
 func (a *API) viewTopic(ctx context.Context, arn, name string) (any, error) {
-	if wrong := topicplan.NameFault(name); wrong != "" {
-		return nil, mskapi.BadRequest("topicName", "%s.", wrong)
-	}
-	c, err := a.clusterWithTopics(ctx, arn)
-	if err != nil {
-		return nil, err
-	}
-	t, err := ask[cluster.Topic](ctx, a, "DescribeTopic", errand.DescribeTopic{ClusterID: c.ID, Topic: name})
+	c, t, err := a.topic(ctx, arn, name)
 	if err != nil {
 		return nil, err
 	}
