@@ -6,9 +6,6 @@ import (
 	"os"
 	"time"
 
-	sdk "github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
-
 	"github.com/millrace/millrace/functions/brokerreplacement"
 	"github.com/millrace/millrace/shared/kafka"
 	"github.com/millrace/millrace/shared/platform/aws"
@@ -28,8 +25,7 @@ func start(ctx context.Context) (serve.Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	// By the one name of DynamoDB that the VPC's gateway endpoint serves everywhere, not by one of the account's own.
-	connection, err := aws.Load(ctx, config.WithAccountIDEndpointMode(sdk.AccountIDEndpointModeDisabled))
+	connection, err := aws.LoadInside(ctx)
 	if err != nil {
 		return nil, err
 	}

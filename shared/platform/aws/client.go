@@ -48,6 +48,12 @@ func Load(ctx context.Context, options ...func(*config.LoadOptions) error) (aws.
 	return loaded, nil
 }
 
+// LoadInside is Load for a function that runs in the VPC: DynamoDB goes by the one name that the VPC's gateway endpoint serves
+// everywhere, not by one of the account's own.
+func LoadInside(ctx context.Context) (aws.Config, error) {
+	return Load(ctx, config.WithAccountIDEndpointMode(aws.AccountIDEndpointModeDisabled))
+}
+
 // quiet keeps the SDK's own remarks out of a function's log unless somebody looks closely: what matters is an error.
 var quiet = logging.LoggerFunc(func(_ logging.Classification, format string, args ...any) {
 	slog.Debug("the SDK remarks", "remark", fmt.Sprintf(format, args...))
