@@ -88,16 +88,22 @@ func (p *Pool) Groups(ctx context.Context, a Access) ([]cluster.GroupSummary, er
 	return summaries, nil
 }
 
+// group finds a group, and who looks after it.
+func (p *Pool) group(ctx context.Context, a Access, id string) (coordinators, listed, layout, error) {
+	c, err := p.of(a)
+	if err != nil {
+		return coordinators{}, listed{}, layout{}, err
+	}
+	k := coordinators{c}
+	g, at, err := k.find(ctx, id)
+	return k, g, at, err
+}
+
 // Group describes one group: its members, what it has committed of which partitions, and how far behind it is in each.
 func (p *Pool) Group(ctx context.Context, a Access, id string) (cluster.Group, error) {
 	ctx, cancel := context.WithTimeout(ctx, readWithin)
 	defer cancel()
-	c, err := p.of(a)
-	if err != nil {
-		return cluster.Group{}, err
-	}
-	k := coordinators{c}
-	g, at, err := k.find(ctx, id)
+	k, g, at, err := p.group(ctx, a, id)
 	if err != nil {
 		return cluster.Group{}, err
 	}

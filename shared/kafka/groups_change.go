@@ -30,12 +30,7 @@ type OffsetsOf struct {
 func (p *Pool) ResetOffsets(ctx context.Context, a Access, of OffsetsOf, to cluster.OffsetTarget, dryRun bool) ([]cluster.OffsetChange, error) {
 	ctx, cancel := context.WithTimeout(ctx, changeWithin)
 	defer cancel()
-	c, err := p.of(a)
-	if err != nil {
-		return nil, err
-	}
-	k := coordinators{c}
-	g, at, err := k.find(ctx, of.Group)
+	k, g, at, err := p.group(ctx, a, of.Group)
 	if err != nil {
 		return nil, err
 	}
@@ -271,12 +266,7 @@ func joined(code sarama.KError) bool {
 func (p *Pool) DeleteOffsets(ctx context.Context, a Access, of OffsetsOf, dryRun bool) ([]cluster.OffsetChange, error) {
 	ctx, cancel := context.WithTimeout(ctx, changeWithin)
 	defer cancel()
-	c, err := p.of(a)
-	if err != nil {
-		return nil, err
-	}
-	k := coordinators{c}
-	g, at, err := k.find(ctx, of.Group)
+	k, g, at, err := p.group(ctx, a, of.Group)
 	if err != nil {
 		return nil, err
 	}
@@ -348,12 +338,7 @@ func subscribed(group, topic string) error {
 func (p *Pool) DeleteGroup(ctx context.Context, a Access, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, changeWithin)
 	defer cancel()
-	c, err := p.of(a)
-	if err != nil {
-		return err
-	}
-	k := coordinators{c}
-	g, at, err := k.find(ctx, id)
+	k, g, at, err := p.group(ctx, a, id)
 	if err != nil {
 		return err
 	}
