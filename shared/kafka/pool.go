@@ -12,6 +12,7 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
 )
 
@@ -123,6 +124,7 @@ type connections struct {
 	secrets [sha256.Size]byte
 	config  *sarama.Config
 	looking chan struct{} // held by whoever asks the brokers about each other
+	lists   rounds[[]cluster.Topic]
 
 	mu       sync.Mutex
 	closed   bool

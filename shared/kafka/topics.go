@@ -16,7 +16,8 @@ import (
 // topicVersion is the version of metadata requests that every release from 3.9 on knows, with the ids of topics.
 const topicVersion = 11
 
-// Topics gives all topics by name, without what is set on them.
+// Topics gives all topics by name, without what is set on them. Their partitions are others' as well, who ask at the same time: they
+// are to be read only.
 func (p *Pool) Topics(ctx context.Context, a Access) ([]cluster.Topic, error) {
 	ctx, cancel := context.WithTimeout(ctx, readWithin)
 	defer cancel()
@@ -24,11 +25,15 @@ func (p *Pool) Topics(ctx context.Context, a Access) ([]cluster.Topic, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := c.topics(ctx, nil)
+	found, err := c.lists.ask(ctx, func(ctx context.Context) ([]cluster.Topic, error) {
+		ctx, cancel := context.WithTimeout(ctx, readWithin)
+		defer cancel()
+		return c.topics(ctx, nil)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list topics: %w", err)
 	}
-	return found, nil
+	return slices.Clone(found), nil
 }
 
 // Topic gives one topic with everything that is known of it. It is NotFound when there is none of that name.
