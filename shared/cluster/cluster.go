@@ -41,6 +41,8 @@ type Cluster struct {
 	Declaration string `json:"declaration,omitempty"`
 	// Applying is the operation that makes them follow it; nil when none does. It holds the topics, and not the cluster.
 	Applying *ActiveOperation `json:"applying,omitempty"`
+	// Growing is the operation that makes volumes larger; nil when none does. It holds the volumes of brokers, and not the cluster.
+	Growing *ActiveOperation `json:"growing,omitempty"`
 
 	// Healing is what people have said about how this cluster is healed.
 	Healing HealingRules `json:"healing,omitzero"`
@@ -72,13 +74,15 @@ const (
 	Failed          State = "FAILED"
 )
 
-// State follows from the operation that holds the cluster and is set nowhere.
+// State follows from the operation that holds the cluster, or its volumes, and is set nowhere.
 func (c Cluster) State() State {
 	switch {
 	case c.Active != nil:
 		return c.Active.Type.state()
 	case c.Failure != nil || !c.Ready:
 		return Failed
+	case c.Growing != nil:
+		return c.Growing.Type.state()
 	default:
 		return Active
 	}
@@ -112,7 +116,10 @@ type Spec struct {
 	// Subnets are the zones of the brokers, one subnet each, in the order of the request.
 	Subnets        []string `json:"subnets"`
 	SecurityGroups []string `json:"securityGroups,omitempty"`
-	VolumeGiB      int      `json:"volumeGiB"`
+	// VolumeGiB is what each broker's volume has at least; ThroughputMiB is in MiB a second, 0 where nobody has asked for more
+	// than a volume has.
+	VolumeGiB     int `json:"volumeGiB"`
+	ThroughputMiB int `json:"throughputMiB,omitempty"`
 	// ClientBroker is TLS, TLS_PLAINTEXT or PLAINTEXT; InCluster says whether brokers and controllers speak TLS among
 	// themselves.
 	ClientBroker string `json:"clientBroker"`

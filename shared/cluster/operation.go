@@ -17,6 +17,9 @@ const (
 	// ApplyTopics makes a cluster's topics as they are declared. MSK has no word for it. It holds the cluster's topics and not the
 	// cluster: topics can be made while a cluster is updated or healed.
 	ApplyTopics OperationType = "APPLY_TOPICS"
+	// UpdateBrokerStorage and UpdateStorage grow the volumes of brokers, or let them take and give more in a second.
+	UpdateBrokerStorage OperationType = "UPDATE_BROKER_STORAGE"
+	UpdateStorage       OperationType = "UPDATE_STORAGE"
 )
 
 // Machine is the state machine that carries out the operation.
@@ -30,6 +33,8 @@ func (o Operation) Machine() string {
 		return o.Heal.machine()
 	case ApplyTopics:
 		return "topic-administration"
+	case UpdateBrokerStorage, UpdateStorage:
+		return "update-broker-storage"
 	default:
 		return ""
 	}
@@ -66,15 +71,22 @@ func (t OperationType) Budget() time.Duration {
 }
 
 // HoldsCluster tells whether an operation of this type holds the cluster, whose state follows from it. One that does not holds the
-// cluster's topics: of these, too, there is one at a time, beside whichever holds the cluster.
-func (t OperationType) HoldsCluster() bool { return t != ApplyTopics }
+// cluster's topics, or its volumes: of these, too, there is one at a time, beside whichever holds the cluster. Volumes that grow
+// are in nobody's way, and what fills them does not wait until a broker is healed.
+func (t OperationType) HoldsCluster() bool {
+	return t != ApplyTopics && t != UpdateBrokerStorage && t != UpdateStorage
+}
 
 // claim is where a cluster names the operation that holds what an operation of this type needs.
 func (c *Cluster) claim(t OperationType) **ActiveOperation {
-	if t.HoldsCluster() {
+	switch t {
+	case ApplyTopics:
+		return &c.Applying
+	case UpdateBrokerStorage, UpdateStorage:
+		return &c.Growing
+	default:
 		return &c.Active
 	}
-	return &c.Applying
 }
 
 // Claim gives the operation what it needs of the cluster: all of it, or its topics. Whoever calls it has seen that nobody has it.
@@ -105,6 +117,8 @@ const (
 	StepGrowVolume   = "GROW_VOLUME"
 	StepCatchUp      = "CATCH_UP"
 
+	StepGrowVolumes = "GROW_VOLUMES"
+
 	StepPlanTopics  = "PLAN_TOPICS"
 	StepApplyTopics = "APPLY_TOPICS"
 	StepCheckTopics = "CHECK_TOPICS"
@@ -122,6 +136,8 @@ func (o Operation) Plan() []Step {
 		names = []string{StepPlan, StepRemoveNodes, StepFinalize}
 	case ApplyTopics:
 		names = []string{StepPlanTopics, StepApplyTopics, StepCheckTopics, StepFinalize}
+	case UpdateBrokerStorage, UpdateStorage:
+		names = []string{StepGrowVolumes, StepFinalize}
 	}
 	steps := make([]Step, len(names))
 	for i, name := range names {
@@ -198,6 +214,8 @@ type Operation struct {
 	Heal *Heal `json:"heal,omitempty"`
 	// Topics is what an APPLY_TOPICS operation is about; nil for every other.
 	Topics *TopicsApplication `json:"topics,omitempty"`
+	// Storage is what an operation on volumes is about; nil for every other.
+	Storage *StorageChange `json:"storage,omitempty"`
 }
 
 // ExecutionName names the execution of the current attempt. The name of an ended execution stays taken for 90 days on
@@ -292,7 +310,7 @@ func (o *Operation) FailStep(cause string) {
 }
 
 // Succeed ends the operation well: it lets go of the cluster, which is ACTIVE from now on under a new version. One that held only
-// topics leaves the cluster as it is.
+// topics leaves the cluster as it is, one that held volumes leaves it with larger ones.
 func (o *Operation) Succeed(c *Cluster, version string, now time.Time) {
 	for i := range o.Steps {
 		o.Steps[i] = Step{Name: o.Steps[i].Name, Status: StepCompleted, Percent: 100}
@@ -300,7 +318,13 @@ func (o *Operation) Succeed(c *Cluster, version string, now time.Time) {
 	o.State, o.EndedAt, o.Failure = Complete, now, nil
 	*c.claim(o.Type) = nil
 	if o.Type.HoldsCluster() {
-		c.Ready, c.Failure, c.Version = true, nil, version
+		c.Ready, c.Failure = true, nil
+	}
+	if o.Type != ApplyTopics {
+		c.Version = version
+	}
+	if o.Storage != nil {
+		c.Spec.VolumeGiB, c.Spec.ThroughputMiB = o.Storage.Every.SizeGiB, o.Storage.Every.ThroughputMiB
 	}
 }
 

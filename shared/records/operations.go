@@ -183,10 +183,10 @@ func (r Records) ForgetCluster(ctx context.Context, id string) error {
 	return nil
 }
 
-// withHolders adds the operations that hold a cluster and its topics to ids, each of which is there once.
+// withHolders adds the operations that hold a cluster, its topics and its volumes to ids, each of which is there once.
 func withHolders(ids []string, c cluster.Cluster) []string {
 	ids = slices.Clone(ids)
-	for _, holder := range []*cluster.ActiveOperation{c.Active, c.Applying} {
+	for _, holder := range []*cluster.ActiveOperation{c.Active, c.Applying, c.Growing} {
 		if holder != nil && !slices.Contains(ids, holder.ID) {
 			ids = append(ids, holder.ID)
 		}
