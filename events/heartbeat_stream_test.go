@@ -92,6 +92,7 @@ func TestHostEvent_TheSamplesAreWhatTheBusIsTold(t *testing.T) {
 			}
 			now.Quorum = &nodespec.Quorum{CaughtUp: []int32{1001, 1002}, Behind: []int32{1003}}
 		},
+		"disk_fills": func(_, now *nodespec.Heartbeat) { now.Disk = &nodespec.Disk{TotalBytes: 1000, UsedBytes: 452} },
 		"disk_full": func(before, now *nodespec.Heartbeat) {
 			before.Disk = &nodespec.Disk{TotalBytes: 1000, UsedBytes: 950}
 			now.Disk = &nodespec.Disk{TotalBytes: 1000, UsedBytes: 985}

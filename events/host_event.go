@@ -18,6 +18,8 @@ import "github.com/aws/aws-lambda-go/events"
 //     replicas of its partitions. detail.broker is the one that is missed. At most once a minute from each leader.
 //   - Controller Behind (host_event_controller_behind.json): the active controller counts another one no more among the voters
 //     that have caught up; detail.broker is that one's node id.
+//   - Disk Fills (host_event_disk_fills.json): the use of the log volume reached a further step of 5 %, and that is not
+//     told by one of the next two; again after it was two steps lower.
 //   - Disk Nearly Full (host_event_disk_nearly_full.json): the log volume reached 85 %; again after it was below 80 %.
 //   - Disk Full (host_event_disk_full.json): it reached 98 %; again after it was below 95 %.
 //   - Certificate Near Its End (host_event_certificate_near_its_end.json): the node's certificate ends in less than 30 days.

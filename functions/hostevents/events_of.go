@@ -45,17 +45,27 @@ func EventsOf(before *nodespec.Heartbeat, now nodespec.Heartbeat) (told []cluste
 	case inTrouble(*before, now):
 		tell(cluster.NodeInTrouble, 0, "is %s: %s", now.State, now.Reason)
 	}
-	if now.DiskNearlyFull() && !before.DiskNearlyFull() {
-		tell(cluster.DiskNearlyFull, 0, "has a log volume that is %.1f %% full", now.Disk.UsedPercent())
-	}
-	if now.DiskFull() && !before.DiskFull() {
-		tell(cluster.DiskFilled, 0, "has a log volume that is full: %d of %d bytes are free",
-			now.Disk.FreeBytes(), now.Disk.TotalBytes)
-	}
+	tellOfDisk(tell, *before, now)
 	if now.CertificateNearItsEnd() && !before.CertificateNearItsEnd() {
 		tell(cluster.CertificateNearItsEnd, 0, "has a certificate that ends at %s", now.CertificateEnds.UTC().Format("2006-01-02 15:04 MST"))
 	}
 	return told
+}
+
+// tellOfDisk tells the most of a disk that fills: each of the three events is a reason to look at it.
+func tellOfDisk(tell func(what cluster.HostEventType, broker int32, format string, args ...any), before, now nodespec.Heartbeat) {
+	nearly, full := now.DiskNearlyFull() && !before.DiskNearlyFull(), now.DiskFull() && !before.DiskFull()
+	if nearly {
+		tell(cluster.DiskNearlyFull, 0, "has a log volume that is %.1f %% full", now.Disk.UsedPercent())
+	}
+	if full {
+		tell(cluster.DiskFilled, 0, "has a log volume that is full: %d of %d bytes are free",
+			now.Disk.FreeBytes(), now.Disk.TotalBytes)
+	}
+	seen := before.Disk != nil && now.Disk != nil // a new host tells nothing new of an old volume
+	if seen && !nearly && !full && now.Disk.FillsBeyond(before.Disk) {
+		tell(cluster.DiskFills, 0, "has a log volume that fills, and is %.1f %% full now", now.Disk.UsedPercent())
+	}
 }
 
 func joined(before, now nodespec.Heartbeat) bool {

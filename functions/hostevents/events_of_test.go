@@ -140,7 +140,12 @@ func TestEventsOf(t *testing.T) {
 			"the disk is nearly full", running(), running(disk(853)),
 			[]string{"Disk Nearly Full: broker 1 of orders has a log volume that is 85.3 % full"},
 		},
-		{"the disk is fuller still", running(disk(853)), running(disk(970)), nil},
+		{"the disk is fuller still", running(disk(853)), running(disk(899)), nil},
+		{
+			"the disk is fuller by a step of 5 %", running(disk(853)), running(disk(900)),
+			[]string{"Disk Fills: broker 1 of orders has a log volume that fills, and is 90.0 % full now"},
+		},
+		{"the disk is fuller than one that was not seen", running(func(b *nodespec.Heartbeat) { b.Disk = nil }), running(), nil},
 		{
 			"the certificate of a controller ends soon", running(controller), running(controller, later(350)),
 			[]string{"Certificate Near Its End: controller 1001 of orders has a certificate that ends at 2027-11-27 12:00 UTC"},

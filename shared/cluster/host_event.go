@@ -16,6 +16,8 @@ const (
 	BrokerOutOfSync HostEventType = "Broker Out Of Sync"
 	// ControllerBehind: the active controller counts another controller no more among the voters that have caught up.
 	ControllerBehind HostEventType = "Controller Behind"
+	// DiskFills: the use of a node's log volume has reached a further step of 5 %.
+	DiskFills HostEventType = "Disk Fills"
 	// DiskNearlyFull: a node's log volume is 85 % full.
 	DiskNearlyFull HostEventType = "Disk Nearly Full"
 	// DiskFilled: a node's log volume has no room left.
@@ -27,7 +29,8 @@ const (
 // HostEventTypes lists every type.
 func HostEventTypes() []HostEventType {
 	return []HostEventType{
-		BrokerJoined, BrokerFenced, NodeInTrouble, BrokerOutOfSync, ControllerBehind, DiskNearlyFull, DiskFilled, CertificateNearItsEnd,
+		BrokerJoined, BrokerFenced, NodeInTrouble, BrokerOutOfSync, ControllerBehind, DiskFills, DiskNearlyFull, DiskFilled,
+		CertificateNearItsEnd,
 	}
 }
 

@@ -20,6 +20,8 @@ const (
 	NearItsEnd = 30 * 24 * time.Hour
 	// FullPercent is where Kafka ends at any moment: it rolls segments of a gigabyte.
 	FullPercent = 98
+	// UseStepPercent is the step in which the use of a disk is news: whoever grows volumes has to hear of it well before 85 %.
+	UseStepPercent = 5
 	// SlowMillis is what a small write takes on a disk that replication can't keep up on: brokers fetch twice a second.
 	SlowMillis = 1000
 )
@@ -30,6 +32,23 @@ func (d Disk) UsedPercent() float64 {
 		return 0
 	}
 	return 100 * float64(d.UsedBytes) / float64(d.TotalBytes)
+}
+
+func (d Disk) useStep() int { return int(d.UsedPercent() / UseStepPercent) }
+
+// FillsBeyond tells whether the use has reached a step (of 5 %) that it had not reached before; before is nil for a disk that
+// was not seen.
+func (d Disk) FillsBeyond(before *Disk) bool {
+	if before == nil {
+		return d.useStep() > 0
+	}
+	return d.useStep() > before.useStep()
+}
+
+// FallsBelow tells whether the use is less by more than a step than before, so that one that goes up and down about a step
+// crosses it once.
+func (d Disk) FallsBelow(before *Disk) bool {
+	return before != nil && d.useStep() < before.useStep()-1
 }
 
 // FreeBytes is how much room is left for Kafka.

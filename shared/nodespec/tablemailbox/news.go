@@ -39,13 +39,15 @@ func isNews(told *nodespec.Heartbeat, beat nodespec.Heartbeat) bool {
 		told.CertificateNearItsEnd() != beat.CertificateNearItsEnd()
 }
 
-// diskCrossed tells whether the disk became nearly full, full or slow, or is so no more. A disk that is not seen says nothing.
+// diskCrossed tells whether the disk became nearly full, full or slow, or is so no more, or its use crossed a step of 5 %. A disk
+// that is not seen says nothing.
 func diskCrossed(told, beat nodespec.Heartbeat) bool {
 	if beat.Disk == nil {
 		return false
 	}
 	used := beat.Disk.UsedPercent()
-	return crossed(told.DiskNearlyFull(), beat.DiskNearlyFull(), used < roomAgainPercent) ||
+	return beat.Disk.FillsBeyond(told.Disk) || beat.Disk.FallsBelow(told.Disk) ||
+		crossed(told.DiskNearlyFull(), beat.DiskNearlyFull(), used < roomAgainPercent) ||
 		crossed(told.DiskFull(), beat.DiskFull(), used < roomToWorkPercent) ||
 		crossed(told.DiskSlow(), beat.DiskSlow(), beat.Disk.WriteMillis < fastAgainMillis)
 }

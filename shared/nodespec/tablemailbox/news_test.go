@@ -47,7 +47,11 @@ func TestNews_IsWhatChangesWhatOthersShouldKnow(t *testing.T) {
 		want        bool
 	}{
 		{"nothing changed", same, same, false},
-		{"time went by, and the disk fills", same, func(b *nodespec.Heartbeat) { b.At, b.Disk = now.Add(time.Hour), disk(84) }, false},
+		{"time went by, and the disk fills", same, func(b *nodespec.Heartbeat) { b.At, b.Disk = now.Add(time.Hour), disk(54) }, false},
+		{"the disk fills beyond a step of 5 %", full(54), full(55), true},
+		{"its use goes back over the step", full(55), full(54), false},
+		{"and by nearly another", full(55), full(50), false},
+		{"its use is less by more than a step", full(55), full(49), true},
 		{"Kafka was started again by another process", same, func(b *nodespec.Heartbeat) { b.Process, b.Restarts = &nodespec.Process{PID: 2}, 1 }, false},
 		{"another state", same, func(b *nodespec.Heartbeat) { b.State = nodespec.Starting }, true},
 		{"another generation", same, func(b *nodespec.Heartbeat) { b.Generation = 3 }, true},
@@ -55,7 +59,7 @@ func TestNews_IsWhatChangesWhatOthersShouldKnow(t *testing.T) {
 		{"a broker is gone", same, func(b *nodespec.Heartbeat) { b.Brokers = []int32{1, 3} }, true},
 		{"a broker is new", same, func(b *nodespec.Heartbeat) { b.Brokers = []int32{1, 2, 3, 4} }, true},
 		{"the disk reaches 85 %", full(84), full(85), true},
-		{"the disk is fuller still", full(85), full(97), false},
+		{"the disk is fuller still", full(85), full(89), false},
 		{"the disk is at the line's other side again", full(85), full(84), false},
 		{"the disk has room again", full(85), full(79), true},
 		{"a full disk is not seen any more", full(85), func(b *nodespec.Heartbeat) { b.Disk = nil }, false},
