@@ -118,6 +118,22 @@ var underTest = []operation{
 		},
 	},
 	{
+		machine:   "update-broker-storage",
+		happyPath: growAllPath,
+		begin: func(w *world) cluster.Operation {
+			w.serving()
+			return w.growAll(larger)
+		},
+		again: func(w *world, _ cluster.Operation) cluster.Operation { return w.growAll(larger) },
+		wantDone: func(w *world, op cluster.Operation) {
+			w.t.Helper()
+			w.wantAllGrown(op)
+			w.wantActive(op)
+			w.wait(w.delete("delete-at-last"))
+			w.wantNothingLeft()
+		},
+	},
+	{
 		machine:   "topic-administration",
 		happyPath: applyPath,
 		begin: func(w *world) cluster.Operation {

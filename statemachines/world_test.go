@@ -76,6 +76,7 @@ type world struct {
 	versions     int
 	heals        int
 	applications int
+	growths      int
 	usedGiB      map[int32]int64 // by node: what is on its log volume
 }
 
@@ -497,12 +498,12 @@ func (w *world) wantOneOfEverything(nodes int) {
 const secrets = 1
 
 // wantFailed checks that an operation has failed in words that people can read, and says at which step. A cluster that could
-// not be healed, or whose topics could not be applied, goes on as it was.
+// not be healed, or whose topics could not be applied or volumes not be grown, goes on as it was.
 func (w *world) wantFailed(op cluster.Operation, reason string) {
 	w.t.Helper()
 	c, op := w.cluster(), w.operation(op)
 	switch {
-	case op.Type == cluster.HealBroker || op.Type == cluster.ApplyTopics:
+	case op.Type == cluster.HealBroker || !op.Type.HoldsCluster():
 		if c.State() != cluster.Active || c.Failure != nil {
 			w.t.Errorf("the cluster is %s (%+v), want ACTIVE", c.State(), c.Failure)
 		}

@@ -11,7 +11,7 @@ import (
 	"github.com/millrace/millrace/shared/fault"
 )
 
-// BeginOperation claims a cluster, or its topics, for an operation, in the name of the execution that carries it out.
+// BeginOperation claims a cluster, its topics or its volumes, for an operation, in the name of the execution that carries it out.
 //
 // A claim names its holder, so that one whose execution has ended never blocks the next. It is taken over here.
 type BeginOperation struct {
@@ -81,8 +81,12 @@ func (s BeginOperation) Run(ctx context.Context, in BeginOperationInput) (BeginO
 
 // held says in words what an operation needs.
 func held(c cluster.Cluster, op cluster.Operation) string {
-	if op.Type.HoldsCluster() {
+	switch {
+	case op.Type.HoldsCluster():
 		return "cluster " + c.Name
+	case op.Type == cluster.ApplyTopics:
+		return "the topics of cluster " + c.Name
+	default:
+		return "the volumes of cluster " + c.Name
 	}
-	return "the topics of cluster " + c.Name
 }

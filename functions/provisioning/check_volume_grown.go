@@ -3,6 +3,7 @@ package provisioning
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/millrace/millrace/shared/cluster"
@@ -12,14 +13,17 @@ import (
 	"github.com/millrace/millrace/shared/serve"
 )
 
-// CheckVolumeGrown asks whether a node's log volume has its new size, and whether its host has found room on it.
+// CheckVolumeGrown asks whether a node's log volume is as it was to be, and whether its host has found room on it.
+//
+// An operation that heals a node needs the room, and with it the host. One that is about volumes waits for no host: one that lives
+// finds the room at once, and every other as soon as it brings the volume.
 type CheckVolumeGrown struct {
 	Nodes      nodeRecords
-	Operations operationRecords
+	Operations volumeRecords
 	Beats      beats
 	Platform   interface {
-		// VolumeGrown tells whether a volume has become as large as it was to be, so that its host can use all of it.
-		VolumeGrown(ctx context.Context, volumeID string, sizeGiB int) (bool, error)
+		// VolumeGrown tells whether a volume has become what was wanted, so that its host can use all of it.
+		VolumeGrown(ctx context.Context, volumeID string, want cluster.VolumeShape) (bool, error)
 	}
 	Hosts interface {
 		// Host tells how far a host is; an unknown host is terminated.
@@ -29,68 +33,135 @@ type CheckVolumeGrown struct {
 	Now      func() time.Time
 }
 
-// Run waits up to serve.LongPoll. A volume that does not get larger before the operation's deadline, or on which there is no
-// more room than before, ends it, and so does the end of the host: it will find no room any more, and is to be replaced.
+// findsRoomWithin is how long a host that reports may take to find the room on a volume before an operation that is about volumes
+// ends without having seen it.
+const findsRoomWithin = 30 * time.Second
+
+// Run waits up to serve.LongPoll. A volume that does not get larger before the operation's deadline ends it. Where a node is
+// healed, so does a volume on which there is no more room than before, and the end of the host: it will find no room any more,
+// and is to be replaced.
 func (s CheckVolumeGrown) Run(ctx context.Context, in CheckNodeInput) (CheckOutput, error) {
-	op, err := heal(ctx, s.Operations, in.ClusterID, in.OperationID)
+	g, err := growthOf(ctx, s.Operations, s.Nodes, in)
 	if err != nil {
 		return CheckOutput{}, err
 	}
-	n, err := s.Nodes.Node(ctx, in.ClusterID, in.NodeID)
-	if err != nil {
-		return CheckOutput{}, err
-	}
-	if n.Host == nil {
-		return CheckOutput{}, fault.New(fault.NotFound, "%s has no host", n)
+	heals := g.change == nil
+	if heals && g.node.Host == nil {
+		return CheckOutput{}, fault.New(fault.NotFound, "%s has no host", g.node)
 	}
 	var out CheckOutput
 	changed, stop := s.Beats.WatchBeats()
 	defer stop()
 	err = serve.Until(ctx, changed, func(ctx context.Context) (bool, error) {
-		if out, err = s.look(ctx, n, op.Heal.VolumeGiB); err != nil {
-			return false, err
+		if heals {
+			if out, err = s.lookAtRoom(ctx, g); err != nil {
+				return false, err
+			}
+			return out.Done, s.Progress.Report(ctx, in.ClusterID, in.OperationID, cluster.StepGrowVolume, 50, out.Reason)
 		}
-		return out.Done, s.Progress.Report(ctx, in.ClusterID, in.OperationID, cluster.StepGrowVolume, 50, out.Reason)
+		out, err = s.lookAtVolume(ctx, in)
+		return out.Done, err
 	})
 	if err != nil || out.Done {
 		return out, err
 	}
-	host, err := s.Hosts.Host(ctx, n.Host.ID)
-	if err != nil {
-		return out, fmt.Errorf("look at host %s: %w", n.Host.ID, err)
-	}
-	if host.State == cluster.HostTerminated {
-		return out, fault.New(fault.Internal, "host %s of %s has ended", host.ID, n)
+	if heals {
+		host, err := s.Hosts.Host(ctx, g.node.Host.ID)
+		if err != nil {
+			return out, fmt.Errorf("look at host %s: %w", g.node.Host.ID, err)
+		}
+		if host.State == cluster.HostTerminated {
+			return out, fault.New(fault.Internal, "host %s of %s has ended", host.ID, g.node)
+		}
 	}
 	return out, s.Progress.CheckDeadline(ctx, in.ClusterID, in.OperationID, s.Now(), out.Reason)
 }
 
-// look asks the platform for the volume, and then the host for the file system on it.
-func (s CheckVolumeGrown) look(ctx context.Context, n cluster.Node, want int) (CheckOutput, error) {
-	grown, err := s.Platform.VolumeGrown(ctx, n.Volume.ID, want)
+// lookAtRoom asks the platform for the volume, and then the host of a node that is healed for the file system on it.
+func (s CheckVolumeGrown) lookAtRoom(ctx context.Context, g growth) (CheckOutput, error) {
+	if out, err := s.grown(ctx, g); err != nil || !out.Done {
+		return out, err
+	}
+	beat, ok, err := s.Beats.Beat(ctx, g.node.Host.ID)
+	if err != nil {
+		return CheckOutput{}, fmt.Errorf("heartbeat of %s: %w", g.node, err)
+	}
+	if !ok || !hasRoom(beat) {
+		return CheckOutput{Reason: noRoomYet(g.node)}, nil
+	}
+	return CheckOutput{Done: true}, nil
+}
+
+// lookAtVolume asks the platform for the volume, notes when it is as it was to be, and gives the host that the node has by now a
+// while to find the room.
+func (s CheckVolumeGrown) lookAtVolume(ctx context.Context, in CheckNodeInput) (CheckOutput, error) {
+	g, err := growthOf(ctx, s.Operations, s.Nodes, in)
+	switch {
+	case err != nil:
+		return CheckOutput{}, err
+	case g.change == nil:
+		return CheckOutput{}, fault.New(fault.Internal, "operation %s was about volumes a moment ago", in.OperationID)
+	}
+	if !g.change.Done() {
+		if out, err := s.grown(ctx, g); err != nil || !out.Done {
+			return out, err
+		}
+		g.change.DoneAt = s.Now()
+		if err := note(ctx, s.Operations, in, func(v *cluster.VolumeChange) { v.DoneAt = g.change.DoneAt }); err != nil {
+			return CheckOutput{}, err
+		}
+		slog.InfoContext(ctx, "volume has grown", "cluster", in.ClusterID, "node", in.NodeID, "volume", g.node.Volume.ID, "to", g.want.String())
+	}
+	found, err := s.foundRoom(ctx, g)
+	if err != nil || found {
+		return CheckOutput{Done: found}, err
+	}
+	if s.Now().Sub(g.change.DoneAt) >= findsRoomWithin {
+		slog.WarnContext(ctx, noRoomYet(g.node), "cluster", in.ClusterID, "node", in.NodeID)
+		return CheckOutput{Done: true}, nil
+	}
+	return CheckOutput{Reason: noRoomYet(g.node)}, nil
+}
+
+// foundRoom tells whether the node's host sees more of the volume than before; true when there is nothing to see, or nobody who
+// could.
+func (s CheckVolumeGrown) foundRoom(ctx context.Context, g growth) (bool, error) {
+	n, before := g.node, g.change.RoomBytes
+	if n.Host == nil || before == 0 || g.change.To.SizeGiB <= g.change.From.SizeGiB {
+		return true, nil
+	}
+	beat, ok, err := s.Beats.Beat(ctx, n.Host.ID)
+	if err != nil {
+		return false, fmt.Errorf("heartbeat of %s: %w", n, err)
+	}
+	reports := ok && s.Now().Sub(beat.At) < nodespec.FreshFor && beat.Disk != nil
+	return !reports || beat.Disk.TotalBytes > before, nil
+}
+
+// grown asks the platform for the volume, and records what the node has from now on.
+func (s CheckVolumeGrown) grown(ctx context.Context, g growth) (CheckOutput, error) {
+	n := g.node
+	grown, err := s.Platform.VolumeGrown(ctx, n.Volume.ID, g.want)
 	if err != nil {
 		return CheckOutput{}, fmt.Errorf("look at volume %s of %s: %w", n.Volume.ID, n, err)
 	}
 	if !grown {
-		return CheckOutput{Reason: fmt.Sprintf("%s: volume %s does not have %d GiB yet", n, n.Volume.ID, want)}, nil
+		return CheckOutput{Reason: fmt.Sprintf("%s: volume %s does not have %s yet", n, n.Volume.ID, g.want)}, nil
 	}
-	if n.Volume.SizeGiB < want {
+	if !n.Volume.Shape().Meets(g.want) {
 		_, err := s.Nodes.ChangeNode(ctx, n.ClusterID, n.ID, func(n *cluster.Node) error {
-			n.Volume.SizeGiB = max(n.Volume.SizeGiB, want)
+			n.Volume.Reshape(g.want)
 			return nil
 		})
 		if err != nil {
 			return CheckOutput{}, err
 		}
 	}
-	beat, ok, err := s.Beats.Beat(ctx, n.Host.ID)
-	if err != nil {
-		return CheckOutput{}, fmt.Errorf("heartbeat of %s: %w", n, err)
-	}
-	if !ok || !hasRoom(beat) {
-		return CheckOutput{Reason: fmt.Sprintf("%s: its host has found no more room on volume %s yet", n, n.Volume.ID)}, nil
-	}
 	return CheckOutput{Done: true}, nil
+}
+
+func noRoomYet(n cluster.Node) string {
+	return fmt.Sprintf("%s: its host has found no more room on volume %s yet", n, n.Volume.ID)
 }
 
 func hasRoom(beat nodespec.Heartbeat) bool {

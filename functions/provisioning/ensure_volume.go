@@ -28,12 +28,13 @@ func (s EnsureVolume) Run(ctx context.Context, in NodeInput) (Empty, error) {
 	if err != nil {
 		return Empty{}, fmt.Errorf("load cluster: %w", err)
 	}
+	shape := volumeShape(c, n)
 	volume, err := s.Platform.EnsureVolume(ctx, cluster.VolumeRequest{
 		Token:       cluster.Token{ClusterID: c.ID, NodeID: n.ID},
 		ClusterName: c.Name,
 		Role:        n.Role,
 		Rack:        n.Rack,
-		SizeGiB:     volumeSize(c, n),
+		SizeGiB:     shape.SizeGiB, ThroughputMiB: shape.ThroughputMiB,
 	})
 	if err != nil {
 		return Empty{}, fmt.Errorf("volume for %s: %w", n, err)
@@ -49,9 +50,9 @@ func (s EnsureVolume) Run(ctx context.Context, in NodeInput) (Empty, error) {
 // controllerVolumeGiB holds a metadata log, whatever the size of the brokers' volumes.
 const controllerVolumeGiB = 10
 
-func volumeSize(c cluster.Cluster, n cluster.Node) int {
+func volumeShape(c cluster.Cluster, n cluster.Node) cluster.VolumeShape {
 	if n.Role == cluster.Controller {
-		return controllerVolumeGiB
+		return cluster.VolumeShape{SizeGiB: controllerVolumeGiB}
 	}
-	return c.Spec.VolumeGiB
+	return cluster.VolumeShape{SizeGiB: c.Spec.VolumeGiB, ThroughputMiB: c.Spec.ThroughputMiB}
 }

@@ -21,8 +21,8 @@ type Platform struct {
 	Volumes interface {
 		EnsureVolume(ctx context.Context, request cluster.VolumeRequest) (cluster.Volume, error)
 		AttachVolume(ctx context.Context, volumeID, hostID string) error
-		GrowVolume(ctx context.Context, volumeID string, sizeGiB int) error
-		VolumeGrown(ctx context.Context, volumeID string, sizeGiB int) (bool, error)
+		GrowVolume(ctx context.Context, volumeID string, want cluster.VolumeShape) error
+		VolumeGrown(ctx context.Context, volumeID string, want cluster.VolumeShape) (bool, error)
 		DeleteVolume(ctx context.Context, token cluster.Token) error
 	}
 	Hosts interface {
@@ -74,8 +74,9 @@ func Steps(d Deps) serve.Steps {
 		"CheckHostReported": serve.New(CheckHostReported{r, r, p.Hosts, reporter, d.Now}.Run),
 		"WriteNodeSpec":     serve.New(WriteNodeSpec{specs, looks}.Run),
 		"CheckNodeJoined":   serve.New(CheckNodeJoined{r, r, r, p.Hosts, r, reporter, d.Now}.Run),
-		"GrowVolume":        serve.New(GrowVolume{r, r, p.Volumes, reporter}.Run),
+		"GrowVolume":        serve.New(GrowVolume{r, r, r, p.Volumes, reporter}.Run),
 		"CheckVolumeGrown":  serve.New(CheckVolumeGrown{r, r, r, p.Volumes, p.Hosts, reporter, d.Now}.Run),
+		"JudgeGrowth":       serve.New(JudgeGrowth{r}.Run),
 
 		"PlanTeardown":     serve.New(PlanTeardown{r, reporter}.Run),
 		"RetireHost":       serve.New(RetireHost{r, p.Hosts}.Run),

@@ -392,8 +392,9 @@ func (c *cloud) ForgetHost(ctx context.Context, id string) error {
 }
 
 // GrowVolume makes a volume larger. That takes a while before the host sees it.
-func (c *cloud) GrowVolume(ctx context.Context, id string, sizeGiB int) error {
-	_, err := call(ctx, c, "GrowVolume", fmt.Sprintf("%s to %d GiB", id, sizeGiB), func() (nothing, error) {
+func (c *cloud) GrowVolume(ctx context.Context, id string, want cluster.VolumeShape) error {
+	sizeGiB := want.SizeGiB
+	_, err := call(ctx, c, "GrowVolume", fmt.Sprintf("%s to %s", id, want), func() (nothing, error) {
 		v := c.volumeByID(id)
 		if v == nil {
 			return nothing{}, fault.New(fault.NotFound, "there is no volume %s", id)
@@ -415,13 +416,13 @@ func (c *cloud) GrowVolume(ctx context.Context, id string, sizeGiB int) error {
 }
 
 // VolumeGrown tells whether a volume has a size.
-func (c *cloud) VolumeGrown(ctx context.Context, id string, sizeGiB int) (bool, error) {
+func (c *cloud) VolumeGrown(ctx context.Context, id string, want cluster.VolumeShape) (bool, error) {
 	return call(ctx, c, "VolumeGrown", id, func() (bool, error) {
 		v := c.volumeByID(id)
 		if v == nil {
 			return false, fault.New(fault.NotFound, "there is no volume %s", id)
 		}
-		return v.sizeGiB >= sizeGiB, nil
+		return v.sizeGiB >= want.SizeGiB, nil
 	})
 }
 

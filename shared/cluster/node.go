@@ -72,6 +72,23 @@ type Address struct {
 type Volume struct {
 	ID      string `json:"id"`
 	SizeGiB int    `json:"sizeGiB"`
+	// ThroughputMiB is in MiB a second; 0 is what a volume has that nobody has asked for more.
+	ThroughputMiB int `json:"throughputMiB,omitempty"`
+}
+
+// Shape is how large the volume is, and how fast.
+func (v Volume) Shape() VolumeShape { return VolumeShape{v.SizeGiB, v.ThroughputMiB} }
+
+// Reshape notes that the volume has become what was asked for. It never gets smaller.
+func (v *Volume) Reshape(to VolumeShape) {
+	v.SizeGiB = max(v.SizeGiB, to.SizeGiB)
+	switch to.ThroughputMiB {
+	case 0: // nobody has asked for another
+	case BaseThroughputMiB:
+		v.ThroughputMiB = 0
+	default:
+		v.ThroughputMiB = to.ThroughputMiB
+	}
 }
 
 // HostState is how far a host is, in EC2's words.

@@ -60,10 +60,10 @@ func (h *Heal) machine() string {
 // a thousand takes, as statemachines models it.
 //
 // Healing may take longer: a broker that was away has to catch up with all that was written meanwhile. So may topics: they are
-// thousands, and brokers may be away while they are made.
+// thousands, and brokers may be away while they are made. And so may volumes, whose changes EBS makes in its own time.
 func (t OperationType) Budget() time.Duration {
 	switch t {
-	case HealBroker, ApplyTopics:
+	case HealBroker, ApplyTopics, UpdateBrokerStorage, UpdateStorage:
 		return 30 * time.Minute
 	default:
 		return 10 * time.Minute

@@ -37,6 +37,8 @@ type VolumeRequest struct {
 	Role        Role
 	Rack        string
 	SizeGiB     int
+	// ThroughputMiB is in MiB a second; 0 asks for what a volume has by itself.
+	ThroughputMiB int
 }
 
 // HostRequest asks a platform for a host that serves a node at its address.

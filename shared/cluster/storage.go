@@ -1,5 +1,14 @@
 package cluster
 
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// BaseThroughputMiB is what a volume takes and gives in a second that nobody has asked for more.
+const BaseThroughputMiB = 125
+
 // VolumeShape is how large a log volume is, and how much it takes and gives in a second.
 type VolumeShape struct {
 	SizeGiB int `json:"sizeGiB"`
@@ -7,11 +16,49 @@ type VolumeShape struct {
 	ThroughputMiB int `json:"throughputMiB,omitempty"`
 }
 
-// VolumeChange is the volume of one broker before and after.
+// Meets tells whether a volume of this shape does for what is wanted: it has the room, and the throughput that is named.
+func (s VolumeShape) Meets(want VolumeShape) bool {
+	throughput := s.ThroughputMiB
+	if throughput == 0 {
+		throughput = BaseThroughputMiB
+	}
+	return s.SizeGiB >= want.SizeGiB && (want.ThroughputMiB == 0 || want.ThroughputMiB == throughput)
+}
+
+// String says the shape in words.
+func (s VolumeShape) String() string {
+	if s.ThroughputMiB == 0 {
+		return fmt.Sprintf("%d GiB", s.SizeGiB)
+	}
+	return fmt.Sprintf("%d GiB and %d MiB a second", s.SizeGiB, s.ThroughputMiB)
+}
+
+// VolumeChange is the volume of one broker before and after, and how far the way from one to the other has been gone.
 type VolumeChange struct {
 	NodeID int32       `json:"nodeId"`
 	From   VolumeShape `json:"from"`
 	To     VolumeShape `json:"to"`
+
+	// Asked says that the platform was asked to change the volume, and may have begun. RoomBytes is what the host saw of the volume
+	// before that; 0 where it was not known.
+	Asked     bool  `json:"asked,omitempty"`
+	RoomBytes int64 `json:"roomBytes,omitempty"`
+	// DoneAt is when the volume was found to be as it was to be.
+	DoneAt time.Time `json:"doneAt,omitzero"`
+	// Refusal says why the platform does not change the volume, where it said so.
+	Refusal string `json:"refusal,omitempty"`
+}
+
+// Done tells whether the volume is as it was to be.
+func (v VolumeChange) Done() bool { return !v.DoneAt.IsZero() }
+
+// Wanted is the shape to ask the platform for: what nobody asks for any more is said in a number.
+func (v VolumeChange) Wanted() VolumeShape {
+	want := v.To
+	if want.ThroughputMiB == 0 && v.From.ThroughputMiB > 0 {
+		want.ThroughputMiB = BaseThroughputMiB
+	}
+	return want
 }
 
 // StorageChange is what an operation on volumes is about. It is decided once, when the operation is recorded.
@@ -32,6 +79,58 @@ func (s StorageChange) Of(node int32) (change VolumeChange, ok bool) {
 	}
 	return VolumeChange{}, false
 }
+
+// ChangeOf edits the change of a node's volume; one that is not there is left alone.
+func (s *StorageChange) ChangeOf(node int32, edit func(*VolumeChange)) {
+	for i := range s.Volumes {
+		if s.Volumes[i].NodeID == node {
+			edit(&s.Volumes[i])
+		}
+	}
+}
+
+// Altered tells whether any volume has been changed, or may have been.
+func (s StorageChange) Altered() bool {
+	for _, v := range s.Volumes {
+		if v.Asked || v.Done() {
+			return true
+		}
+	}
+	return false
+}
+
+// Grown counts the volumes that are as they were to be.
+func (s StorageChange) Grown() int {
+	n := 0
+	for _, v := range s.Volumes {
+		if v.Done() {
+			n++
+		}
+	}
+	return n
+}
+
+// Progress says how far all of it is.
+func (s StorageChange) Progress() string {
+	return fmt.Sprintf("%d of %d volumes have %s", s.Grown(), len(s.Volumes), s.Every)
+}
+
+// Refusals says which volumes are not changed and why; empty when none was refused.
+func (s StorageChange) Refusals() string {
+	var refusals []string
+	for _, v := range s.Volumes {
+		if v.Refusal != "" {
+			refusals = append(refusals, fmt.Sprintf("broker %d: %s", v.NodeID, v.Refusal))
+		}
+	}
+	if len(refusals) > shownRefusals {
+		refusals = append(refusals[:shownRefusals], fmt.Sprintf("and %d more", len(refusals)-shownRefusals))
+	}
+	return strings.Join(refusals, "; ")
+}
+
+// shownRefusals is how many volumes a message names.
+const shownRefusals = 3
 
 // StorageAutoscaling says when the volumes of a cluster grow by themselves.
 type StorageAutoscaling struct {

@@ -9,12 +9,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
 )
 
 // GrowVolume has nothing to do: a volume is a directory, which has as much room as the disk that it is on, whatever its size is
-// said to be.
-func (v Volumes) GrowVolume(_ context.Context, id string, _ int) error {
+// said to be, and is as fast.
+func (v Volumes) GrowVolume(_ context.Context, id string, _ cluster.VolumeShape) error {
 	if _, err := os.Stat(v.Layout.volume(id)); errors.Is(err, fs.ErrNotExist) {
 		return fault.New(fault.NotFound, "there is no volume %s", id)
 	}
@@ -23,8 +24,8 @@ func (v Volumes) GrowVolume(_ context.Context, id string, _ int) error {
 
 // VolumeGrown tells that a volume is as large as anybody wants it to be. While the disk that it is on is full that would be no
 // help, and is a Conflict: nobody but its owner can make room there.
-func (v Volumes) VolumeGrown(ctx context.Context, id string, sizeGiB int) (bool, error) {
-	if err := v.GrowVolume(ctx, id, sizeGiB); err != nil {
+func (v Volumes) VolumeGrown(ctx context.Context, id string, want cluster.VolumeShape) (bool, error) {
+	if err := v.GrowVolume(ctx, id, want); err != nil {
 		return false, err
 	}
 	var disk unix.Statfs_t

@@ -26,7 +26,7 @@ func (v Volumes) EnsureVolume(_ context.Context, request cluster.VolumeRequest) 
 	if err := os.MkdirAll(v.Layout.volume(id), 0o700); err != nil {
 		return cluster.Volume{}, fmt.Errorf("make volume %s: %w", id, err)
 	}
-	return cluster.Volume{ID: id, SizeGiB: request.SizeGiB}, nil
+	return cluster.Volume{ID: id, SizeGiB: request.SizeGiB, ThroughputMiB: request.ThroughputMiB}, nil
 }
 
 // AttachVolume attaches a volume to a host. A volume that is attached there already stays so; one that another host with

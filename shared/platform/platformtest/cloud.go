@@ -28,6 +28,8 @@ type Cloud struct {
 	NeverBoots, NeverEnds, NeverGrows bool
 	// GrowsWithin is how long a volume takes to get larger.
 	GrowsWithin time.Duration
+	// ChangesAgainAfter is how long a volume takes no other change after one.
+	ChangesAgainAfter time.Duration
 	// Takes, where there is one, is called at the start of every call by its name, and may take the call's time.
 	Takes func(ctx context.Context, call string)
 	// Booting and Ending, where they are there, give each host its own time to start and to end.
@@ -53,6 +55,8 @@ type volume struct {
 	host   string    // that it is attached to
 	grown  time.Time // when it has its size
 	before int       // the size until then
+	// changesAgain is when the volume takes another change.
+	changesAgain time.Time
 }
 
 type host struct {
@@ -169,7 +173,9 @@ func (c *Cloud) ReleaseAddress(ctx context.Context, token cluster.Token) error {
 func (c *Cloud) EnsureVolume(ctx context.Context, r cluster.VolumeRequest) (cluster.Volume, error) {
 	return call(ctx, c, "EnsureVolume", func() (cluster.Volume, error) {
 		if c.volumes[r.Token] == nil {
-			c.volumes[r.Token] = &volume{Volume: cluster.Volume{ID: "vol-" + r.Token.String(), SizeGiB: r.SizeGiB}}
+			c.volumes[r.Token] = &volume{Volume: cluster.Volume{
+				ID: "vol-" + r.Token.String(), SizeGiB: r.SizeGiB, ThroughputMiB: r.ThroughputMiB,
+			}}
 		}
 		return c.volumes[r.Token].Volume, nil
 	})
@@ -194,22 +200,29 @@ func (c *Cloud) AttachVolume(ctx context.Context, id, hostID string) error {
 	return err
 }
 
-func (c *Cloud) GrowVolume(ctx context.Context, id string, sizeGiB int) error {
+func (c *Cloud) GrowVolume(ctx context.Context, id string, want cluster.VolumeShape) error {
 	_, err := call(ctx, c, "GrowVolume", func() (nothing, error) {
 		v, err := c.volume(id)
-		if err != nil || v.SizeGiB >= sizeGiB || c.NeverGrows {
+		if err != nil || v.Shape().Meets(want) || c.NeverGrows {
 			return nothing{}, err
 		}
-		v.before, v.SizeGiB, v.grown = v.SizeGiB, sizeGiB, time.Now().Add(c.GrowsWithin)
+		if now := time.Now(); now.Before(v.changesAgain) {
+			return nothing{}, fault.New(fault.Conflict, "volume %s takes no other change before %s", id, v.changesAgain.UTC().Format(time.RFC3339))
+		}
+		if !time.Now().Before(v.grown) {
+			v.before = v.SizeGiB
+		}
+		v.Reshape(want)
+		v.grown, v.changesAgain = time.Now().Add(c.GrowsWithin), time.Now().Add(c.ChangesAgainAfter)
 		return nothing{}, nil
 	})
 	return err
 }
 
-func (c *Cloud) VolumeGrown(ctx context.Context, id string, sizeGiB int) (bool, error) {
+func (c *Cloud) VolumeGrown(ctx context.Context, id string, want cluster.VolumeShape) (bool, error) {
 	return call(ctx, c, "VolumeGrown", func() (bool, error) {
 		v, err := c.volume(id)
-		return err == nil && v.SizeGiB >= sizeGiB && !time.Now().Before(v.grown), err
+		return err == nil && v.Shape().Meets(want) && !time.Now().Before(v.grown), err
 	})
 }
 

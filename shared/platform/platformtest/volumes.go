@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
 )
 
@@ -77,16 +78,19 @@ func absentVolumesAreNotAttached(t *testing.T, p Platform) {
 	wantCode(t, "attach", p.AttachVolume(t.Context(), v.ID, h.ID), fault.NotFound)
 }
 
+// gib is so much room, and the throughput that the volume has.
+func gib(n int) cluster.VolumeShape { return cluster.VolumeShape{SizeGiB: n} }
+
 func volumesGrow(t *testing.T, p Platform) {
 	v := p.volume(t, node(1))
 	h := p.launchRunning(t, attempt(1, 1))
 	wantCode(t, "attach", p.AttachVolume(t.Context(), v.ID, h.ID), "")
-	wantCode(t, "grow", p.GrowVolume(t.Context(), v.ID, 20), "")
-	wantCode(t, "grow again", p.GrowVolume(t.Context(), v.ID, 20), "")
-	p.awaitGrowth(t, v.ID, 20)
-	wantCode(t, "grow once more", p.GrowVolume(t.Context(), v.ID, 20), "")
-	wantCode(t, "grow to less", p.GrowVolume(t.Context(), v.ID, 10), "")
-	p.awaitGrowth(t, v.ID, 20)
+	wantCode(t, "grow", p.GrowVolume(t.Context(), v.ID, gib(20)), "")
+	wantCode(t, "grow again", p.GrowVolume(t.Context(), v.ID, gib(20)), "")
+	p.awaitGrowth(t, v.ID, gib(20))
+	wantCode(t, "grow once more", p.GrowVolume(t.Context(), v.ID, gib(20)), "")
+	wantCode(t, "grow to less", p.GrowVolume(t.Context(), v.ID, gib(10)), "")
+	p.awaitGrowth(t, v.ID, gib(20))
 	wantCode(t, "attach where it is", p.AttachVolume(t.Context(), v.ID, h.ID), "")
 	if again := p.volume(t, node(1)); again.ID != v.ID {
 		t.Errorf("the token of volume %s makes %s, now that it is larger", v.ID, again.ID)
@@ -94,10 +98,10 @@ func volumesGrow(t *testing.T, p Platform) {
 }
 
 // awaitGrowth waits until a volume is as large as it was to be.
-func (p Platform) awaitGrowth(t *testing.T, id string, sizeGiB int) {
+func (p Platform) awaitGrowth(t *testing.T, id string, want cluster.VolumeShape) {
 	t.Helper()
 	for late := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
-		grown, err := p.VolumeGrown(t.Context(), id, sizeGiB)
+		grown, err := p.VolumeGrown(t.Context(), id, want)
 		if err != nil {
 			t.Fatalf("look at volume %s: %v", id, err)
 		}
@@ -105,7 +109,7 @@ func (p Platform) awaitGrowth(t *testing.T, id string, sizeGiB int) {
 			return
 		}
 		if time.Now().After(late) {
-			t.Fatalf("volume %s does not have %d GiB after %s", id, sizeGiB, patience)
+			t.Fatalf("volume %s does not have %s after %s", id, want, patience)
 		}
 	}
 }
@@ -113,7 +117,7 @@ func (p Platform) awaitGrowth(t *testing.T, id string, sizeGiB int) {
 func absentVolumesDoNotGrow(t *testing.T, p Platform) {
 	v := p.volume(t, node(1))
 	wantCode(t, "delete", p.DeleteVolume(t.Context(), node(1)), "")
-	wantCode(t, "grow", p.GrowVolume(t.Context(), v.ID, 20), fault.NotFound)
-	_, err := p.VolumeGrown(t.Context(), v.ID, 20)
+	wantCode(t, "grow", p.GrowVolume(t.Context(), v.ID, gib(20)), fault.NotFound)
+	_, err := p.VolumeGrown(t.Context(), v.ID, gib(20))
 	wantCode(t, "look", err, fault.NotFound)
 }

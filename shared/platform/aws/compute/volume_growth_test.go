@@ -6,13 +6,16 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/integration/awsrules"
+	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
 )
+
+func gib(n int) cluster.VolumeShape { return cluster.VolumeShape{SizeGiB: n} }
 
 // wantGrown checks whether a volume is as large as it was to be.
 func (c cloud) wantGrown(t *testing.T, id string, gib int, want bool) {
 	t.Helper()
-	if grown, err := c.Volumes.VolumeGrown(t.Context(), id, gib); err != nil || grown != want {
+	if grown, err := c.Volumes.VolumeGrown(t.Context(), id, cluster.VolumeShape{SizeGiB: gib}); err != nil || grown != want {
 		t.Errorf("volume %s of %d GiB is there: %t, %v; want %t", id, gib, grown, err, want)
 	}
 }
@@ -20,7 +23,7 @@ func (c cloud) wantGrown(t *testing.T, id string, gib int, want bool) {
 func (c cloud) waitGrown(t *testing.T, id string, gib int) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		grown, err := c.Volumes.VolumeGrown(t.Context(), id, gib)
+		grown, err := c.Volumes.VolumeGrown(t.Context(), id, cluster.VolumeShape{SizeGiB: gib})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -38,12 +41,12 @@ func TestGrowVolume_IsDoneOnceHoweverOftenItIsAskedFor(t *testing.T) {
 	v := c.volume(t)
 	c.wantGrown(t, v.ID, 10, true)
 	c.wantGrown(t, v.ID, 20, false)
-	wantCode(t, "grow", c.Volumes.GrowVolume(t.Context(), v.ID, 20), "")
+	wantCode(t, "grow", c.Volumes.GrowVolume(t.Context(), v.ID, gib(20)), "")
 	c.wantGrown(t, v.ID, 20, false)
-	wantCode(t, "grow while it grows", c.Volumes.GrowVolume(t.Context(), v.ID, 20), "")
+	wantCode(t, "grow while it grows", c.Volumes.GrowVolume(t.Context(), v.ID, gib(20)), "")
 	c.waitGrown(t, v.ID, 20)
-	wantCode(t, "grow what has grown", c.Volumes.GrowVolume(t.Context(), v.ID, 20), "")
-	wantCode(t, "grow to less", c.Volumes.GrowVolume(t.Context(), v.ID, 15), "")
+	wantCode(t, "grow what has grown", c.Volumes.GrowVolume(t.Context(), v.ID, gib(20)), "")
+	wantCode(t, "grow to less", c.Volumes.GrowVolume(t.Context(), v.ID, gib(15)), "")
 	if n := c.rules.Count("ec2:ModifyVolume"); n != 1 {
 		t.Errorf("ModifyVolume was called %d times", n)
 	}
@@ -53,15 +56,15 @@ func TestGrowVolume_AgainIsSuccessAlsoWhenTheAnswerWasLost(t *testing.T) {
 	c := open(t, awsrules.Config{ModifyingFor: long})
 	v := c.volume(t)
 	c.rules.Fail("ec2:ModifyVolume", awsrules.LostAnswer, 1)
-	wantCode(t, "grow", c.Volumes.GrowVolume(t.Context(), v.ID, 20), "")
-	wantCode(t, "grow to more meanwhile", c.Volumes.GrowVolume(t.Context(), v.ID, 40), fault.Conflict)
+	wantCode(t, "grow", c.Volumes.GrowVolume(t.Context(), v.ID, gib(20)), "")
+	wantCode(t, "grow to more meanwhile", c.Volumes.GrowVolume(t.Context(), v.ID, gib(40)), fault.Conflict)
 }
 
 func TestGrowVolume_SaysWhenEBSTakesNoChangeYet(t *testing.T) {
 	c := open(t, awsrules.Config{ChangesAgainAfter: long})
 	v := c.volume(t)
-	wantCode(t, "grow", c.Volumes.GrowVolume(t.Context(), v.ID, 20), "")
-	err := c.Volumes.GrowVolume(t.Context(), v.ID, 40)
+	wantCode(t, "grow", c.Volumes.GrowVolume(t.Context(), v.ID, gib(20)), "")
+	err := c.Volumes.GrowVolume(t.Context(), v.ID, gib(40))
 	wantCode(t, "grow again", err, fault.Conflict)
 	if err == nil || !strings.Contains(err.Error(), v.ID+" was changed at 20") || !strings.Contains(err.Error(), "six hours") {
 		t.Errorf("it says: %v", err)
@@ -72,18 +75,18 @@ func TestGrowVolume_SaysWhenEBSTakesNoChangeYet(t *testing.T) {
 func TestGrowVolume_BeginsAgainWhatEBSGaveUp(t *testing.T) {
 	c := open(t, awsrules.Config{})
 	v := c.volume(t)
-	wantCode(t, "grow", c.Volumes.GrowVolume(t.Context(), v.ID, 20), "")
+	wantCode(t, "grow", c.Volumes.GrowVolume(t.Context(), v.ID, gib(20)), "")
 	c.rules.FailChange(v.ID)
-	_, err := c.Volumes.VolumeGrown(t.Context(), v.ID, 20)
+	_, err := c.Volumes.VolumeGrown(t.Context(), v.ID, gib(20))
 	wantCode(t, "a change that EBS gave up", err, fault.Unavailable)
-	wantCode(t, "grow again", c.Volumes.GrowVolume(t.Context(), v.ID, 20), "")
+	wantCode(t, "grow again", c.Volumes.GrowVolume(t.Context(), v.ID, gib(20)), "")
 	c.waitGrown(t, v.ID, 20)
 }
 
 func TestGrowVolume_OfAVolumeThatIsNotThereIsNotFound(t *testing.T) {
 	c := open(t, awsrules.Config{})
-	wantCode(t, "grow", c.Volumes.GrowVolume(t.Context(), "vol-0123456789abcdef0", 20), fault.NotFound)
-	_, err := c.Volumes.VolumeGrown(t.Context(), "vol-0123456789abcdef0", 20)
+	wantCode(t, "grow", c.Volumes.GrowVolume(t.Context(), "vol-0123456789abcdef0", gib(20)), fault.NotFound)
+	_, err := c.Volumes.VolumeGrown(t.Context(), "vol-0123456789abcdef0", gib(20))
 	wantCode(t, "look", err, fault.NotFound)
 }
 
@@ -91,7 +94,7 @@ func TestGrowVolume_OfAVolumeThatIsNotThereIsNotFound(t *testing.T) {
 func TestAttachVolume_OfAVolumeThatIsBeingChangedMayBeTriedAgain(t *testing.T) {
 	c := open(t, awsrules.Config{ModifyingFor: 200 * time.Millisecond})
 	v, h := c.volume(t), c.host(t, launch)
-	wantCode(t, "grow", c.Volumes.GrowVolume(t.Context(), v.ID, 20), "")
+	wantCode(t, "grow", c.Volumes.GrowVolume(t.Context(), v.ID, gib(20)), "")
 	wantCode(t, "attach", c.Volumes.AttachVolume(t.Context(), v.ID, h.ID), fault.Unavailable)
 	c.waitGrown(t, v.ID, 20)
 	wantCode(t, "attach again", c.Volumes.AttachVolume(t.Context(), v.ID, h.ID), "")

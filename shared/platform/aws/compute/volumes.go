@@ -27,14 +27,18 @@ func (v Volumes) EnsureVolume(ctx context.Context, r cluster.VolumeRequest) (clu
 		return firstVolume(found), nil
 	}
 	for _, clientToken := range clientTokens(r.Token) {
-		made, err := v.ec2.CreateVolume(ctx, &ec2.CreateVolumeInput{
+		in := &ec2.CreateVolumeInput{
 			ClientToken:        aws.String(clientToken),
 			AvailabilityZoneId: &r.Rack,
 			Size:               aws.Int32(int32(r.SizeGiB)), //nolint:gosec // EBS's largest is 65536 GiB
 			VolumeType:         types.VolumeTypeGp3,
 			Encrypted:          aws.Bool(true), KmsKeyId: &v.VolumeKey,
 			TagSpecifications: []types.TagSpecification{v.tags(types.ResourceTypeVolume, r.Token, r.ClusterName, r.Role)},
-		})
+		}
+		if r.ThroughputMiB > 0 {
+			in.Throughput, in.Iops = aws.Int32(int32(r.ThroughputMiB)), aws.Int32(iopsFor(r.ThroughputMiB)) //nolint:gosec // at most 2000
+		}
+		made, err := v.ec2.CreateVolume(ctx, in)
 		if is(err, otherParameters, noVolume) {
 			// Made for another size or name, as before a change of the request, or deleted since.
 			if found, err := settledByToken(ctx, v.region, "volume", r.Token, v.byToken); err != nil || len(found) > 0 {
@@ -48,7 +52,7 @@ func (v Volumes) EnsureVolume(ctx context.Context, r cluster.VolumeRequest) (clu
 		}
 		seen, err := v.seen(ctx, aws.ToString(made.VolumeId))
 		if err != nil || seen {
-			return cluster.Volume{ID: aws.ToString(made.VolumeId), SizeGiB: int(aws.ToInt32(made.Size))}, err
+			return cluster.Volume{ID: aws.ToString(made.VolumeId), SizeGiB: int(aws.ToInt32(made.Size)), ThroughputMiB: r.ThroughputMiB}, err
 		}
 	}
 	return cluster.Volume{}, fault.New(fault.Unavailable, "volume %s was deleted too often within a day", r.Token)
@@ -212,5 +216,6 @@ func firstVolume(found []types.Volume) cluster.Volume {
 	if len(found) == 0 {
 		return cluster.Volume{}
 	}
-	return cluster.Volume{ID: aws.ToString(found[0].VolumeId), SizeGiB: int(aws.ToInt32(found[0].Size))}
+	shape := shapeOf(found[0])
+	return cluster.Volume{ID: aws.ToString(found[0].VolumeId), SizeGiB: shape.SizeGiB, ThroughputMiB: shape.ThroughputMiB}
 }

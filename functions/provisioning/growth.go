@@ -1,0 +1,64 @@
+package provisioning
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/fault"
+)
+
+// growth is a node's volume with what an operation wants of it: one that heals a node that has run out of room, or one that is
+// about the volumes of many.
+type growth struct {
+	node   cluster.Node
+	want   cluster.VolumeShape
+	change *cluster.VolumeChange // nil where the operation heals
+}
+
+// growthOf loads what a node's volume is and is to be.
+func growthOf(ctx context.Context, operations operationRecords, nodes nodeRecords, in CheckNodeInput) (growth, error) {
+	op, err := operations.Operation(ctx, in.ClusterID, in.OperationID)
+	if err != nil {
+		return growth{}, fmt.Errorf("load operation: %w", err)
+	}
+	n, err := nodes.Node(ctx, in.ClusterID, in.NodeID)
+	if err != nil {
+		return growth{}, err
+	}
+	if n.Volume == nil {
+		return growth{}, fault.New(fault.NotFound, "%s has no volume", n)
+	}
+	if op.Heal != nil {
+		return growth{node: n, want: cluster.VolumeShape{SizeGiB: op.Heal.VolumeGiB}}, nil
+	}
+	if op.Storage != nil {
+		if change, ok := op.Storage.Of(n.ID); ok {
+			return growth{node: n, want: change.Wanted(), change: &change}, nil
+		}
+	}
+	return growth{}, fault.New(fault.Invalid, "operation %s is not about the volume of %s", op.ID, n)
+}
+
+// volumeRecords are where operations say how far the volumes are that they change.
+type volumeRecords interface {
+	operationRecords
+	ChangeOperation(ctx context.Context, clusterID, id string,
+		change func(*cluster.Cluster, *cluster.Operation) error) (cluster.Cluster, cluster.Operation, error)
+}
+
+// note records how far the volume of a node is, and with it all of the operation.
+func note(ctx context.Context, operations volumeRecords, in CheckNodeInput, edit func(*cluster.VolumeChange)) error {
+	_, _, err := operations.ChangeOperation(ctx, in.ClusterID, in.OperationID, func(_ *cluster.Cluster, op *cluster.Operation) error {
+		if op.Ended() || op.Storage == nil { // a call that took too long changes nothing of what is over
+			return nil
+		}
+		op.Storage.ChangeOf(in.NodeID, edit)
+		op.Advance(cluster.StepGrowVolumes, 100*op.Storage.Grown()/len(op.Storage.Volumes), op.Storage.Progress())
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("note how far the volume of node %d is: %w", in.NodeID, err)
+	}
+	return nil
+}
