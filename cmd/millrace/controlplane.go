@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -60,11 +61,18 @@ const (
 // Brokers are not touched when it ends.
 func runControlPlane(ctx context.Context, c controlPlaneConfig, ready func(address string)) (err error) {
 	layout := local.Layout{Dir: c.Data}
-	platform, err := local.Open(local.Config{Layout: layout, Region: c.Region, Agent: c.Agent, Software: c.Software})
+	gib, err := bytesOfGiB(os.Getenv("MILLRACE_GIB"))
+	if err != nil {
+		return err
+	}
+	platform, err := local.Open(local.Config{Layout: layout, Region: c.Region, Agent: c.Agent, Software: c.Software, GiB: gib})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, platform.Close()) }()
+	if err := sizeVolumes(ctx, platform); err != nil {
+		return err
+	}
 
 	functions := local.Functions{}
 	engine, err := newEngine(c, platform, functions)
@@ -115,6 +123,37 @@ func runControlPlane(ctx context.Context, c controlPlaneConfig, ready func(addre
 	case <-ctx.Done():
 		return closeDoor(server)
 	}
+}
+
+// bytesOfGiB reads MILLRACE_GIB: how many bytes a GiB of a volume has. Tests set it, to fill volumes of the smallest size there is
+// within seconds; 0 is as many as it should have.
+func bytesOfGiB(setting string) (int64, error) {
+	if setting == "" {
+		return 0, nil
+	}
+	bytes, err := strconv.ParseInt(setting, 10, 64)
+	if err != nil || bytes <= 0 {
+		return 0, fmt.Errorf("MILLRACE_GIB is %q: it has to be how many bytes a GiB of a volume has", setting)
+	}
+	return bytes, nil
+}
+
+// sizeVolumes sees that every volume has a size: those that were made by a Millrace for which sizes meant nothing have none yet.
+func sizeVolumes(ctx context.Context, p *local.Platform) error {
+	clusters, err := p.Records.AllClusters(ctx)
+	if err != nil {
+		return fmt.Errorf("list clusters: %w", err)
+	}
+	for _, c := range clusters {
+		nodes, err := p.Records.Nodes(ctx, c.ID)
+		if err != nil {
+			return fmt.Errorf("nodes of cluster %s: %w", c.Name, err)
+		}
+		if err := p.Volumes.SizeVolumes(nodes); err != nil {
+			return fmt.Errorf("cluster %s: %w", c.Name, err)
+		}
+	}
+	return nil
 }
 
 // closeDoor lets answers that are under way get through. Hosts that wait for a spec would keep the door open; they are

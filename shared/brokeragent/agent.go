@@ -19,14 +19,16 @@ import (
 	"github.com/millrace/millrace/shared/nodespec"
 )
 
-// Agent keeps one node. All fields are required.
+// Agent keeps one node. All fields but Limit are required.
 type Agent struct {
 	HostID string
 	// Dir belongs to this agent alone: keys, rendered files, Kafka's logs, the last spec. It has to outlive the agent for
 	// a new one to find the Kafka that an old one left running.
-	Dir      string
-	Mailbox  nodespec.Mailbox
-	Volume   VolumeFinder
+	Dir     string
+	Mailbox nodespec.Mailbox
+	Volume  VolumeFinder
+	// Limit is nil where a log volume is a file system of its own, which lets nobody have more than its size.
+	Limit    VolumeLimit
 	Software Software
 	// HeartbeatInterval lies between the heartbeats of a running node: what they cost is the platform's to weigh.
 	HeartbeatInterval time.Duration
@@ -104,6 +106,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		n.newProbe, n.saysStarted = newKafkaProbe, evidence.saysStarted
 	}
 
+	report.meter.limit = a.Limit
 	if a.write != nil {
 		report.meter.write = a.write
 	}
@@ -112,6 +115,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	var wait sync.WaitGroup
 	wait.Go(func() { specs.run(links) })
 	wait.Go(func() { report.run(links) })
+	go report.meter.watchRoom(links)
 	go report.meter.run(links) // nobody waits for it: a disk that hangs must not keep the agent from ending
 	n.run(ctx)
 	// Kafka has ended. The reporter goes last, so that the control plane hears of it.

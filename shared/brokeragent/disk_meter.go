@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,18 +25,22 @@ const (
 	sizePatience = time.Second
 )
 
-// diskMeter tells how full the disk of the volume is and how long a write to it takes. All that may hang with the disk runs
-// beside the agent's loops, at most once at a time.
+// diskMeter tells how full the disk of the volume is and how long a write to it takes, and ends a Kafka that has filled its
+// volume. All that may hang with the disk runs beside the agent's loops, at most once at a time.
 type diskMeter struct {
-	write func(dir string) error // one small synchronous write
+	write   func(dir string) error // one small synchronous write
+	limit   VolumeLimit            // nil where volumes are file systems of their own
+	crossed func()                 // called when the use of the disk has crossed a step that others should hear of, or its size has changed
 
 	mu     sync.Mutex
-	dir    string       // empty until the volume is known
-	inUse  bool         // Kafka runs on it: before, nothing is written to it
-	writes []timedWrite // the last minute's
-	began  time.Time    // of the write that is under way; zero when none is
-	size   *nodespec.Disk
-	asking chan struct{} // closed when the size that is asked for has come; nil when none is
+	dir    string        // empty until the volume is known
+	kafka  process       // that runs on it; nil when none does: then nothing is written to it
+	ended  process       // the last one that was ended for want of room
+	writes []timedWrite  // the last minute's
+	began  time.Time     // of the write that is under way; zero when none is
+	room   *room         // that was found last
+	told   *room         // that the use was compared with last
+	asking chan struct{} // closed when the room that is asked for has come; nil when none is
 }
 
 type timedWrite struct {
@@ -43,22 +48,29 @@ type timedWrite struct {
 	took time.Duration
 }
 
-func newDiskMeter() *diskMeter { return &diskMeter{write: writeSomething} }
+func newDiskMeter() *diskMeter { return &diskMeter{write: writeSomething, crossed: func() {}} }
 
 // watch makes a directory the volume's.
 func (m *diskMeter) watch(dir string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.dir != dir {
-		m.dir, m.writes, m.size = dir, nil, nil
+		m.dir, m.writes, m.room, m.told = dir, nil, nil, nil
 	}
 }
 
-// use says whether Kafka runs on the volume.
-func (m *diskMeter) use(inUse bool) {
+// use says which Kafka runs on the volume; nil for none.
+func (m *diskMeter) use(kafka process) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.inUse = inUse
+	m.kafka = kafka
+}
+
+// hasEnded tells whether a Kafka was ended because it had filled its volume.
+func (m *diskMeter) hasEnded(kafka process) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return kafka != nil && m.ended == kafka
 }
 
 // run times a write now and then until ctx ends, and the write that may be under way with it.
@@ -71,7 +83,7 @@ func (m *diskMeter) run(ctx context.Context) {
 func (m *diskMeter) timeOne() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.inUse {
+	if m.kafka == nil {
 		return
 	}
 	dir := m.dir
@@ -88,29 +100,72 @@ func (m *diskMeter) timeOne() {
 
 // disk tells how full the disk of the volume is and how long writes take; nil while that is not known.
 func (m *diskMeter) disk() *nodespec.Disk {
-	m.awaitSize()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.size == nil {
+	found := m.look(false)
+	if found == nil {
 		return nil
 	}
-	disk := *m.size
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	disk := found.disk
 	disk.WriteMillis = m.writeMillis(time.Now())
 	return &disk
 }
 
-// awaitSize asks how full the disk is, and waits for the answer, but not for ever.
-func (m *diskMeter) awaitSize() {
+// watchRoom looks at the volume until ctx ends, the more often the less room there is.
+func (m *diskMeter) watchRoom(ctx context.Context) {
+	for pause(ctx, m.untilLook()) {
+		m.look(m.isResized())
+	}
+}
+
+// isResized tells whether the volume has another size than when it was looked at.
+func (m *diskMeter) isResized() bool {
+	if m.limit == nil {
+		return false
+	}
+	size, known := m.limit.Bytes() // it may hang with the disk: heartbeats must not wait for it
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return known && m.room != nil && size != m.room.limit
+}
+
+// untilLook is how long the room that was found last holds, but no longer than a growth may stay unnoticed.
+func (m *diskMeter) untilLook() time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.room == nil {
+		return limitPoll
+	}
+	return max(nearPoll, min(limitPoll, m.room.pace()-time.Since(m.room.at)))
+}
+
+// look gives the room of the volume, and waits for it, but not for ever; nil when it is not known. What was found a moment ago
+// does, unless it has to be fresh.
+func (m *diskMeter) look(fresh bool) *room {
+	m.mu.Lock()
+	last := m.room
+	m.mu.Unlock()
+	if !fresh && last != nil && last.enforced() && time.Since(last.at) < last.pace() {
+		return last
+	}
+	m.awaitRoom()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.room
+}
+
+// awaitRoom asks how full the disk is, and waits for the answer, but not for ever.
+func (m *diskMeter) awaitRoom() {
 	m.mu.Lock()
 	if m.asking == nil && m.dir != "" {
 		asking, dir := make(chan struct{}), m.dir
 		m.asking = asking
 		go func() {
-			size := diskOf(dir)
+			found := lookAt(dir, m.limit)
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			if m.asking = nil; m.dir == dir {
-				m.size = size
+				m.found(found)
 			}
 			close(asking)
 		}()
@@ -123,6 +178,26 @@ func (m *diskMeter) awaitSize() {
 	select {
 	case <-asking:
 	case <-time.After(sizePatience):
+	}
+}
+
+// found takes what a look has found: it ends a Kafka that has no room any more, as a full disk would, and lets others hear of
+// it when the disk has filled, or emptied, by a step, or has grown.
+func (m *diskMeter) found(r *room) {
+	m.room = r
+	if r == nil {
+		return
+	}
+	if m.kafka != nil && m.ended != m.kafka && r.isFull() && m.kafka.signal(syscall.SIGKILL) == nil {
+		m.ended = m.kafka
+	}
+	was := m.told
+	if was != nil && was.limit == r.limit && !r.disk.FillsBeyond(&was.disk) && !r.disk.FallsBelow(&was.disk) {
+		return
+	}
+	m.told = r
+	if was != nil {
+		m.crossed()
 	}
 }
 

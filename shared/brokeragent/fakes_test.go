@@ -30,6 +30,7 @@ type rig struct {
 	machine *fakeMachine
 	log     *bytes.Buffer
 	write   func(dir string) error // to the disk; nil for the real thing
+	limit   VolumeLimit            // nil where the file system has the size
 	stop    func()
 	// killAgent ends the agent as SIGKILL does: Kafka lives on, with the volume's lock.
 	killAgent func()
@@ -56,6 +57,7 @@ func (r *rig) startAgent() {
 		processes: r.machine,
 		newProbe:  func(nodespec.Spec, keyPair) (probe, error) { return r.machine, nil },
 		write:     r.write,
+		Limit:     r.limit,
 	}
 	go func() {
 		defer close(ended)

@@ -14,7 +14,7 @@ func TestDiskMeter_AWriteThatHangsIsToldWhileItDoes(t *testing.T) {
 	dir := mountLoop(t)
 	m := newDiskMeter()
 	m.watch(dir)
-	m.use(true)
+	m.use(&fakeProcess{})
 	m.timeOne()
 	healthy := m.disk()
 	if healthy == nil || healthy.WriteMillis == 0 {

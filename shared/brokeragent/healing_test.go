@@ -288,7 +288,7 @@ func TestDiskMeter_TellsTheMedianOfAMinute(t *testing.T) {
 		if disk := m.disk(); disk == nil || disk.WriteMillis != 0 || writes != 0 {
 			t.Errorf("before Kafka runs on it: %+v", disk)
 		}
-		m.use(true)
+		m.use(&fakeProcess{})
 		time.Sleep(50 * time.Second) // 3 ms, and thirty seconds into the slow one
 		if got := m.disk().WriteMillis; got < 25_000 {
 			t.Errorf("a write that hangs for half a minute counts as %d ms", got)
@@ -306,7 +306,7 @@ func TestDiskMeter_ADiskThatRefusesSaysNothingOfItsSpeed(t *testing.T) {
 		m.write = func(string) error { return errors.New("no space left on device") }
 		go m.run(t.Context())
 		m.watch(t.TempDir())
-		m.use(true)
+		m.use(&fakeProcess{})
 		time.Sleep(time.Minute)
 		if disk := m.disk(); disk == nil || disk.WriteMillis != 0 {
 			t.Errorf("disk = %+v", disk)

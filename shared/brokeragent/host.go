@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 )
 
 // Host is what a platform on one machine writes into a host's directory, as host.json, before it starts the agent there.
 // It holds paths only; the one secret, the token, is in a file of its own.
 type Host struct {
 	HostID string `json:"hostId"`
-	// Volume is the path at which the log volume appears (a directory or a link to one) once it is attached.
+	// Volume is the path at which the log volume appears (a directory or a link to one) once it is attached. How large it is
+	// stands beside the directory; see [VolumeSizeFile].
 	Volume string `json:"volume"`
 	// EndpointFile holds the base URL of the mailbox and is replaced when it moves; TokenFile, mode 0600, this host's
 	// token for it.
@@ -51,6 +54,24 @@ func (h Host) Write(dir string) error {
 
 // VolumeAt is a volume that appears at a path.
 type VolumeAt string
+
+// VolumeSizeFile is the file in which a platform says how many bytes a volume that is a directory may hold. It is replaced when the
+// volume grows.
+func VolumeSizeFile(volume string) string { return volume + ".size" }
+
+// Bytes implements [VolumeLimit].
+func (path VolumeAt) Bytes() (bytes int64, known bool) {
+	volume := string(path)
+	if target, err := os.Readlink(volume); err == nil {
+		volume = target
+	}
+	content, err := os.ReadFile(VolumeSizeFile(volume))
+	if err != nil {
+		return 0, false
+	}
+	bytes, err = strconv.ParseInt(strings.TrimSpace(string(content)), 10, 64)
+	return bytes, err == nil && bytes > 0
+}
 
 // Volume implements [VolumeFinder].
 func (path VolumeAt) Volume() (dir string, attached bool, err error) {

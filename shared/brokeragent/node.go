@@ -58,6 +58,8 @@ type crashError struct {
 	// everRan and served say for how long it had been a member of its cluster, if ever.
 	everRan bool
 	served  time.Duration
+	// noRoom says that it was ended because it had filled its volume.
+	noRoom bool
 	// killed says that somebody else ended it while it was a member: that is no crash loop, however often it happens.
 	killed bool
 }
@@ -110,7 +112,7 @@ func (n *node) follow(ctx context.Context, spec nodespec.Spec) {
 //
 //  1. The volume appears; its lock is ours, or Kafka runs already and has it.
 //  2. A Kafka that was started with other files is stopped, once its successor's software is there.
-//  3. Software, which may take minutes. Then the volume is still there, and this node's, or empty and called new.
+//  3. Room on the volume. Software, which may take minutes. Then the volume is still there, and this node's, or empty and called new.
 //  4. Files, start.
 //  5. Watch, until Kafka ends or ctx does.
 func (n *node) keep(ctx context.Context, spec nodespec.Spec) error {
@@ -143,6 +145,9 @@ func (n *node) keep(ctx context.Context, spec nodespec.Spec) error {
 		}
 	}
 	if n.process == nil {
+		if err := n.awaitRoom(ctx); err != nil {
+			return err
+		}
 		if err := n.start(ctx, spec, volume, wanted, m); err != nil {
 			return err
 		}
@@ -268,7 +273,7 @@ func (n *node) setProcess(p process) {
 			b.Process = describe(p)
 		}
 	})
-	n.report.meter.use(p != nil)
+	n.report.meter.use(p)
 	if p != nil {
 		go n.report.watchHeld(p)
 	}
@@ -352,6 +357,24 @@ func (n *node) holdsLockOf(volume string) bool {
 	return err == nil && os.SameFile(held, there)
 }
 
+// awaitRoom returns once a volume whose size the agent enforces has room for Kafka. Where the file system does that, Kafka finds
+// out by itself.
+func (n *node) awaitRoom(ctx context.Context) error {
+	for waited := false; ; waited = true {
+		found := n.report.meter.look(true)
+		if found == nil || found.letsStart() {
+			if waited {
+				n.log.Info("the volume has room again")
+			}
+			return nil
+		}
+		n.report.say(nodespec.Failing, found.noRoom())
+		if !pause(ctx, nearPoll) {
+			return ctx.Err()
+		}
+	}
+}
+
 // start starts Kafka on a volume whose lock is held.
 func (n *node) start(ctx context.Context, spec nodespec.Spec, volume string, wanted files, m mark) error {
 	command, err := n.command(ctx, spec)
@@ -415,6 +438,16 @@ func (n *node) recover(ctx context.Context, err error) {
 
 	var crash crashError
 	errors.As(err, &crash)
+	if crash.noRoom {
+		n.log.Warn("Kafka was ended; it is started again once its volume has room", "reason", crash.reason)
+		n.report.update(func(b *nodespec.Heartbeat) {
+			b.State, b.Reason = nodespec.Failing, crash.reason
+			if !crash.everRan {
+				b.FailedStarts++
+			}
+		})
+		return
+	}
 	n.strikes = max(0, n.strikes-int(crash.served/forgives))
 	if crash.killed {
 		n.strikes = 0
@@ -423,6 +456,7 @@ func (n *node) recover(ctx context.Context, err error) {
 	if !crash.killed {
 		n.strikes++
 	}
+	n.report.meter.look(true)
 	disk := n.report.meter.disk()
 	reason, full := blameDisk(disk, err.Error())
 	n.report.update(func(b *nodespec.Heartbeat) {

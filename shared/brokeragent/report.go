@@ -30,7 +30,17 @@ type reporter struct {
 }
 
 func newReporter(mailbox nodespec.Mailbox, log *slog.Logger, peace time.Duration, first nodespec.Heartbeat) *reporter {
-	return &reporter{mailbox: mailbox, log: log, peace: peace, meter: newDiskMeter(), beat: first, changed: make(chan struct{}, 1)}
+	r := &reporter{mailbox: mailbox, log: log, peace: peace, meter: newDiskMeter(), beat: first, changed: make(chan struct{}, 1)}
+	r.meter.crossed = r.wake
+	return r
+}
+
+// wake lets a heartbeat be sent at once.
+func (r *reporter) wake() {
+	select {
+	case r.changed <- struct{}{}:
+	default: // one more heartbeat is due already, and it will tell this too
+	}
 }
 
 // update changes what the next heartbeats say. What a heartbeat points to is replaced as a whole, never changed.
@@ -47,10 +57,7 @@ func (r *reporter) update(change func(*nodespec.Heartbeat)) {
 		r.log.Info("state of the node", "state", r.beat.State, "generation", r.beat.Generation, "reason", r.beat.Reason,
 			"failedStarts", r.beat.FailedStarts, "restarts", r.beat.Restarts)
 	}
-	select {
-	case r.changed <- struct{}{}:
-	default: // one more heartbeat is due already, and it will tell this too
-	}
+	r.wake()
 }
 
 // worthABeat is a heartbeat without what can wait for the next one.

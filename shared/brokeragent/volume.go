@@ -87,5 +87,9 @@ func blameDisk(disk *nodespec.Disk, reason string) (blamed string, full bool) {
 	default:
 		return reason, false
 	}
-	return fmt.Sprintf("the volume's disk is full (%d of %d bytes are free): %s", disk.FreeBytes(), disk.TotalBytes, reason), true
+	return fullDisk(disk.FreeBytes(), disk.TotalBytes, reason), true
+}
+
+func fullDisk(free, total int64, reason string) string {
+	return fmt.Sprintf("the volume's disk is full (%d of %d bytes are free): %s", free, total, reason)
 }

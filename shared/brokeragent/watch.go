@@ -134,9 +134,16 @@ var killedBySomebody = "signal: " + syscall.SIGKILL.String()
 
 // crash explains the end of a Kafka that nobody stopped.
 func (n *node) crash() error {
-	exit, joined := n.process.exit(), n.joined
+	exit, joined, noRoom := n.process.exit(), n.joined, n.report.meter.hasEnded(n.process)
 	n.setProcess(nil)
 	crash := crashError{reason: explain(exit, n.written), everRan: !joined.IsZero()}
+	if noRoom {
+		if found := n.report.meter.look(true); found != nil {
+			crash.reason = found.noRoom()
+		}
+		crash.noRoom = true
+		return crash
+	}
 	if crash.everRan {
 		crash.served = time.Since(joined)
 		crash.killed = exit == killedBySomebody

@@ -26,9 +26,9 @@ type Bringer struct {
 	disks func(context.Context) ([]Device, error) // what tests replace; nil means Disks
 }
 
-// Run returns once the volume is mounted at the target. Until then it looks again and again: a volume may come late, and
-// somebody may take away what stands in its way. Why it is not there yet stands in the log, and, where that is not just
-// time, at the place where it should be.
+// Run returns once the volume is mounted at the target, with a file system as large as it: it may have grown while no host had it.
+// Until then it looks again and again: a volume may come late, and somebody may take away what stands in its way. Why it is not
+// there yet stands in the log, and, where that is not just time, at the place where it should be.
 func (b Bringer) Run(ctx context.Context) error {
 	if err := b.makePlace(); err != nil {
 		return err
@@ -43,6 +43,7 @@ func (b Bringer) Run(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err == nil && v.Action == Done:
+			b.grow(ctx)
 			return nil
 		case err != nil:
 			v = Verdict{Refuse, v.Device, err.Error()}
@@ -106,6 +107,14 @@ func (b Bringer) mount(ctx context.Context, device string) error {
 	}
 	b.Log.Info("mounted the log volume", "device", device, "target", b.Target)
 	return b.own()
+}
+
+// grow finds the room of a volume that has grown. Kafka may do without, and the next look for a larger volume is seconds away; so a
+// failure keeps nobody from what is there.
+func (b Bringer) grow(ctx context.Context) {
+	if err := (Grower{Target: b.Target, Log: b.Log}).Run(ctx); err != nil {
+		b.Log.Warn("the file system could not be made as large as its volume", "target", b.Target, "error", err)
+	}
 }
 
 // own gives the mounted volume to its owner. What is in it is the owner's already.

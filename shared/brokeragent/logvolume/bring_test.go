@@ -122,6 +122,31 @@ func TestBring_FormatsABlankVolumeOnceAndOnlyMountsItFromThenOn(t *testing.T) {
 	}
 }
 
+func TestBring_FindsTheRoomOfAVolumeThatHasGrownWhileNoHostHadIt(t *testing.T) {
+	if _, err := exec.LookPath("xfs_growfs"); err != nil {
+		t.Skip(err)
+	}
+	l, target := attach(t), place(t)
+	if err := l.bringer(target).Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, do := range []*exec.Cmd{
+		exec.Command("umount", target),
+		exec.Command("truncate", "--size", "2G", l.file),
+		exec.Command("losetup", "--set-capacity", l.device),
+	} {
+		if _, err := output(do); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.bringer(target).Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if size, err := fileSystemBytes(target); err != nil || size != 2<<30 {
+		t.Errorf("a file system of %d bytes on a volume of 2 GiB (%v)", size, err)
+	}
+}
+
 func TestBring_LeavesAloneWhatIsNotBlankAndSaysSoAtItsPlace(t *testing.T) {
 	for _, tt := range []struct {
 		name   string

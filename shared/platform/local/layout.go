@@ -3,6 +3,8 @@ package local
 import (
 	"os"
 	"path/filepath"
+
+	"github.com/millrace/millrace/shared/brokeragent"
 )
 
 // Layout is the data directory and the one place that knows what lies where in it.
@@ -33,6 +35,9 @@ func (l Layout) hostToken(id string) string  { return filepath.Join(l.host(id), 
 func (l Layout) hostEnded(id string) string  { return filepath.Join(l.host(id), "terminated") }
 func (l Layout) hostVolume(id string) string {
 	return filepath.Join(l.host(id), "volume") // a link to the volume, once it is attached
+}
+func (l Layout) volumeSize(id string) string {
+	return brokeragent.VolumeSizeFile(l.volume(id)) // how many bytes it may hold
 }
 func (l Layout) agentLog(id string) string { return filepath.Join(l.host(id), "logs", "agent.log") }
 

@@ -21,6 +21,8 @@ type Config struct {
 	Region string
 	// Agent is the path of the broker-agent program, Software the directory that hosts keep Kafka's jars in.
 	Agent, Software string
+	// GiB is how many bytes a GiB of a volume has; see [Volumes].
+	GiB int64
 }
 
 // Account is the account of everything local.
@@ -92,7 +94,7 @@ func open(c Config) (*Platform, error) {
 		Database:    db,
 		Records:     records.Records{Table: table},
 		Hosts:       hosts,
-		Volumes:     Volumes{Layout: c.Layout, Hosts: hosts},
+		Volumes:     Volumes{Layout: c.Layout, Hosts: hosts, GiB: c.GiB},
 		Addresses:   &Addresses{Layout: c.Layout},
 		Secrets:     Secrets{Layout: c.Layout},
 		Seal:        seal,

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -13,19 +15,26 @@ import (
 	"github.com/millrace/millrace/shared/fault"
 )
 
-// GrowVolume has nothing to do: a volume is a directory, which has as much room as the disk that it is on, whatever its size is
-// said to be, and is as fast.
-func (v Volumes) GrowVolume(_ context.Context, id string, _ cluster.VolumeShape) error {
-	if _, err := os.Stat(v.Layout.volume(id)); errors.Is(err, fs.ErrNotExist) {
-		return fault.New(fault.NotFound, "there is no volume %s", id)
+// GrowVolume makes a volume larger, at once: the agent of its host sees the new size within a second, and whatever uses the volume
+// goes on. It is as fast as its disk, whatever throughput is asked for. One that is as large already stays as it is; one that is not
+// there is NotFound.
+func (v Volumes) GrowVolume(_ context.Context, id string, want cluster.VolumeShape) error {
+	v.Hosts.changing.Lock()
+	defer v.Hosts.changing.Unlock()
+	if err := v.exists(id); err != nil {
+		return err
 	}
-	return nil
+	size, known, err := v.size(id)
+	if err != nil || known && size >= want.SizeGiB {
+		return err
+	}
+	return v.setSize(id, want.SizeGiB)
 }
 
-// VolumeGrown tells that a volume is as large as anybody wants it to be. While the disk that it is on is full that would be no
-// help, and is a Conflict: nobody but its owner can make room there.
-func (v Volumes) VolumeGrown(ctx context.Context, id string, want cluster.VolumeShape) (bool, error) {
-	if err := v.GrowVolume(ctx, id, want); err != nil {
+// VolumeGrown tells whether a volume is as large as it was to be. While the disk that it is on is full that would be no help, and
+// is a Conflict: nobody but its owner can make room there.
+func (v Volumes) VolumeGrown(_ context.Context, id string, want cluster.VolumeShape) (bool, error) {
+	if err := v.exists(id); err != nil {
 		return false, err
 	}
 	var disk unix.Statfs_t
@@ -34,10 +43,73 @@ func (v Volumes) VolumeGrown(ctx context.Context, id string, want cluster.Volume
 	}
 	if isFull(disk.Blocks, disk.Bavail) {
 		return false, fault.New(fault.Conflict,
-			"volume %s has the room of the disk that it is on, whatever its size, and that disk is full: free space on it, at %s", id, v.Layout.volumes())
+			"volume %s has no more room than the disk that it is on, whatever its size, and that disk is full: free space on it, at %s",
+			id, v.Layout.volumes())
 	}
-	return true, nil
+	size, known, err := v.size(id)
+	return known && size >= want.SizeGiB, err
 }
 
 // isFull tells whether less than a fiftieth of a disk is free.
 func isFull(blocks, available uint64) bool { return available*50 < blocks }
+
+// SizeVolumes gives the volumes of nodes that were made while sizes meant nothing the sizes that the nodes' records tell of. One that
+// has a size keeps it.
+func (v Volumes) SizeVolumes(nodes []cluster.Node) error {
+	v.Hosts.changing.Lock()
+	defer v.Hosts.changing.Unlock()
+	for _, n := range nodes {
+		if n.Volume == nil || fault.Is(v.exists(n.Volume.ID), fault.NotFound) {
+			continue
+		}
+		if _, err := v.ensureSize(n.Volume.ID, n.Volume.SizeGiB); err != nil {
+			return fmt.Errorf("volume of %s: %w", n, err)
+		}
+	}
+	return nil
+}
+
+func (v Volumes) exists(id string) error {
+	if _, err := os.Stat(v.Layout.volume(id)); errors.Is(err, fs.ErrNotExist) {
+		return fault.New(fault.NotFound, "there is no volume %s", id)
+	}
+	return nil
+}
+
+// ensureSize gives a volume a size unless it has one, and tells which it has then. The caller holds changing.
+func (v Volumes) ensureSize(id string, sizeGiB int) (int, error) {
+	size, known, err := v.size(id)
+	if err != nil || known || sizeGiB <= 0 {
+		return size, err
+	}
+	return sizeGiB, v.setSize(id, sizeGiB)
+}
+
+func (v Volumes) size(id string) (sizeGiB int, known bool, err error) {
+	content, err := os.ReadFile(v.Layout.volumeSize(id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, fmt.Errorf("size of volume %s: %w", id, err)
+	}
+	bytes, err := strconv.ParseInt(strings.TrimSpace(string(content)), 10, 64)
+	if err != nil {
+		return 0, false, fmt.Errorf("size of volume %s: %w", id, err)
+	}
+	return int(bytes / v.gib()), true, nil
+}
+
+func (v Volumes) setSize(id string, sizeGiB int) error {
+	if err := writeFile(v.Layout.volumeSize(id), fmt.Appendf(nil, "%d\n", int64(sizeGiB)*v.gib())); err != nil {
+		return fmt.Errorf("set the size of volume %s: %w", id, err)
+	}
+	return nil
+}
+
+func (v Volumes) gib() int64 {
+	if v.GiB > 0 {
+		return v.GiB
+	}
+	return 1 << 30
+}

@@ -12,21 +12,30 @@ import (
 	"github.com/millrace/millrace/shared/fault"
 )
 
-// Volumes are directories. One is attached to a host by a link in the host's directory.
+// Volumes are directories. One is attached to a host by a link in the host's directory. Its size is in a file beside it, which the
+// agent of whatever host has the volume follows: it lets Kafka have no more than that, as a disk of that size would.
 type Volumes struct {
 	Layout Layout
 	Hosts  *Hosts
+	// GiB is how many bytes a GiB of a volume's size has: fewer than it should where tests fill volumes. 0 is as many as it should.
+	GiB int64
 }
 
 func volumeID(token cluster.Token) string { return "vol-" + token.String() }
 
-// EnsureVolume makes a volume, or gives the one that the token has made before.
+// EnsureVolume makes a volume, or gives the one that the token has made before, in the size that it has by now.
 func (v Volumes) EnsureVolume(_ context.Context, request cluster.VolumeRequest) (cluster.Volume, error) {
+	v.Hosts.changing.Lock()
+	defer v.Hosts.changing.Unlock()
 	id := volumeID(request.Token)
 	if err := os.MkdirAll(v.Layout.volume(id), 0o700); err != nil {
 		return cluster.Volume{}, fmt.Errorf("make volume %s: %w", id, err)
 	}
-	return cluster.Volume{ID: id, SizeGiB: request.SizeGiB, ThroughputMiB: request.ThroughputMiB}, nil
+	size, err := v.ensureSize(id, request.SizeGiB)
+	if err != nil {
+		return cluster.Volume{}, err
+	}
+	return cluster.Volume{ID: id, SizeGiB: size, ThroughputMiB: request.ThroughputMiB}, nil
 }
 
 // AttachVolume attaches a volume to a host. A volume that is attached there already stays so; one that another host with
@@ -92,6 +101,9 @@ func (v Volumes) DeleteVolume(ctx context.Context, token cluster.Token) error {
 	}
 	if err := v.putAside(ctx, id, doomed); err != nil {
 		return err
+	}
+	if err := os.RemoveAll(v.Layout.volumeSize(id)); err != nil {
+		return fmt.Errorf("delete the size of volume %s: %w", id, err)
 	}
 	if err := os.RemoveAll(doomed); err != nil {
 		return fmt.Errorf("delete volume %s: %w", id, err)

@@ -85,6 +85,9 @@ func volumesGrow(t *testing.T, p Platform) {
 	v := p.volume(t, node(1))
 	h := p.launchRunning(t, attempt(1, 1))
 	wantCode(t, "attach", p.AttachVolume(t.Context(), v.ID, h.ID), "")
+	if grown, err := p.VolumeGrown(t.Context(), v.ID, gib(20)); grown || err != nil {
+		t.Errorf("before anybody made it larger: grown %t, %v", grown, err)
+	}
 	wantCode(t, "grow", p.GrowVolume(t.Context(), v.ID, gib(20)), "")
 	wantCode(t, "grow again", p.GrowVolume(t.Context(), v.ID, gib(20)), "")
 	p.awaitGrowth(t, v.ID, gib(20))
@@ -92,8 +95,8 @@ func volumesGrow(t *testing.T, p Platform) {
 	wantCode(t, "grow to less", p.GrowVolume(t.Context(), v.ID, gib(10)), "")
 	p.awaitGrowth(t, v.ID, gib(20))
 	wantCode(t, "attach where it is", p.AttachVolume(t.Context(), v.ID, h.ID), "")
-	if again := p.volume(t, node(1)); again.ID != v.ID {
-		t.Errorf("the token of volume %s makes %s, now that it is larger", v.ID, again.ID)
+	if again := p.volume(t, node(1)); again.ID != v.ID || again.SizeGiB != 20 {
+		t.Errorf("the token of volume %s makes %+v, now that it is larger", v.ID, again)
 	}
 }
 

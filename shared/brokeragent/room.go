@@ -1,0 +1,136 @@
+package brokeragent
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/millrace/millrace/shared/nodespec"
+)
+
+// VolumeLimit says how large a log volume is where the file system that it is on does not: on one machine, where volumes are
+// directories of a disk that they share. The agent keeps Kafka within it.
+type VolumeLimit interface {
+	// Bytes is the size of the volume that is attached, which may grow at any moment; known is false while nobody has said.
+	Bytes() (bytes int64, known bool)
+}
+
+const (
+	// fastestFill, in bytes a second, is more than the disks and networks of the machines that share one can bring.
+	fastestFill = 1 << 30
+	// nearPoll lies between two looks at a volume that may be full at any moment, farPoll between two at any other.
+	nearPoll = 250 * time.Millisecond
+	farPoll  = 10 * time.Second
+	// limitPoll is how late it may be noticed that a volume has grown.
+	limitPoll = time.Second
+	// lookShare bounds what looks cost: after one that took 10 ms, there is none for 200.
+	lookShare = 20
+)
+
+// room is what a look at a volume has found.
+type room struct {
+	disk  nodespec.Disk
+	limit int64 // the size that the agent keeps Kafka within; 0 where the file system does that
+	at    time.Time
+	took  time.Duration
+}
+
+// lookAt looks how full a volume is; nil when nobody can tell.
+func lookAt(dir string, limit VolumeLimit) *room {
+	began := time.Now()
+	disk := diskOf(dir)
+	if disk == nil {
+		return nil
+	}
+	r := room{disk: *disk, at: began}
+	if limit != nil {
+		if bytes, known := limit.Bytes(); known {
+			used, err := usedBytes(dir)
+			if err != nil {
+				return nil
+			}
+			r.disk, r.limit = within(bytes, used, *disk), bytes
+		}
+	}
+	r.took = time.Since(began)
+	return &r
+}
+
+// within is a volume of a size on a disk. The disk does not count before it is nearly full itself: then a volume has no more room
+// than is left there, whatever its size.
+func within(size, used int64, disk nodespec.Disk) nodespec.Disk {
+	if disk.UsedPercent() >= nodespec.FullPercent {
+		size = min(size, used+disk.FreeBytes())
+	}
+	return nodespec.Disk{TotalBytes: size, UsedBytes: used}
+}
+
+// usedBytes is how much of its disk all that is in a directory takes. What comes and goes meanwhile counts or does not.
+func usedBytes(dir string) (used int64, err error) {
+	err = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			if path != dir && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)) {
+				return nil
+			}
+			return err
+		}
+		info, err := entry.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if s, ok := info.Sys().(*syscall.Stat_t); ok {
+			used += occupied(info.Size(), s.Blocks)
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("add up what is in %s: %w", dir, err)
+	}
+	return used, nil
+}
+
+// occupied is what a file takes: of one with holes, such as Kafka's indexes, its blocks; of one for which the file system keeps
+// blocks in advance of what is written, as XFS does, no more than its length.
+func occupied(size, blocks int64) int64 {
+	const block, page = 512, 4096
+	return min(blocks*block, (size+page-1)/page*page)
+}
+
+// margin is how much of an enforced size is left when Kafka is ended: looks come after the writes, so a little more than nothing.
+func (r room) margin() int64 { return max(asGoodAsFull, min(r.limit/200, 256<<20)) }
+
+func (r room) enforced() bool { return r.limit > 0 }
+
+// left is how much room Kafka has before it is ended.
+func (r room) left() int64 {
+	if !r.enforced() {
+		return r.disk.FreeBytes()
+	}
+	return min(r.limit-r.disk.UsedBytes-r.margin(), r.disk.FreeBytes())
+}
+
+// isFull tells whether Kafka has to be ended, because it keeps within the volume's size no longer.
+func (r room) isFull() bool { return r.enforced() && r.limit-r.disk.UsedBytes < r.margin() }
+
+// letsStart tells whether Kafka may be started: with more room than it is ended at, so that it can work for a while.
+func (r room) letsStart() bool { return !r.enforced() || r.limit-r.disk.UsedBytes >= 2*r.margin() }
+
+// pace is how long what was seen holds, however fast Kafka writes.
+func (r room) pace() time.Duration {
+	filled := time.Duration(max(0, r.left())/(fastestFill/1000)) * time.Millisecond
+	return max(min(max(filled, nearPoll), farPoll), lookShare*r.took)
+}
+
+// noRoom says that a volume is full, in the words of an operating system whose disk is.
+func (r room) noRoom() string {
+	free := max(0, r.limit-r.disk.UsedBytes)
+	return fullDisk(free, r.limit, unix.ENOSPC.Error()+": Kafka does not run before there is room")
+}
