@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/shared/accesskey"
+	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/errand"
 	"github.com/millrace/millrace/shared/mskapi"
 	"github.com/millrace/millrace/shared/records"
@@ -39,6 +40,11 @@ type Deps struct {
 	}
 	// Functions calls functions/topicadmin, which reaches what this one can't: the brokers.
 	Functions errand.Caller
+	// Autoscaling knows the policies by which volumes grow by themselves. Nil is none.
+	Autoscaling interface {
+		// StorageAutoscaling gives the policy of a cluster; ok is false where there is none.
+		StorageAutoscaling(ctx context.Context, clusterID string) (policy cluster.StorageAutoscaling, ok bool, err error)
+	}
 	// Seal keeps the secrets of the access keys that the API issues, which lie sealed among the records. Without one no
 	// key can be issued.
 	Seal Seal
@@ -120,7 +126,9 @@ func (a *API) operations() map[string]handler {
 		"ListTopics":                    handle(readOnly, a.listTopics),
 		"TagResource":                   handle(operator, a.tagResource),
 		"UntagResource":                 handle(operator, a.untagResource),
+		"UpdateBrokerStorage":           handle(operator, a.updateBrokerStorage),
 		"UpdateConfiguration":           handle(operator, a.updateConfiguration),
+		"UpdateStorage":                 handle(operator, a.updateStorage),
 		"UpdateTopic":                   handle(operator, a.updateTopic),
 	}
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -74,7 +75,9 @@ func (a *API) describeClusterOperationV2(
 		StartTime:      aws.Time(op.CreatedAt),
 		EndTime:        endTime(op),
 		ErrorInfo:      errorInfo(op),
-		Provisioned:    &types.ClusterOperationV2Provisioned{OperationSteps: operationSteps(op)},
+		Provisioned: &types.ClusterOperationV2Provisioned{
+			OperationSteps: operationSteps(op), SourceClusterInfo: sourceInfo(op), TargetClusterInfo: targetInfo(op),
+		},
 	}}, nil
 }
 
@@ -132,14 +135,16 @@ func (a *API) allOperations(ctx context.Context, clusterID string) ([]cluster.Op
 
 func operationInfo(clusterARN string, op cluster.Operation) types.ClusterOperationInfo {
 	info := types.ClusterOperationInfo{
-		ClusterArn:     aws.String(clusterARN),
-		OperationArn:   aws.String(op.ARN),
-		OperationState: aws.String(string(op.State)),
-		OperationType:  aws.String(string(op.Type)),
-		CreationTime:   aws.Time(op.CreatedAt),
-		EndTime:        endTime(op),
-		ErrorInfo:      errorInfo(op),
-		OperationSteps: operationSteps(op),
+		ClusterArn:        aws.String(clusterARN),
+		OperationArn:      aws.String(op.ARN),
+		OperationState:    aws.String(string(op.State)),
+		OperationType:     aws.String(string(op.Type)),
+		CreationTime:      aws.Time(op.CreatedAt),
+		EndTime:           endTime(op),
+		ErrorInfo:         errorInfo(op),
+		OperationSteps:    operationSteps(op),
+		SourceClusterInfo: sourceInfo(op),
+		TargetClusterInfo: targetInfo(op),
 	}
 	if op.RequestID != "" {
 		info.ClientRequestId = aws.String(op.RequestID)
@@ -156,6 +161,32 @@ func operationSteps(op cluster.Operation) []types.ClusterOperationStep {
 		})
 	}
 	return steps
+}
+
+// sourceInfo is what an operation changes, as it was before; nil where MSK has no members for it.
+func sourceInfo(op cluster.Operation) *types.MutableClusterInfo {
+	return volumesInfo(op, func(v cluster.VolumeChange) cluster.VolumeShape { return v.From })
+}
+
+// targetInfo is what an operation changes, as it is to be.
+func targetInfo(op cluster.Operation) *types.MutableClusterInfo {
+	return volumesInfo(op, func(v cluster.VolumeChange) cluster.VolumeShape { return v.To })
+}
+
+func volumesInfo(op cluster.Operation, shape func(cluster.VolumeChange) cluster.VolumeShape) *types.MutableClusterInfo {
+	if op.Storage == nil {
+		return nil
+	}
+	info := &types.MutableClusterInfo{BrokerEBSVolumeInfo: []types.BrokerEBSVolumeInfo{}}
+	for _, v := range op.Storage.Volumes {
+		s := shape(v)
+		volume := types.BrokerEBSVolumeInfo{KafkaBrokerNodeId: aws.String(fmt.Sprint(v.NodeID)), VolumeSizeGB: aws.Int32(int32(s.SizeGiB))}
+		if v.From.ThroughputMiB > 0 || v.To.ThroughputMiB > 0 {
+			volume.ProvisionedThroughput = provisionedThroughput(s.ThroughputMiB)
+		}
+		info.BrokerEBSVolumeInfo = append(info.BrokerEBSVolumeInfo, volume)
+	}
+	return info
 }
 
 func errorInfo(op cluster.Operation) *types.ErrorInfo {

@@ -181,6 +181,7 @@ func (a *API) newSpec(p types.ProvisionedRequest) cluster.Spec {
 	if size := volume(p).VolumeSize; size != nil {
 		spec.VolumeGiB = int(*size)
 	}
+	spec.ThroughputMiB = throughputOf(volume(p).ProvisionedThroughput)
 	if clientBroker := inTransit(p).ClientBroker; clientBroker != "" {
 		spec.ClientBroker = string(clientBroker)
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -104,8 +105,8 @@ func (a *API) clusterInfoV2(c cluster.Cluster) (types.Cluster, error) {
 		State:          types.ClusterState(c.State()),
 		Tags:           tagsOf(c),
 	}
-	if c.Active != nil {
-		info.ActiveOperationArn = aws.String(a.scope.OperationARN(c.Name, c.ID, c.Active.ID))
+	if holder := cmp.Or(c.Active, c.Growing); holder != nil {
+		info.ActiveOperationArn = aws.String(a.scope.OperationARN(c.Name, c.ID, holder.ID))
 	}
 	if c.State() == cluster.Failed && c.Failure != nil {
 		info.StateInfo = &types.StateInfo{Code: aws.String(c.Failure.Code), Message: aws.String(c.Failure.Message)}
@@ -158,6 +159,9 @@ func brokerNodeGroup(c cluster.Cluster, asked types.ProvisionedRequest) *types.B
 
 	storage := volume(asked)
 	storage.VolumeSize = aws.Int32(int32(c.Spec.VolumeGiB))
+	if c.Spec.ThroughputMiB > 0 || storage.ProvisionedThroughput != nil {
+		storage.ProvisionedThroughput = provisionedThroughput(c.Spec.ThroughputMiB)
+	}
 	group.StorageInfo = &types.StorageInfo{EbsStorageInfo: &storage}
 
 	reached := connectivity(asked)
@@ -166,6 +170,14 @@ func brokerNodeGroup(c cluster.Cluster, asked types.ProvisionedRequest) *types.B
 	}
 	group.ConnectivityInfo = &reached
 	return &group
+}
+
+// provisionedThroughput says how fast a volume is, in MSK's words; 0 is as fast as one that nobody has asked for more.
+func provisionedThroughput(miB int) *types.ProvisionedThroughput {
+	if miB == 0 {
+		return &types.ProvisionedThroughput{Enabled: aws.Bool(false)}
+	}
+	return &types.ProvisionedThroughput{Enabled: aws.Bool(true), VolumeThroughput: aws.Int32(int32(miB))}
 }
 
 // softwareInfo is there for every cluster, at any time: Terraform's provider crashes without it.

@@ -29,6 +29,7 @@ import (
 //	PUT    /millrace/v1/clusters/{arn}/healing                healthView, of {maxVolumeGiB}
 //	POST   /millrace/v1/clusters/{arn}/maintenance            healthView, of {nodeId, forSeconds, reason}; of all nodes without nodeId
 //	DELETE /millrace/v1/clusters/{arn}/maintenance            healthView, of {nodeId}
+//	GET    /millrace/v1/clusters/{arn}/storage                storageView
 //	GET    /millrace/v1/clusters/{arn}/operations/{id}        operationView
 //	GET    /millrace/v1/clusters/{arn}/topics                 topicsView
 //	GET    /millrace/v1/clusters/{arn}/topics/{name}          topicDetailView
@@ -66,6 +67,7 @@ var millraceRoutes = []struct {
 	{"MillraceLimitHealing", operator, http.MethodPut, regexp.MustCompile(`^/millrace/v1/clusters/(.+)/healing$`), withBody((*API).limitHealing)},
 	{"MillraceBeginMaintenance", operator, http.MethodPost, regexp.MustCompile(`^/millrace/v1/clusters/(.+)/maintenance$`), withBody((*API).beginMaintenance)},
 	{"MillraceEndMaintenance", operator, http.MethodDelete, regexp.MustCompile(`^/millrace/v1/clusters/(.+)/maintenance$`), withBody((*API).endMaintenance)},
+	{"MillraceDescribeStorage", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/storage$`), plain((*API).viewStorage)},
 	{"MillraceDescribeOperation", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/operations/([^/]+)$`), ofPart((*API).viewOneOperation)},
 	{"MillraceListTopics", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/topics$`), plain((*API).viewTopics)},
 	{"MillraceDescribeTopic", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/topics/(.+)$`), ofPart((*API).viewTopic)},
@@ -173,8 +175,10 @@ type clusterView struct {
 	// Breaker and Maintenance are as in healthView.
 	Breaker     string
 	Maintenance []maintenanceView
-	// Operation is the one that holds the cluster or, when none does, the last one.
+	// Operation is the one that holds the cluster or, when none does, the last one that has.
 	Operation *operationView
+	// Growing is the operation that changes volumes; left out when none does. It does not hold the cluster.
+	Growing *operationView
 	// Applying is the operation that makes topics as they are declared; left out when none does. It does not hold the cluster.
 	Applying *operationView
 }
@@ -267,6 +271,9 @@ func (a *API) view(ctx context.Context, c cluster.Cluster) (clusterView, error) 
 	for _, op := range operations {
 		if op.Type.HoldsCluster() && (c.Active == nil || c.Active.ID == op.ID) {
 			view.Operation = viewOperation(op) // the last one that matches
+		}
+		if c.Growing != nil && c.Growing.ID == op.ID {
+			view.Growing = viewOperation(op)
 		}
 		if c.Applying != nil && c.Applying.ID == op.ID {
 			view.Applying = viewOperation(op)

@@ -30,6 +30,7 @@ var rules = []rule{
 	smallestTypeIsNotTiered,
 	volumeSizeIsInRange,
 	throughputIsEnabledFirst,
+	throughputFitsItsBroker,
 	someAuthenticationIsLeft,
 	authenticationHasTLS,
 	authenticationHasTLSInCluster,

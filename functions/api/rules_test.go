@@ -47,6 +47,14 @@ func withVolume(v types.EBSStorageInfo) func(*types.ProvisionedRequest) {
 	}
 }
 
+func withThroughput(instanceType string, gib, miB int32) func(*types.ProvisionedRequest) {
+	asked := types.ProvisionedThroughput{Enabled: aws.Bool(true)}
+	if miB > 0 {
+		asked.VolumeThroughput = &miB
+	}
+	return all(typed(instanceType), withVolume(types.EBSStorageInfo{VolumeSize: &gib, ProvisionedThroughput: &asked}))
+}
+
 func withScram(p *types.ProvisionedRequest) {
 	p.ClientAuthentication = &types.ClientAuthentication{Sasl: &types.Sasl{Scram: &types.Scram{Enabled: aws.Bool(true)}}}
 }
@@ -171,6 +179,13 @@ func TestRules_OfMSKForNewClusters(t *testing.T) {
 		{"a volume of nothing", withVolume(types.EBSStorageInfo{VolumeSize: aws.Int32(0)}), "volumeSize", "1 to 16384 GiB, not 0"},
 		{"a volume above the limit", withVolume(types.EBSStorageInfo{VolumeSize: aws.Int32(16385)}), "volumeSize", "not 16385"},
 		{"throughput without enabling it", withVolume(types.EBSStorageInfo{ProvisionedThroughput: &types.ProvisionedThroughput{VolumeThroughput: aws.Int32(250)}}), "volumeThroughput", "you must enable ProvisionedThroughput"},
+		{"throughput without saying how much", withThroughput("kafka.m7g.4xlarge", 100, 0), "volumeThroughput", "between 250 and 1000 MiB/s, not 0"},
+		{"too little throughput", withThroughput("kafka.m7g.4xlarge", 100, 249), "volumeThroughput", "between 250 and 1000 MiB/s"},
+		{"too much throughput", withThroughput("kafka.m7g.16xlarge", 100, 1001), "volumeThroughput", "between 250 and 1000 MiB/s"},
+		{"all the throughput there is", withThroughput("kafka.m7g.16xlarge", 10, 1000), "", ""},
+		{"more throughput than the type can use", withThroughput("kafka.m5.4xlarge", 100, 594), "volumeThroughput", "For kafka.m5.4xlarge, the maximum value for VolumeThroughput cannot exceed 593 MiB/s"},
+		{"throughput on a type that can't use any", withThroughput("kafka.m7g.xlarge", 100, 250), "provisionedThroughput", "not supported for the specified broker type kafka.m7g.xlarge"},
+		{"throughput of a volume that is too small", withThroughput("kafka.m7g.2xlarge", 9, 250), "volumeSize", "at least 10 GiB, not 9"},
 		{"throughput that is disabled", withVolume(types.EBSStorageInfo{ProvisionedThroughput: &types.ProvisionedThroughput{Enabled: no}}), "", ""},
 
 		{"nobody may connect", unauthenticatedIs(false), "clientAuthentication", "without enabling an authentication mechanism"},

@@ -48,8 +48,9 @@ func supportedMembers(volumeKey string) map[string]honoured {
 		group + "brokerAZDistribution": anything,
 		group + "securityGroups":       anything,
 
-		group + "storageInfo.ebsStorageInfo.volumeSize":                    anything,
-		group + "storageInfo.ebsStorageInfo.provisionedThroughput.enabled": off,
+		group + "storageInfo.ebsStorageInfo.volumeSize":                             anything,
+		group + "storageInfo.ebsStorageInfo.provisionedThroughput.enabled":          anything,
+		group + "storageInfo.ebsStorageInfo.provisionedThroughput.volumeThroughput": anything,
 
 		group + "connectivityInfo.networkType":       only("IPV4"),
 		group + "connectivityInfo.publicAccess.type": only("DISABLED"),

@@ -42,7 +42,7 @@ func TestSupported_RefusesByNameWhatWouldNotBeHonoured(t *testing.T) {
 		{"default metrics", func(p *types.ProvisionedRequest) { p.EnhancedMonitoring = "DEFAULT" }, ""},
 		{"tiered storage", func(p *types.ProvisionedRequest) { p.StorageMode = "TIERED" }, "storageMode"},
 		{"local storage", func(p *types.ProvisionedRequest) { p.StorageMode = "LOCAL" }, ""},
-		{"provisioned throughput", withVolume(types.EBSStorageInfo{ProvisionedThroughput: &types.ProvisionedThroughput{Enabled: yes, VolumeThroughput: aws.Int32(250)}}), "brokerNodeGroupInfo.storageInfo.ebsStorageInfo.provisionedThroughput.enabled"},
+		{"provisioned throughput", withVolume(types.EBSStorageInfo{ProvisionedThroughput: &types.ProvisionedThroughput{Enabled: yes, VolumeThroughput: aws.Int32(250)}}), ""},
 		{"a key of the customer", func(p *types.ProvisionedRequest) {
 			p.EncryptionInfo.EncryptionAtRest = &types.EncryptionAtRest{DataVolumeKMSKeyId: aws.String("arn:aws:kms:eu-west-1:000000000000:key/1")}
 		}, "encryptionInfo.encryptionAtRest.dataVolumeKMSKeyId"},
