@@ -96,7 +96,12 @@ func (d *storageDesk) grown(t *testing.T) cluster.Operation {
 		t.Fatal(err)
 	}
 	for _, v := range op.Storage.Volumes {
-		d.hasVolume(t, v.NodeID, v.To.SizeGiB)
+		if _, err := d.records.ChangeNode(t.Context(), c.ID, v.NodeID, func(n *cluster.Node) error {
+			n.Volume.Reshape(v.Wanted())
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	d.c = c
 	return op

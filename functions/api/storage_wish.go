@@ -213,5 +213,5 @@ func shapeOf(c cluster.Cluster, n cluster.Node) cluster.VolumeShape {
 	if n.Volume == nil {
 		return cluster.VolumeShape{SizeGiB: c.Spec.VolumeGiB, ThroughputMiB: c.Spec.ThroughputMiB}
 	}
-	return cluster.VolumeShape{SizeGiB: n.Volume.SizeGiB, ThroughputMiB: c.Spec.ThroughputMiB}
+	return n.Volume.Shape()
 }
