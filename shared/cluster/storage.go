@@ -139,3 +139,8 @@ type StorageAutoscaling struct {
 	// MaxGiB is how large they may get.
 	MaxGiB int `json:"maxGiB"`
 }
+
+// String says the rule in words: target 60 %, at most 500 GiB.
+func (a StorageAutoscaling) String() string {
+	return fmt.Sprintf("target %d %%, at most %d GiB", a.TargetPercent, a.MaxGiB)
+}

@@ -56,7 +56,14 @@ func (r Records) StartHeal(
 
 // HealsSince gives the healing operations of a cluster that were recorded at a time or later, oldest first.
 func (r Records) HealsSince(ctx context.Context, clusterID string, since time.Time) ([]cluster.Operation, error) {
-	var heals []cluster.Operation
+	return r.operationsSince(ctx, clusterID, since, func(op cluster.Operation) bool { return op.Heal != nil })
+}
+
+// operationsSince gives those operations of a cluster that were recorded at a time or later, oldest first.
+func (r Records) operationsSince(
+	ctx context.Context, clusterID string, since time.Time, wanted func(cluster.Operation) bool,
+) ([]cluster.Operation, error) {
+	var found []cluster.Operation
 	after := cluster.BeforeOperations(since)
 	for {
 		ops, err := r.Operations(ctx, clusterID, after, pageSize)
@@ -64,13 +71,13 @@ func (r Records) HealsSince(ctx context.Context, clusterID string, since time.Ti
 			return nil, err
 		}
 		for _, op := range ops {
-			if op.Heal != nil && !op.CreatedAt.Before(since) {
-				heals = append(heals, op)
+			if wanted(op) && !op.CreatedAt.Before(since) {
+				found = append(found, op)
 			}
 			after = op.ID
 		}
 		if len(ops) < pageSize {
-			return heals, nil
+			return found, nil
 		}
 	}
 }

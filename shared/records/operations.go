@@ -169,6 +169,7 @@ func (r Records) ForgetCluster(ctx context.Context, id string) error {
 			{Key: kafkaAccessKey(id), Delete: true},
 			{Key: healthKey(id), Delete: true},
 			{Key: topicDriftKey(id), Delete: true},
+			{Key: storageScalingKey(id), Delete: true},
 		}
 		for _, id := range withHolders(unended, now) {
 			last = append(last,

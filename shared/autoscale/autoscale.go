@@ -1,0 +1,165 @@
+// Package autoscale decides when the volumes of a cluster grow by themselves, and how far.
+//
+// It knows what is seen now and nothing of what woke whoever asks: an alarm that comes twice, or late, finds that there is nothing to
+// do any more.
+package autoscale
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/millrace/millrace/shared/cluster"
+)
+
+// Look is what is known of one cluster.
+type Look struct {
+	Now     time.Time
+	Cluster cluster.Cluster
+	Rule    cluster.StorageAutoscaling
+	Brokers []Broker // all of them, by id
+	// Growths are the operations on volumes of the last day, oldest first, ended or not.
+	Growths []cluster.Operation
+}
+
+// Broker is a broker with what was last heard of its volume.
+type Broker struct {
+	ID    int32
+	Shape cluster.VolumeShape
+	// UsedPercent is how full the volume was when its host last said so; Known is false when no host has.
+	UsedPercent float64
+	Known       bool
+	// SeenGiB is how large the volume was for the host that said so. It is less than the volume has where that has grown since.
+	SeenGiB int
+}
+
+// usedGiB is how much of the volume is used.
+func (b Broker) usedGiB() float64 { return float64(b.SeenGiB) * b.UsedPercent / 100 }
+
+// percent is how full the volume is at its size of now.
+func (b Broker) percent() float64 { return 100 * b.usedGiB() / float64(b.Shape.SizeGiB) }
+
+// Verdict is what is to be done about the volumes of a cluster.
+type Verdict struct {
+	// Grow says that they are to grow, all at once and as Change says.
+	Grow   bool
+	Change cluster.StorageChange
+	// AtMaximum says that a volume is as full as the rule allows, and as large.
+	AtMaximum bool
+	// Reason says in a sentence why.
+	Reason string
+}
+
+const (
+	// A volume grows by 10 %, and by 10 GiB at least, as MSK's do.
+	leastGiB, partPercent = 10, 10
+
+	// pause after a growth that failed, twice as long with each that fails after it. Where EBS takes no change of a volume yet, that
+	// can go on for hours.
+	pause        = time.Minute
+	longestPause = 30 * time.Minute
+)
+
+// Decide decides whether the volumes of a cluster grow now.
+//
+//  1. Is the cluster one whose volumes can grow, and does nobody grow them already?
+//  2. Is a broker fuller than the rule wants?
+//  3. How large do volumes get so that none is any more, by how much at least, and how large may they?
+//  4. Has a growth failed just now?
+func Decide(l Look) Verdict {
+	switch {
+	case !l.Cluster.Serves():
+		return Verdict{Reason: fmt.Sprintf("the cluster is %s", l.Cluster.State())}
+	case l.Cluster.Growing != nil:
+		return Verdict{Reason: fmt.Sprintf("operation %s grows them", l.Cluster.Growing.ID)}
+	case !allHaveVolumes(l.Brokers):
+		return Verdict{Reason: "not every broker has a volume that is known"}
+	}
+	over := overTarget(l)
+	if len(over) == 0 {
+		return Verdict{Reason: fmt.Sprintf("no broker is known to use %d %%", l.Rule.TargetPercent)}
+	}
+	wanted := 0
+	for _, b := range over {
+		wanted = max(wanted, sizeFor(b, l.Rule.TargetPercent))
+	}
+	v := Verdict{Change: changeTo(l, min(wanted, l.Rule.MaxGiB))}
+	fullest := slices.MaxFunc(over, func(a, b Broker) int { return cmp.Compare(a.percent(), b.percent()) })
+	seen := fmt.Sprintf("broker %d uses %d %% of %d GiB, and the target is %d %%",
+		fullest.ID, int(fullest.percent()), fullest.Shape.SizeGiB, l.Rule.TargetPercent)
+	v.AtMaximum = slices.ContainsFunc(over, func(b Broker) bool { return b.Shape.SizeGiB >= l.Rule.MaxGiB })
+	if len(v.Change.Volumes) == 0 {
+		v.Reason = fmt.Sprintf("%s; volumes may have %d GiB at most", seen, l.Rule.MaxGiB)
+		return v
+	}
+	if failed, again := restsUntil(l.Growths); l.Now.Before(again) {
+		v.Reason = fmt.Sprintf("%s; the growth before this one, %s, has failed, so the next one is tried at %s",
+			seen, failed, again.UTC().Format("15:04:05 UTC"))
+		return v
+	}
+	v.Grow = true
+	v.Reason = fmt.Sprintf("%s: volumes grow to %d GiB", seen, min(wanted, l.Rule.MaxGiB))
+	return v
+}
+
+func allHaveVolumes(brokers []Broker) bool {
+	return !slices.ContainsFunc(brokers, func(b Broker) bool { return b.Shape.SizeGiB <= 0 })
+}
+
+// overTarget gives the brokers that are as full as the rule lets them become, as far as they were heard: one that is down has what it
+// had.
+func overTarget(l Look) (over []Broker) {
+	for _, b := range l.Brokers {
+		if b.Known && b.percent() >= float64(l.Rule.TargetPercent) {
+			over = append(over, b)
+		}
+	}
+	return over
+}
+
+// sizeFor is how large the volume of a broker gets. It is below the target again at once, because EBS takes no second change for
+// hours.
+func sizeFor(b Broker, targetPercent int) int {
+	size := b.Shape.SizeGiB
+	step := max(leastGiB, (size*partPercent+99)/100)
+	below := int(b.usedGiB()*100/float64(targetPercent)) + 1
+	return max(size+step, below)
+}
+
+// changeTo makes every volume that is smaller that large.
+func changeTo(l Look, sizeGiB int) cluster.StorageChange {
+	change := cluster.StorageChange{Automatic: true}
+	for i, b := range l.Brokers {
+		to := b.Shape
+		if to.SizeGiB < sizeGiB {
+			to.SizeGiB = sizeGiB
+			change.Volumes = append(change.Volumes, cluster.VolumeChange{NodeID: b.ID, From: b.Shape, To: to})
+		}
+		if i == 0 {
+			change.Every = to
+		}
+		change.Every.SizeGiB = min(change.Every.SizeGiB, to.SizeGiB)
+		change.Every.ThroughputMiB = min(change.Every.ThroughputMiB, to.ThroughputMiB)
+	}
+	return change
+}
+
+// restsUntil says until when no growth is tried, because the last ones have failed; again is zero when none has.
+func restsUntil(growths []cluster.Operation) (failed string, again time.Time) {
+	rest := pause
+	for i, op := range slices.Backward(growths) {
+		if op.Storage == nil || op.State != cluster.OperationFailed {
+			break
+		}
+		if i == len(growths)-1 {
+			failed = op.ID
+			continue
+		}
+		rest = min(2*rest, longestPause)
+	}
+	if failed == "" {
+		return "", time.Time{}
+	}
+	return failed, growths[len(growths)-1].EndedAt.Add(rest)
+}

@@ -1,0 +1,157 @@
+package autoscale_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/shared/autoscale"
+	"github.com/millrace/millrace/shared/cluster"
+)
+
+var (
+	now  = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	rule = cluster.StorageAutoscaling{TargetPercent: 60, MaxGiB: 500}
+)
+
+// serving is a look at a cluster whose brokers have 100 GiB each, and use as much of it as is said.
+func serving(percent ...float64) autoscale.Look {
+	l := autoscale.Look{Now: now, Cluster: cluster.Cluster{ID: "c-1", Name: "orders", Ready: true}, Rule: rule}
+	for i, p := range percent {
+		l.Brokers = append(l.Brokers, broker(int32(i+1), 100, p))
+	}
+	return l
+}
+
+func broker(id int32, gib int, percent float64) autoscale.Broker {
+	return autoscale.Broker{ID: id, Shape: cluster.VolumeShape{SizeGiB: gib}, UsedPercent: percent, Known: true, SeenGiB: gib}
+}
+
+func failed(endedAgo ...time.Duration) (ops []cluster.Operation) {
+	for i, ago := range endedAgo {
+		ops = append(ops, cluster.Operation{
+			ID: fmt.Sprintf("op-%d", i+1), State: cluster.OperationFailed, EndedAt: now.Add(-ago), Storage: &cluster.StorageChange{Automatic: true},
+		})
+	}
+	return ops
+}
+
+func TestDecide(t *testing.T) {
+	for name, tt := range map[string]struct {
+		look autoscale.Look
+		with func(*autoscale.Look)
+		// want is the change in words, or a part of the reason why there is none.
+		want string
+	}{
+		"nobody is at the target":             {look: serving(10, 59.9, 30), want: "no broker is known to use 60 %"},
+		"one is at the target":                {look: serving(10, 60, 30), want: "1: 100→110, 2: 100→110, 3: 100→110; every 110"},
+		"the fullest decides":                 {look: serving(70, 60, 61), want: "1: 100→117, 2: 100→117, 3: 100→117; every 117"},
+		"it gets below the target at once":    {look: serving(99), want: "1: 100→166; every 166"},
+		"a tenth of what is large":            {look: serving(0), with: func(l *autoscale.Look) { l.Brokers[0] = broker(1, 305, 60) }, want: "1: 305→336; every 336"},
+		"the maximum is in the way":           {look: serving(0), with: func(l *autoscale.Look) { l.Brokers[0] = broker(1, 495, 61) }, want: "1: 495→500; every 500"},
+		"it has the maximum":                  {look: serving(0), with: func(l *autoscale.Look) { l.Brokers[0] = broker(1, 500, 61) }, want: "volumes may have 500 GiB at most; at the maximum"},
+		"it has more than the maximum":        {look: serving(0), with: func(l *autoscale.Look) { l.Brokers[0] = broker(1, 600, 61) }, want: "volumes may have 500 GiB at most; at the maximum"},
+		"the fullest has the maximum":         {look: serving(61, 95), with: func(l *autoscale.Look) { l.Brokers[1] = broker(2, 500, 95) }, want: "1: 100→500; every 500"},
+		"one was grown before the others":     {look: serving(61, 61), with: func(l *autoscale.Look) { l.Brokers[1] = broker(2, 300, 20) }, want: "1: 100→110; every 110"},
+		"a large one is full, a small is not": {look: serving(10, 0), with: func(l *autoscale.Look) { l.Brokers[1] = broker(2, 200, 60) }, want: "1: 100→220, 2: 200→220; every 220"},
+		"its throughput stays": {look: serving(60, 0), with: func(l *autoscale.Look) {
+			l.Brokers[0].Shape.ThroughputMiB = 300
+			l.Brokers[1].Shape.ThroughputMiB = 300
+		}, want: "1: 100→110, 2: 100→110; every 110 and 300 MiB/s"},
+		"nobody has said anything":            {look: serving(90), with: func(l *autoscale.Look) { l.Brokers[0].Known = false }, want: "no broker is known"},
+		"one has said nothing":                {look: serving(90, 60), with: func(l *autoscale.Look) { l.Brokers[0].Known = false }, want: "1: 100→110, 2: 100→110; every 110"},
+		"the last word is of the size before": {look: serving(60), with: func(l *autoscale.Look) { l.Brokers[0].Shape.SizeGiB = 110 }, want: "no broker is known to use"},
+		"a volume is not there yet":           {look: serving(90, 90), with: func(l *autoscale.Look) { l.Brokers[1] = autoscale.Broker{ID: 2} }, want: "not every broker has a volume"},
+		"there are no brokers":                {look: serving(), want: "no broker is known"},
+		"a growth is under way": {look: serving(90), with: func(l *autoscale.Look) {
+			l.Cluster.Growing = &cluster.ActiveOperation{ID: "op-7", Type: cluster.UpdateBrokerStorage}
+		}, want: "operation op-7 grows them"},
+		"a broker is healed": {look: serving(60), with: func(l *autoscale.Look) {
+			l.Cluster.Active = &cluster.ActiveOperation{ID: "op-7", Type: cluster.HealBroker}
+		}, want: "1: 100→110; every 110"},
+		"the cluster is deleted": {look: serving(90), with: func(l *autoscale.Look) {
+			l.Cluster.Active = &cluster.ActiveOperation{ID: "op-7", Type: cluster.DeleteCluster}
+		}, want: "the cluster is DELETING"},
+		"the cluster is made": {look: serving(90), with: func(l *autoscale.Look) {
+			l.Cluster.Ready = false
+			l.Cluster.Active = &cluster.ActiveOperation{ID: "op-7", Type: cluster.CreateCluster}
+		}, want: "the cluster is CREATING"},
+		"a growth has failed just now":    {look: serving(60), with: func(l *autoscale.Look) { l.Growths = failed(30 * time.Second) }, want: "op-1, has failed, so the next one is tried at 12:00:30 UTC"},
+		"a growth has failed a while ago": {look: serving(60), with: func(l *autoscale.Look) { l.Growths = failed(time.Minute) }, want: "1: 100→110; every 110"},
+		"three have failed": {look: serving(60), with: func(l *autoscale.Look) {
+			l.Growths = failed(time.Hour, 10*time.Minute, time.Minute)
+		}, want: "op-3, has failed, so the next one is tried at 12:03:00 UTC"},
+		"many have failed": {look: serving(60), with: func(l *autoscale.Look) {
+			l.Growths = failed(make([]time.Duration, 20)...)
+		}, want: "tried at 12:30:00 UTC"},
+		"one has failed, and the next one not": {look: serving(60), with: func(l *autoscale.Look) {
+			l.Growths = failed(time.Minute, time.Second)
+			l.Growths[1].State = cluster.Complete
+		}, want: "1: 100→110; every 110"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if tt.with != nil {
+				tt.with(&tt.look)
+			}
+			v := autoscale.Decide(tt.look)
+			if got := words(v); !strings.Contains(got, tt.want) || v.Reason == "" {
+				t.Errorf("%s\nwant %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func words(v autoscale.Verdict) string {
+	text := v.Reason
+	if v.Grow {
+		var changes []string
+		for _, c := range v.Change.Volumes {
+			changes = append(changes, fmt.Sprintf("%d: %d→%d", c.NodeID, c.From.SizeGiB, c.To.SizeGiB))
+		}
+		text = strings.Join(changes, ", ") + fmt.Sprintf("; every %d", v.Change.Every.SizeGiB)
+		if v.Change.Every.ThroughputMiB > 0 {
+			text += fmt.Sprintf(" and %d MiB/s", v.Change.Every.ThroughputMiB)
+		}
+	}
+	if v.AtMaximum && !v.Grow {
+		text += "; at the maximum"
+	}
+	return text
+}
+
+// Whatever is seen: nothing shrinks, nothing goes beyond the maximum, and whoever is full and may grow is below the target once it has,
+// or at the maximum. The same look, once the volumes have grown, grows nothing again.
+func TestDecide_HoldsWhateverIsSeen(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 20_000 {
+		l := autoscale.Look{
+			Now: now, Cluster: cluster.Cluster{Ready: true},
+			Rule: cluster.StorageAutoscaling{TargetPercent: 10 + random.IntN(71), MaxGiB: 1 + random.IntN(16384)},
+		}
+		for id := range int32(1 + random.IntN(6)) {
+			b := broker(id+1, 1+random.IntN(2000), 100*random.Float64())
+			b.Known = random.IntN(5) > 0
+			l.Brokers = append(l.Brokers, b)
+		}
+		v := autoscale.Decide(l)
+		for i := range l.Brokers {
+			b := &l.Brokers[i]
+			c, changes := v.Change.Of(b.ID)
+			if changes {
+				if c.From != b.Shape || c.To.SizeGiB <= c.From.SizeGiB || c.To.SizeGiB > l.Rule.MaxGiB {
+					t.Fatalf("%+v: %+v", l, v)
+				}
+				b.Shape = c.To
+			}
+			percent := b.UsedPercent * float64(b.SeenGiB) / float64(b.Shape.SizeGiB)
+			if b.Known && percent >= float64(l.Rule.TargetPercent) && b.Shape.SizeGiB < l.Rule.MaxGiB {
+				t.Fatalf("broker %d still uses %g %% of %d GiB: %+v", b.ID, percent, b.Shape.SizeGiB, l)
+			}
+		}
+		if again := autoscale.Decide(l); again.Grow {
+			t.Fatalf("it grows once more: %+v after %+v: %+v", again, v, l)
+		}
+	}
+}
