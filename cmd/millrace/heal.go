@@ -128,7 +128,7 @@ func (a *app) healLimitCommand() *cobra.Command {
 asked then, and a volume never gets smaller again; so without a limit, and with 0, none is grown,
 and a broker whose volume is full waits for you. CLUSTER is its name or its ARN.
 
-On one machine the size of volumes has no effect: every broker has the space of your disk.`,
+On one machine a volume takes the room of your disk only as it fills.`,
 		Example: `  millrace heal limit demo --max-volume 500
   millrace heal limit demo --max-volume 0`,
 		Args: cobra.ExactArgs(1),

@@ -36,6 +36,7 @@ func (l Layout) hostEnded(id string) string  { return filepath.Join(l.host(id), 
 func (l Layout) hostVolume(id string) string {
 	return filepath.Join(l.host(id), "volume") // a link to the volume, once it is attached
 }
+
 func (l Layout) volumeSize(id string) string {
 	return brokeragent.VolumeSizeFile(l.volume(id)) // how many bytes it may hold
 }
