@@ -56,8 +56,11 @@ func (e *laws) showVolumes(root *element, visible func(id string) bool) {
 	volumes.keep(func(v *element) bool { return visible(v.at("volumeId")) })
 	for _, v := range volumes.children {
 		id := v.at("volumeId")
-		if state := e.changeState(id); state == "modifying" || state == "failed" {
-			v.set(text("size", e.changes[id].from))
+		if shape, known := e.shapes[id]; known {
+			if e.changeState(id) == "modifying" {
+				shape = e.changes[id].from
+			}
+			shape.show(v)
 		}
 		holder, attached := e.volumes[id]
 		if !attached {

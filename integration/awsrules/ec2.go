@@ -21,6 +21,7 @@ type laws struct {
 	volumes   map[string]string  // the instance that each attached volume has
 	networks  map[string]string  // the instance that each attached interface has
 	zones     map[string]string  // where each interface is: moto has instances elsewhere
+	shapes    map[string]shape   // of volumes
 	changes   map[string]*change // the last one of each volume that was ever changed
 	unseen    map[string]int     // how often each new thing is still overlooked
 }
@@ -49,7 +50,7 @@ func newLaws(c Config, moto func(context.Context, request) (answer, error)) laws
 		config: c, moto: moto, mu: new(sync.Mutex),
 		tokens: map[string]used{}, instances: map[string]*instance{},
 		volumes: map[string]string{}, networks: map[string]string{}, zones: map[string]string{}, unseen: map[string]int{},
-		changes: map[string]*change{},
+		changes: map[string]*change{}, shapes: map[string]shape{},
 	}
 }
 
@@ -315,6 +316,7 @@ func (e *laws) made(q request, root *element) (instanceID string) {
 	switch q.Action {
 	case "CreateVolume":
 		e.unseen[root.at("volumeId")] = e.config.UnseenFor
+		e.shapes[root.at("volumeId")] = shapeOf(q)
 	case "CreateNetworkInterface":
 		id := root.at("networkInterface", "networkInterfaceId")
 		e.unseen[id], e.zones[id] = e.config.UnseenFor, root.at("networkInterface", "availabilityZone")

@@ -14,6 +14,8 @@ func (e *laws) refuse(ctx context.Context, q request) *refused {
 		return e.refuseRun(q)
 	case "AttachVolume":
 		return e.refuseAttach(ctx, q)
+	case "CreateVolume":
+		return shapeOf(q).refuse()
 	case "ModifyVolume":
 		return e.refuseChange(q)
 	case "StopInstances", "StartInstances":

@@ -9,18 +9,76 @@ import (
 	"time"
 )
 
-// change is the last one of a volume's size.
+// shape is what can be changed of a volume: GiB, operations a second, and MiB a second, of which moto says nothing.
+type shape struct{ size, iops, throughput string }
+
+// What a gp3 volume has that nobody has asked for more, and how many operations a second it has to have for each MiB.
+const (
+	baseIOPS       = "3000"
+	baseThroughput = "125"
+	iopsPerMiB     = 4
+)
+
+// with is a shape once a request is carried out, which names only what it changes.
+func (s shape) with(form url.Values) shape {
+	for name, of := range map[string]*string{"Size": &s.size, "Iops": &s.iops, "Throughput": &s.throughput} {
+		if value := form.Get(name); value != "" {
+			*of = value
+		}
+	}
+	return s
+}
+
+// shapeOf is the shape of a volume that is to be made.
+func shapeOf(q request) shape { return shape{iops: baseIOPS, throughput: baseThroughput}.with(q.form) }
+
+// refuse tells why EBS has no gp3 volume of a shape; nil when it has.
+func (s shape) refuse() *refused {
+	iops, _ := strconv.Atoi(s.iops)
+	throughput, _ := strconv.Atoi(s.throughput)
+	switch {
+	case throughput < 125 || throughput > 2000:
+		return &refused{http.StatusBadRequest, "InvalidParameterValue", fmt.Sprintf("Volume throughput of %d is invalid; it is between 125 and 2000.", throughput)}
+	case throughput*iopsPerMiB > iops:
+		return &refused{
+			http.StatusBadRequest, "InvalidParameterValue",
+			fmt.Sprintf("Throughput (MiBps) to iops ratio of %f is too high; maximum is 0.250000 MiBps per iops.", float64(throughput)/float64(iops)),
+		}
+	}
+	return nil
+}
+
+// show puts a shape into what moto says of a volume.
+func (s shape) show(v *element) {
+	v.set(text("size", s.size))
+	v.set(text("iops", s.iops))
+	v.set(text("throughput", s.throughput))
+}
+
+// change is the last one of a volume's shape.
 type change struct {
-	from, to string // GiB
+	from, to shape
 	began    time.Time
 	failed   bool
+}
+
+// says is the change in the members of an answer.
+func (c change) says(volume, state string) []*element {
+	return []*element{
+		text("volumeId", volume), text("modificationState", state), text("startTime", c.began.UTC().Format(time.RFC3339)),
+		text("originalSize", c.from.size), text("targetSize", c.to.size),
+		text("originalIops", c.from.iops), text("targetIops", c.to.iops),
+		text("originalThroughput", c.from.throughput), text("targetThroughput", c.to.throughput),
+	}
 }
 
 // FailChange makes the change of a volume that is under way one that EBS gave up.
 func (r *Rules) FailChange(volume string) {
 	r.ec2.mu.Lock()
 	defer r.ec2.mu.Unlock()
-	r.ec2.changes[volume].failed = true
+	c := r.ec2.changes[volume]
+	c.failed = true
+	r.ec2.shapes[volume] = c.from
 }
 
 // changeState is how far the last change of a volume is, in EBS's words; empty where there never was one.
@@ -46,6 +104,15 @@ func (e *laws) refuseChange(q request) *refused {
 	if e.unseen[id] > 0 {
 		return absent("InvalidVolume.NotFound", "volume", id)
 	}
+	is, known := e.shapes[id]
+	to := is.with(q.form)
+	if refusal := to.refuse(); known && refusal != nil {
+		return refusal
+	}
+	size, err := strconv.Atoi(to.size)
+	if had, unread := strconv.Atoi(is.size); err == nil && unread == nil && size < had {
+		return &refused{http.StatusBadRequest, "InvalidParameterValue", fmt.Sprintf("New size cannot be smaller than existing size: %s GiB.", is.size)}
+	}
 	c, ok := e.changes[id]
 	if !ok {
 		return nil
@@ -59,24 +126,17 @@ func (e *laws) refuseChange(q request) *refused {
 			"You've reached the maximum modification rate per volume limit. Wait at least 6 hours between modifications per EBS volume.",
 		}
 	}
-	if to, err := strconv.Atoi(q.form.Get("Size")); err == nil {
-		if from, err := strconv.Atoi(c.to); err == nil && to < from {
-			return &refused{http.StatusBadRequest, "InvalidParameterValue", fmt.Sprintf("New size cannot be smaller than existing size: %s GiB.", c.to)}
-		}
-	}
 	return nil
 }
 
 // change notes a change that moto has made at once.
 func (e *laws) change(q request, root *element) {
-	m := root.child("volumeModification")
-	c := &change{from: m.at("originalSize"), to: m.at("targetSize"), began: time.Now()}
-	if before, ok := e.changes[q.form.Get("VolumeId")]; ok && before.failed {
-		c.from = before.from // moto believes that it is larger
+	id, m := q.form.Get("VolumeId"), root.child("volumeModification")
+	c := &change{from: e.shapes[id], to: e.shapes[id].with(q.form), began: time.Now()}
+	e.changes[id], e.shapes[id] = c, c.to
+	for _, said := range c.says(id, e.changeState(id)) {
+		m.set(said)
 	}
-	e.changes[q.form.Get("VolumeId")] = c
-	m.set(text("modificationState", e.changeState(q.form.Get("VolumeId"))))
-	m.set(text("startTime", c.began.UTC().Format(time.RFC3339)))
 }
 
 // changesOf answers which changes volumes have seen.
@@ -92,9 +152,7 @@ func (e *laws) changesOf(ctx context.Context, q request) (answer, error) {
 				http.StatusBadRequest, "InvalidVolumeModification.NotFound", fmt.Sprintf("Modification for volume '%s' does not exist.", id),
 			}.inEC2(), nil
 		}
-		item := node("item",
-			text("volumeId", id), text("modificationState", e.changeState(id)), text("originalSize", c.from), text("targetSize", c.to),
-			text("startTime", c.began.UTC().Format(time.RFC3339)))
+		item := node("item", c.says(id, e.changeState(id))...)
 		if c.failed {
 			item.children = append(item.children, text("statusMessage", "Internal failure"))
 		}

@@ -88,17 +88,21 @@ func (p Platform) address(t *testing.T, token cluster.Token) cluster.Address {
 
 func (p Platform) volume(t *testing.T, token cluster.Token) cluster.Volume {
 	t.Helper()
-	zones, err := p.Zones.Zones(t.Context(), p.Subnets)
-	if err != nil {
-		t.Fatalf("zones: %v", err)
-	}
-	v, err := p.EnsureVolume(t.Context(), cluster.VolumeRequest{
-		Token: token, ClusterName: "orders", Role: cluster.Broker, Rack: zones[0], SizeGiB: 10,
-	})
+	v, err := p.EnsureVolume(t.Context(), p.volumeRequest(t, token))
 	if err != nil {
 		t.Fatalf("volume for node %d: %v", token.NodeID, err)
 	}
 	return v
+}
+
+// volumeRequest asks for a volume of 10 GiB.
+func (p Platform) volumeRequest(t *testing.T, token cluster.Token) cluster.VolumeRequest {
+	t.Helper()
+	zones, err := p.Zones.Zones(t.Context(), p.Subnets)
+	if err != nil {
+		t.Fatalf("zones: %v", err)
+	}
+	return cluster.VolumeRequest{Token: token, ClusterName: "orders", Role: cluster.Broker, Rack: zones[0], SizeGiB: 10}
 }
 
 // request asks for a host of a node, at the node's address.

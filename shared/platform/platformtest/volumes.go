@@ -18,6 +18,7 @@ func VolumesSuite(t *testing.T, open func(t *testing.T) Platform) {
 		"a volume that is gone is deleted":                       absentVolumesAreDeleted,
 		"a volume that is not there is not attached":             absentVolumesAreNotAttached,
 		"a volume grows under its host":                          volumesGrow,
+		"a volume gets the throughput that is asked for":         volumesGetThroughput,
 		"a volume that is not there does not grow":               absentVolumesDoNotGrow,
 	})
 }
@@ -98,6 +99,21 @@ func volumesGrow(t *testing.T, p Platform) {
 	if again := p.volume(t, node(1)); again.ID != v.ID || again.SizeGiB != 20 {
 		t.Errorf("the token of volume %s makes %+v, now that it is larger", v.ID, again)
 	}
+}
+
+func volumesGetThroughput(t *testing.T, p Platform) {
+	request := p.volumeRequest(t, node(1))
+	request.ThroughputMiB = 300
+	v, err := p.EnsureVolume(t.Context(), request)
+	if err != nil || v.Shape() != (cluster.VolumeShape{SizeGiB: 10, ThroughputMiB: 300}) {
+		t.Fatalf("made %+v, %v", v, err)
+	}
+	want := cluster.VolumeShape{SizeGiB: 20, ThroughputMiB: 1000}
+	wantCode(t, "grow and speed up", p.GrowVolume(t.Context(), v.ID, want), "")
+	p.awaitGrowth(t, v.ID, want)
+	p.awaitGrowth(t, v.ID, gib(20))
+	wantCode(t, "again", p.GrowVolume(t.Context(), v.ID, want), "")
+	p.awaitGrowth(t, v.ID, want)
 }
 
 // awaitGrowth waits until a volume is as large as it was to be.

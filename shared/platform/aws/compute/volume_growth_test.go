@@ -22,8 +22,13 @@ func (c cloud) wantGrown(t *testing.T, id string, gib int, want bool) {
 
 func (c cloud) waitGrown(t *testing.T, id string, gib int) {
 	t.Helper()
+	c.waitFor(t, id, cluster.VolumeShape{SizeGiB: gib})
+}
+
+func (c cloud) waitFor(t *testing.T, id string, want cluster.VolumeShape) {
+	t.Helper()
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		grown, err := c.Volumes.VolumeGrown(t.Context(), id, cluster.VolumeShape{SizeGiB: gib})
+		grown, err := c.Volumes.VolumeGrown(t.Context(), id, want)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -31,7 +36,7 @@ func (c cloud) waitGrown(t *testing.T, id string, gib int) {
 			return
 		}
 		if time.Now().After(end) {
-			t.Fatalf("volume %s has not grown to %d GiB", id, gib)
+			t.Fatalf("volume %s has not become one of %s", id, want)
 		}
 	}
 }
@@ -66,7 +71,7 @@ func TestGrowVolume_SaysWhenEBSTakesNoChangeYet(t *testing.T) {
 	wantCode(t, "grow", c.Volumes.GrowVolume(t.Context(), v.ID, gib(20)), "")
 	err := c.Volumes.GrowVolume(t.Context(), v.ID, gib(40))
 	wantCode(t, "grow again", err, fault.Conflict)
-	if err == nil || !strings.Contains(err.Error(), v.ID+" was changed at 20") || !strings.Contains(err.Error(), "six hours") {
+	if err == nil || !strings.Contains(err.Error(), v.ID+" was changed at 20") || !strings.Contains(err.Error(), "six hours after that: try again at 20") {
 		t.Errorf("it says: %v", err)
 	}
 	c.wantGrown(t, v.ID, 20, true)
@@ -98,4 +103,40 @@ func TestAttachVolume_OfAVolumeThatIsBeingChangedMayBeTriedAgain(t *testing.T) {
 	wantCode(t, "attach", c.Volumes.AttachVolume(t.Context(), v.ID, h.ID), fault.Unavailable)
 	c.waitGrown(t, v.ID, 20)
 	wantCode(t, "attach again", c.Volumes.AttachVolume(t.Context(), v.ID, h.ID), "")
+}
+
+func TestGrowVolume_GivesAVolumeItsThroughput(t *testing.T) {
+	c := open(t, awsrules.Config{ModifyingFor: 100 * time.Millisecond})
+	v := c.volume(t)
+	fast := cluster.VolumeShape{SizeGiB: 20, ThroughputMiB: 1000} // which takes more operations a second than a volume has by itself
+	wantCode(t, "grow and speed up", c.Volumes.GrowVolume(t.Context(), v.ID, fast), "")
+	wantCode(t, "while that goes on", c.Volumes.GrowVolume(t.Context(), v.ID, fast), "")
+	c.waitFor(t, v.ID, fast)
+	c.wantGrown(t, v.ID, 20, true)
+	if again := c.volume(t); again.Shape() != fast {
+		t.Errorf("the volume is found with %s, want %s", again.Shape(), fast)
+	}
+	slower := cluster.VolumeShape{SizeGiB: 20, ThroughputMiB: 250}
+	wantCode(t, "slow down, at the same size", c.Volumes.GrowVolume(t.Context(), v.ID, slower), "")
+	c.waitFor(t, v.ID, slower)
+	plain := cluster.VolumeShape{SizeGiB: 20, ThroughputMiB: cluster.BaseThroughputMiB}
+	wantCode(t, "give up throughput", c.Volumes.GrowVolume(t.Context(), v.ID, plain), "")
+	c.waitFor(t, v.ID, plain)
+	wantCode(t, "grow without a word about throughput", c.Volumes.GrowVolume(t.Context(), v.ID, gib(20)), "")
+	if n := c.rules.Count("ec2:ModifyVolume"); n != 3 {
+		t.Errorf("ModifyVolume was called %d times", n)
+	}
+}
+
+func TestEnsureVolume_GivesAVolumeItsThroughput(t *testing.T) {
+	c := open(t, awsrules.Config{})
+	request := c.volumeRequest(t)
+	request.ThroughputMiB = 1000
+	v, err := c.Volumes.EnsureVolume(t.Context(), request)
+	wantCode(t, "make a fast volume", err, "")
+	again, err := c.Volumes.EnsureVolume(t.Context(), request)
+	wantCode(t, "make it again", err, "")
+	if v.ThroughputMiB != 1000 || again != v {
+		t.Errorf("made %+v, found %+v", v, again)
+	}
 }
