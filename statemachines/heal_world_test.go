@@ -96,7 +96,7 @@ func (w *world) recordHeal(h cluster.Heal) cluster.Operation {
 		ID: id, ClusterID: clusterID, Type: cluster.HealBroker, State: cluster.Pending, Attempt: 1, CreatedAt: time.Now(), Heal: &h,
 	}
 	_, err := w.records.StartOperation(w.t.Context(), clusterID, op, func(c *cluster.Cluster) error {
-		if c.State() != cluster.Active {
+		if c.Active != nil {
 			return fmt.Errorf("a cluster that is %s can't be healed", c.State())
 		}
 		c.Active = &cluster.ActiveOperation{ID: op.ID, Type: op.Type}

@@ -36,6 +36,7 @@ type ailment struct {
 	stuck        bool          // the agent never gets to starting it
 	mute         bool          // the agent can't be heard; Kafka goes on
 	apart        bool          // nobody reaches the host, and it reaches nobody
+	sees         int           // GiB of the volume, however large it gets
 	longLog      time.Duration // that Kafka goes through before it runs
 }
 
@@ -418,14 +419,17 @@ func (k *kafka) voters() (caughtUp, behind []int32) {
 
 // isFull tells whether there is no room left on the node's volume.
 func (p *process) isFull() bool {
-	d := p.w.disk(p.node)
+	d := p.w.disk(p.node, p.hostID)
 	return d != nil && d.UsedBytes >= d.TotalBytes
 }
 
 // disk is a node's log volume, with as much on it as the test says.
-func (w *world) disk(node int32) *nodespec.Disk {
+func (w *world) disk(node int32, hostID string) *nodespec.Disk {
 	const gib = 1 << 30
 	total := int64(w.platform.SizeOf(cluster.Token{ClusterID: clusterID, NodeID: node})) * gib
+	if sees := w.kafka.ails(hostID).sees; sees > 0 {
+		total = int64(sees) * gib
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return &nodespec.Disk{TotalBytes: total, UsedBytes: min(w.usedGiB[node]*gib, total)}
@@ -455,7 +459,7 @@ func (p *process) beatAs(ctx context.Context, state nodespec.State, reason strin
 	}
 	beat := nodespec.Heartbeat{
 		Cluster: "orders", NodeID: p.node, Role: p.spec.Role,
-		Generation: p.spec.Generation, State: state, Reason: reason, FailedStarts: p.failedStarts, Disk: p.w.disk(p.node),
+		Generation: p.spec.Generation, State: state, Reason: reason, FailedStarts: p.failedStarts, Disk: p.w.disk(p.node, p.hostID),
 	}
 	if p.up {
 		beat.Process = &nodespec.Process{PID: 1, Release: p.spec.Release, StartedAt: p.startedAt, HeldSince: p.heldSince}

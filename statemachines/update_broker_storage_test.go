@@ -133,3 +133,188 @@ func TestUpdateBrokerStorage_FailsUnchangedWhileNoVolumeTakesAChange(t *testing.
 		w.wantAllGrown(op)
 	})
 }
+
+// One volume that EBS does not change keeps no other from growing: what fills them does not wait.
+func TestUpdateBrokerStorage_GrowsWhatCanBeGrown(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.platform.ChangesAgainAfter = 6 * time.Hour
+		w.serving()
+		h := w.judged(2, cluster.Grow, cluster.DiskFull)
+		h.VolumeGiB = 110
+		w.wait(w.heal(h))
+		op := w.growAll(larger)
+		if x := w.wait(op); x.Status != asl.Failed || x.Error != string(fault.Conflict) {
+			t.Fatalf("%+v", x)
+		}
+		w.wantPath(op, []string{"BeginOperation", "GrowVolumes", "JudgeGrowth", "EndOperation", "HasSucceeded", "FailedPartway"})
+		w.wantFailed(op, "2 of 3 volumes have 200 GiB; broker 2: grow volume vol-")
+		for broker, want := range map[int32]int{1: 200, 2: 110, 3: 200} {
+			if got := w.platform.SizeOf(launchOf(broker, 0)); got != want {
+				t.Errorf("broker %d has %d GiB, want %d", broker, got, want)
+			}
+		}
+		if c := w.cluster(); c.Spec.VolumeGiB != 100 || c.State() != cluster.Active {
+			t.Errorf("the cluster is %s and has %d GiB", c.State(), c.Spec.VolumeGiB)
+		}
+
+		time.Sleep(6 * time.Hour)
+		op = w.growAll(larger)
+		w.wait(op)
+		w.wantPath(op, growAllPath)
+		w.wantAllGrown(op)
+		w.wantActive(op)
+	})
+}
+
+func TestUpdateBrokerStorage_GivesVolumesTheirThroughput(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.spec.ThroughputMiB = 250
+		w.serving()
+		for _, want := range []cluster.VolumeShape{{SizeGiB: 100, ThroughputMiB: 500}, {SizeGiB: 200, ThroughputMiB: 500}, {SizeGiB: 200}} {
+			op := w.growAll(want)
+			if x := w.wait(op); x.Status != asl.Succeeded {
+				t.Fatalf("%s: %s: %s", want, x.Error, x.Cause)
+			}
+			w.wantAllOf(want)
+			if c := w.cluster(); c.Spec.ThroughputMiB != want.ThroughputMiB {
+				t.Errorf("the cluster is said to have %d MiB a second, want %s", c.Spec.ThroughputMiB, want)
+			}
+		}
+	})
+}
+
+// A broker that is down, that has no host, or that gets another one meanwhile, holds nobody up: its volume grows, and whoever serves
+// it next finds the room.
+func TestUpdateBrokerStorage_WaitsForNoHost(t *testing.T) {
+	for name, spoil := range map[string]func(w *world){
+		"a broker whose host has ended": func(w *world) { w.platform.Kill(w.hostOf(2)) },
+		"a broker that nobody reaches":  func(w *world) { w.cutOff(2, time.Second) },
+		"a broker without a host": func(w *world) {
+			w.platform.Kill(w.hostOf(2))
+			_, err := w.records.ChangeNode(t.Context(), clusterID, 2, func(n *cluster.Node) error { n.Host = nil; return nil })
+			if err != nil {
+				w.t.Fatal(err)
+			}
+		},
+		"a host that sees no more room": func(w *world) { w.ails(2, func(a *ailment) { a.sees = 100 }) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				w.serving()
+				spoil(w)
+				began := time.Now()
+				op := w.growAll(larger)
+				w.wait(op)
+				w.wantPath(op, growAllPath)
+				w.wantAllGrown(op)
+				if took := time.Since(began); took > 2*time.Minute {
+					t.Errorf("it took %s", took)
+				}
+			})
+		})
+	}
+}
+
+// A growth runs beside the replacement of a broker's host, whichever of them begins first.
+func TestUpdateBrokerStorage_RunsBesideAHeal(t *testing.T) {
+	for name, heal := range map[string]func(w *world) cluster.Operation{
+		"of a dead host":   func(w *world) cluster.Operation { return w.loseHost(2) },
+		"of a held broker": func(w *world) cluster.Operation { return w.holdKafka(2) },
+	} {
+		for at := range 8 {
+			t.Run(fmt.Sprintf("%s, after %d s", name, 5*at), func(t *testing.T) {
+				inBubble(t, func(w *world) {
+					w.platform.GrowsWithin = 20 * time.Second
+					w.serving()
+					var growth, healing cluster.Operation
+					if at%2 == 0 {
+						healing = heal(w)
+						time.Sleep(time.Duration(5*at) * time.Second)
+						growth = w.growAll(larger)
+					} else {
+						growth = w.growAll(larger)
+						time.Sleep(time.Duration(5*at) * time.Second)
+						healing = heal(w)
+					}
+					for _, op := range []cluster.Operation{growth, healing} {
+						if x := w.wait(op); x.Status != asl.Succeeded {
+							t.Errorf("%s: %s: %s", op.ID, x.Error, x.Cause)
+						}
+					}
+					w.wantAllGrown(growth)
+					w.wantHealed(healing)
+				})
+			})
+		}
+	}
+}
+
+// A heal that grows a full volume beside a growth of all: the larger of the two is what the volume gets.
+func TestUpdateBrokerStorage_BesideTheGrowthOfOneFullVolume(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.serving()
+		healing := w.fillVolume(2)
+		growth := w.growAll(larger)
+		for _, op := range []cluster.Operation{healing, growth} {
+			if x := w.wait(op); x.Status != asl.Succeeded {
+				t.Errorf("%s: %s: %s", op.ID, x.Error, x.Cause)
+			}
+		}
+		w.wantAllGrown(growth)
+		w.wantHealed(healing)
+	})
+}
+
+// A cluster can be deleted beside a growth. The growth ends, and nothing is left of either.
+func TestUpdateBrokerStorage_OfAClusterThatIsDeletedMeanwhile(t *testing.T) {
+	for _, after := range []time.Duration{0, time.Second, 10 * time.Second, 30 * time.Second} {
+		inBubble(t, func(w *world) {
+			w.platform.GrowsWithin = 10 * time.Minute
+			w.serving()
+			growth := w.growAll(larger)
+			time.Sleep(after)
+			deletion := w.delete("delete")
+			if x := w.wait(deletion); x.Status != asl.Succeeded {
+				t.Errorf("%s: %s", x.Error, x.Cause)
+			}
+			w.wait(growth)
+			w.sweep()
+			w.wantNothingLeft()
+		})
+	}
+}
+
+func TestUpdateBrokerStorage_GivesUpOnAVolumeThatNeverGrows(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.serving()
+		w.platform.NeverGrows = true
+		op := w.growAll(larger)
+		w.wait(op)
+		w.wantFailed(op, fmt.Sprintf("gave up after %s; last waited for: broker ", op.Type.Budget()))
+		w.wantFailed(op, "does not have 200 GiB yet")
+		w.wantFailedStep(op, cluster.StepGrowVolumes)
+
+		w.platform.NeverGrows = false
+		op = w.growAll(larger)
+		w.wait(op)
+		w.wantAllGrown(op)
+	})
+}
+
+// There is one growth of a cluster's volumes at a time, and a stranger begins none.
+func TestUpdateBrokerStorage_IsEndedWhenNobodyWorksOnIt(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.platform.GrowsWithin = time.Minute
+		w.serving()
+		op := w.growAll(larger)
+		time.Sleep(7 * time.Second)
+		w.abort(op, op.ExecutionName())
+		if got := w.sweep(); got.Started != 0 || got.Ended != 1 {
+			t.Errorf("%+v", got)
+		}
+		w.wantFailed(op, "stopped by hand")
+		op = w.growAll(larger)
+		w.wait(op)
+		w.wantAllGrown(op)
+	})
+}

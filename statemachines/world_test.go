@@ -317,8 +317,8 @@ func (w *world) delete(id string) cluster.Operation {
 		ID: id, ClusterID: clusterID, Type: cluster.DeleteCluster, State: cluster.Pending, Attempt: 1, CreatedAt: time.Now(),
 	}
 	_, err := w.records.StartOperation(w.t.Context(), clusterID, op, func(c *cluster.Cluster) error {
-		if s := c.State(); s != cluster.Active && s != cluster.Failed {
-			return fmt.Errorf("a cluster that is %s can't be deleted", s)
+		if c.Active != nil {
+			return fmt.Errorf("a cluster that is %s can't be deleted", c.State())
 		}
 		c.Active = &cluster.ActiveOperation{ID: op.ID, Type: op.Type}
 		return nil
