@@ -35,7 +35,7 @@ type CheckVolumeGrown struct {
 
 // findsRoomWithin is how long a host that reports may take to find the room on a volume before an operation that is about volumes
 // ends without having seen it.
-const findsRoomWithin = 30 * time.Second
+const findsRoomWithin = time.Minute
 
 // Run waits up to serve.LongPoll. A volume that does not get larger before the operation's deadline ends it. Where a node is
 // healed, so does a volume on which there is no more room than before, and the end of the host: it will find no room any more,

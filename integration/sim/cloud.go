@@ -46,6 +46,12 @@ type volume struct {
 	sizeGiB int
 	host    *host // that it is attached to
 
+	throughputMiB int
+	target        cluster.VolumeShape // of the last change
+	settled       time.Time           // when that is over
+	changesAgain  time.Time           // when EBS takes another
+	gaveUp        bool                // EBS has not made the change
+
 	formattedFor  string // the Kafka cluster; empty while nothing is on the volume
 	node          int32
 	everFormatted bool
@@ -166,7 +172,7 @@ func (c *cloud) EnsureVolume(ctx context.Context, r cluster.VolumeRequest) (clus
 			c.volumes[r.Token] = &volume{id: "vol-" + r.Token.String(), token: r.Token, sizeGiB: r.SizeGiB, logs: map[*partition][]record{}}
 		}
 		v := c.volumes[r.Token]
-		return cluster.Volume{ID: v.id, SizeGiB: v.sizeGiB}, nil
+		return cluster.Volume{ID: v.id, SizeGiB: v.sizeGiB, ThroughputMiB: v.throughputMiB}, nil
 	})
 }
 
@@ -389,41 +395,6 @@ func (c *cloud) ForgetHost(ctx context.Context, id string) error {
 		return nothing{}, nil
 	})
 	return err
-}
-
-// GrowVolume makes a volume larger. That takes a while before the host sees it.
-func (c *cloud) GrowVolume(ctx context.Context, id string, want cluster.VolumeShape) error {
-	sizeGiB := want.SizeGiB
-	_, err := call(ctx, c, "GrowVolume", fmt.Sprintf("%s to %s", id, want), func() (nothing, error) {
-		v := c.volumeByID(id)
-		if v == nil {
-			return nothing{}, fault.New(fault.NotFound, "there is no volume %s", id)
-		}
-		if sizeGiB <= v.sizeGiB {
-			return nothing{}, nil
-		}
-		c.w.laterLocked("growth of "+v.id, between(c.rng, 5*time.Second, time.Minute), func(context.Context, *actor) {
-			c.w.mu.Lock()
-			defer c.w.mu.Unlock()
-			if sizeGiB > v.sizeGiB {
-				v.sizeGiB, v.filled = sizeGiB, false
-				c.w.noteLocked("cloud", fmt.Sprintf("%s has %d GiB", v.id, sizeGiB))
-			}
-		})
-		return nothing{}, nil
-	})
-	return err
-}
-
-// VolumeGrown tells whether a volume has a size.
-func (c *cloud) VolumeGrown(ctx context.Context, id string, want cluster.VolumeShape) (bool, error) {
-	return call(ctx, c, "VolumeGrown", id, func() (bool, error) {
-		v := c.volumeByID(id)
-		if v == nil {
-			return false, fault.New(fault.NotFound, "there is no volume %s", id)
-		}
-		return v.sizeGiB >= want.SizeGiB, nil
-	})
 }
 
 // PutSecret keeps the first secret of a name.

@@ -384,8 +384,12 @@ func (w *World) watchClusters(key records.Key, before, after []byte) {
 
 // holder tells what of a cluster there may be one operation at a time for.
 func holder(op cluster.Operation) string {
-	if op.Type.HoldsCluster() {
+	switch {
+	case op.Type.HoldsCluster():
 		return op.ClusterID
+	case op.Type == cluster.ApplyTopics:
+		return "the topics of " + op.ClusterID
+	default:
+		return "the volumes of " + op.ClusterID
 	}
-	return "the topics of " + op.ClusterID
 }

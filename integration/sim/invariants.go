@@ -123,6 +123,7 @@ func (w *World) watchOperations(key records.Key, after []byte) {
 	switch {
 	case op.Ended() && running == op.ID:
 		delete(w.running, held)
+		w.watchGrowthLocked(op)
 	case op.Ended():
 	case running == "":
 		w.running[held] = op.ID

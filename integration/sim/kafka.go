@@ -32,6 +32,7 @@ type kafkaCluster struct {
 	topics            map[string]*topic    // beside that of the partitions
 	touched           map[string]time.Time // when somebody else than the control plane last changed a topic
 	owner             *owner               // of the topics
+	grower            *grower              // of the volumes
 	// version counts the changes that the quorum has agreed to; each is on the volumes of a majority of the voters.
 	version int
 	active  int32 // the active controller; 0 while there is none

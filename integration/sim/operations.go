@@ -144,7 +144,7 @@ func (u customer) await(k *kafkaCluster, what string, so func(c cluster.Cluster,
 
 // live lets the cluster work while things break.
 func (u customer) live(k *kafkaCluster) {
-	k.owner = u.declareTopics(k)
+	k.owner, k.grower = u.declareTopics(k), u.growVolumes(k)
 	u.w.mischief(u, k)
 }
 
@@ -171,6 +171,8 @@ func (u customer) recover(k *kafkaCluster) {
 	u.w.mu.Lock()
 	u.w.judgeHostsLocked(k)
 	u.w.mu.Unlock()
+	k.grower.end()
+	k.grower.settle()
 	k.owner.end()
 	k.owner.settle()
 }
@@ -208,6 +210,12 @@ func (u customer) delete(k *kafkaCluster) {
 			u.w.pass(k.owner.a, between(k.owner.a.rng, time.Second, 15*time.Second))
 			k.owner.change()
 			k.owner.apply(k.owner.permits())
+		})
+	}
+	if odds(u.a.rng, 2) {
+		u.w.start(func() {
+			u.w.pass(k.grower.a, between(k.grower.a.rng, time.Second, 15*time.Second))
+			k.grower.grow(k.grower.newWish())
 		})
 	}
 	u.await(k, "to be deleted", func(c cluster.Cluster, there bool) bool {
