@@ -106,7 +106,7 @@ a control plane also take the --endpoint of one elsewhere.`,
 		a.upCommand(), a.downCommand(), worksElsewhere(a.statusCommand()), worksElsewhere(a.envCommand()), a.resetCommand(),
 		worksElsewhere(a.caCommand()), worksElsewhere(a.clustersCommand()), worksElsewhere(a.healthCommand()),
 		worksElsewhere(a.healCommand()), worksElsewhere(a.maintenanceCommand()), worksElsewhere(a.topicsCommand()),
-		worksElsewhere(a.groupsCommand()), worksElsewhere(a.keysCommand()),
+		worksElsewhere(a.groupsCommand()), worksElsewhere(a.storageCommand()), worksElsewhere(a.keysCommand()),
 		worksElsewhere(a.proxyCommand()), worksElsewhere(a.costCommand()), a.kafkaCommand(), a.versionCommand(),
 	)
 	return root

@@ -192,11 +192,14 @@ func nodeName(id int32, nodes []client.Node) string {
 	return "node " + strconv.Itoa(int(id))
 }
 
-// notes are sentences about a cluster that its people have to know: about its topics and its healing.
+// notes are sentences about a cluster that its people have to know: about its topics, its volumes and its healing.
 func notes(c client.Cluster) []string {
 	var lines []string
 	if c.Applying != nil {
 		lines = append(lines, fmt.Sprintf("%s: its topics are being applied: %s.", c.Name, applyingText(*c.Applying)))
+	}
+	if c.Growing != nil {
+		lines = append(lines, fmt.Sprintf("%s: its volumes are being changed: %s.", c.Name, applyingText(*c.Growing)))
 	}
 	for _, m := range c.Maintenance {
 		lines = append(lines, fmt.Sprintf("%s: maintenance keeps healing away from %s.", c.Name, maintenanceText(m, c.Nodes)))

@@ -175,6 +175,9 @@ func progress(c client.Cluster) (operation, done, waits string) {
 	}
 	op := c.Operation
 	if op == nil || op.EndedAt != nil {
+		op = c.Growing
+	}
+	if op == nil {
 		return "", "", sickNodes(c)
 	}
 	if step, ok := op.CurrentStep(); ok {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -67,7 +66,7 @@ func (a *app) followApplication(ctx context.Context, plane connection, cluster c
 	if cluster.Applying == nil {
 		return fmt.Errorf("no topics of %s are being applied; to apply a document: %s", cluster.Name, a.hint("topics apply -f FILE "+shellQuote(cluster.Name)))
 	}
-	ended, err := a.follow(ctx, plane, cluster, *cluster.Applying)
+	ended, err := a.follow(ctx, plane, cluster, *cluster.Applying, a.application(cluster))
 	if err != nil {
 		return err
 	}
@@ -85,7 +84,7 @@ func (a *app) applyTopics(
 ) error {
 	if c.Applying != nil {
 		fmt.Fprintf(a.err, "Topics of %s are being applied already; this waits for it.\n", c.Name)
-		if _, err := a.follow(ctx, plane, c, *c.Applying); err != nil {
+		if _, err := a.follow(ctx, plane, c, *c.Applying, a.application(c)); err != nil {
 			return err
 		}
 	}
@@ -112,7 +111,7 @@ func (a *app) applyTopics(
 	if err != nil {
 		return a.perhapsBegun(ctx, plane, c, err)
 	}
-	if begun.Operation, err = a.follow(ctx, plane, c, begun.Operation); err != nil {
+	if begun.Operation, err = a.follow(ctx, plane, c, begun.Operation, a.application(c)); err != nil {
 		return err
 	}
 	return a.print(begun, func(w io.Writer) error { return writeApplied(w, c.Name, begun.Operation) })
@@ -153,84 +152,21 @@ func writeApplied(w io.Writer, name string, op client.Operation) error {
 	return err
 }
 
-const (
-	// looksEvery is how often somebody who waits for an operation looks at it.
-	looksEvery = 500 * time.Millisecond
-	// looksInVainFor is how long the control plane may be away meanwhile.
-	looksInVainFor = time.Minute
-)
-
-// follow shows how far an application is until it has ended, and gives it as it is then. One that failed is an error.
-func (a *app) follow(ctx context.Context, plane connection, c client.Cluster, op client.Operation) (client.Operation, error) {
-	id, seen := op.ID, time.Now()
-	line := progressLine{w: a.err}
-	defer line.end()
-	ticker := time.NewTicker(looksEvery)
-	defer ticker.Stop()
-	for {
-		line.show(applyingText(op))
-		if op.EndedAt != nil {
-			line.end()
-			return op, a.howItEnded(c, op)
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			line.end()
-			return op, fmt.Errorf("the topics of %s go on being applied; see how with: %s", c.Name, a.hint("topics apply "+shellQuote(c.Name)))
-		}
-		next, err := plane.Operation(ctx, c.ARN, id)
-		var said *client.Error
-		switch {
-		case err == nil:
-			op, seen = next, time.Now()
-		case ctx.Err() != nil: // said above
-		case errors.As(err, &said) && said.Type != "ServiceUnavailableException": // because the cluster has been deleted, for instance
-			line.end()
-			return op, fmt.Errorf("look at how far it is: %w", a.explain(plane, err))
-		case time.Since(seen) > looksInVainFor:
-			line.end()
-			return op, fmt.Errorf("look at how far it is: %w; it goes on; look again with: %s", a.explain(plane, err), a.hint("topics apply "+shellQuote(c.Name)))
-		}
+// application is what is said of topics that are being applied.
+func (a *app) application(c client.Cluster) following {
+	return following{
+		goesOn: "the topics of " + c.Name + " go on being applied",
+		again:  a.hint("topics apply " + shellQuote(c.Name)),
+		failed: func(op client.Operation) error { return applicationFailed(c, op) },
 	}
 }
 
-// howItEnded says why an application has failed, and what that means.
-func (a *app) howItEnded(c client.Cluster, op client.Operation) error {
-	if op.State == cluster.Complete {
-		return nil
-	}
+// applicationFailed says why an application has failed, and what that means.
+func applicationFailed(c client.Cluster, op client.Operation) error {
 	got := ""
 	if step, ok := op.CurrentStep(); ok && step.Detail != "" && (op.Failure == nil || step.Detail != op.Failure.Message) {
 		got = " (" + step.Detail + ")"
 	}
 	return fmt.Errorf("the topics of %s could not be applied%s: %s; what was done stays; once the cause is mended, apply the document again, which goes on from there",
 		c.Name, got, failureText(op.Failure))
-}
-
-// progressLine tells how far something is: on a terminal in one line, elsewhere in a line for each change.
-type progressLine struct {
-	w     io.Writer
-	shown string
-}
-
-func (p *progressLine) show(text string) {
-	const backAndClear = "\r\x1b[K"
-	if text = oneLine(text); text == p.shown {
-		return
-	}
-	p.shown = text
-	if isTerminal(p.w) {
-		fmt.Fprint(p.w, backAndClear+text)
-		return
-	}
-	fmt.Fprintln(p.w, text)
-}
-
-// end leaves the line as it is.
-func (p *progressLine) end() {
-	if p.shown != "" && isTerminal(p.w) {
-		fmt.Fprintln(p.w)
-	}
-	p.shown = ""
 }

@@ -168,12 +168,9 @@ func TestApply_SaysWhyItFailedAndHowFarItGot(t *testing.T) {
 		"37 of 100: created orders": "the topics of demo could not be applied (37 of 100: created orders): " + rest,
 		"no broker answers":         "the topics of demo could not be applied: " + rest,
 	} {
-		if err := (&app{}).howItEnded(c, failed(detail)); err == nil || err.Error() != want {
+		if err := applicationFailed(c, failed(detail)); err == nil || err.Error() != want {
 			t.Errorf("it says %v\nwant %s", err, want)
 		}
-	}
-	if err := (&app{}).howItEnded(c, client.Operation{State: cluster.Complete}); err != nil {
-		t.Errorf("of one that has ended well it says %v", err)
 	}
 }
 

@@ -265,6 +265,51 @@ func (d *frontDoor) heal(t *testing.T) (id string) {
 	return op.ID
 }
 
+func TestClient_ReadsEverythingThatTheAPISaysOfStorage(t *testing.T) {
+	d := open(t)
+	arn := d.create(t)
+	d.settle(t)
+	all, err := d.records.AllClusters(t.Context())
+	if err != nil || len(all) != 1 {
+		t.Fatalf("%d clusters, %v; want one", len(all), err)
+	}
+	c := all[0]
+	if err := d.records.AddNodes(t.Context(), []cluster.Node{{
+		ClusterID: c.ID, ID: 1, Role: cluster.Broker, Rack: "zone-a", Host: &cluster.Host{ID: "h-1"},
+		Volume: &cluster.Volume{ID: "vol-1", SizeGiB: 100, ThroughputMiB: 250},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	beat := nodespec.Heartbeat{At: time.Now(), State: nodespec.Running, Disk: &nodespec.Disk{TotalBytes: 100, UsedBytes: 50}}
+	if err := d.records.PutBeat(t.Context(), "h-1", beat); err != nil {
+		t.Fatal(err)
+	}
+	op, err := d.GrowStorage(t.Context(), arn, c.Version, 200, []int32{1})
+	if err != nil || op.Type != cluster.UpdateBrokerStorage {
+		t.Fatalf("begun %+v, %v", op, err)
+	}
+	s, err := d.Storage(t.Context(), arn)
+	strict := json.NewDecoder(bytes.NewReader(d.answered.Bytes()))
+	strict.DisallowUnknownFields()
+	if unknown := strict.Decode(&client.Storage{}); err != nil || unknown != nil {
+		t.Errorf("the API says more than the client knows: %v, %v", unknown, err)
+	}
+	if s.Growing == nil || len(s.Brokers) != 1 || len(s.Growths) != 1 || s.Growths[0].Operation.ID != op.ID {
+		t.Fatalf("read %+v", s)
+	}
+	for i, v := 0, reflect.ValueOf(s.Brokers[0]); i < v.NumField(); i++ {
+		if v.Field(i).IsZero() {
+			t.Errorf("the broker's %s is empty", v.Type().Field(i).Name)
+		}
+	}
+	if want := (client.VolumeChange{NodeID: 1, FromGiB: 100, ToGiB: 200, FromThroughputMiB: 250, ToThroughputMiB: 250}); s.Growing.Volumes[0] != want || s.Growing.Cause != "request" {
+		t.Errorf("growing is %+v, want %+v", s.Growing, want)
+	}
+	if _, err := d.GrowStorage(t.Context(), arn, c.Version, 300, nil); err == nil || !strings.Contains(err.Error(), "UPDATING") {
+		t.Errorf("another growth: %v", err)
+	}
+}
+
 func TestClient_ResumesAFailedCluster(t *testing.T) {
 	d := open(t)
 	arn := d.create(t)

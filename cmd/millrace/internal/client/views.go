@@ -24,8 +24,10 @@ type Cluster struct {
 	// Breaker says why only the proven dead are replaced at the moment; empty while the circuit breaker is closed.
 	Breaker     string        `json:"breaker,omitempty"`
 	Maintenance []Maintenance `json:"maintenance"` // that is in force
-	// Operation is the one that holds the cluster or, when none does, the last one.
+	// Operation is the one that holds the cluster or, when none does, the last one that has.
 	Operation *Operation `json:"operation,omitempty"`
+	// Growing is the operation that changes volumes; nil when none does. It does not hold the cluster.
+	Growing *Operation `json:"growing,omitempty"`
 	// Applying is the operation that makes topics as they are declared; nil when none does. It does not hold the cluster.
 	Applying *Operation `json:"applying,omitempty"`
 }
