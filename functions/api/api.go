@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/shared/accesskey"
-	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/errand"
 	"github.com/millrace/millrace/shared/mskapi"
 	"github.com/millrace/millrace/shared/records"
@@ -40,11 +39,6 @@ type Deps struct {
 	}
 	// Functions calls functions/topicadmin, which reaches what this one can't: the brokers.
 	Functions errand.Caller
-	// Autoscaling knows the policies by which volumes grow by themselves. Nil is none.
-	Autoscaling interface {
-		// StorageAutoscaling gives the policy of a cluster; ok is false where there is none.
-		StorageAutoscaling(ctx context.Context, clusterID string) (policy cluster.StorageAutoscaling, ok bool, err error)
-	}
 	// Seal keeps the secrets of the access keys that the API issues, which lie sealed among the records. Without one no
 	// key can be issued.
 	Seal Seal

@@ -1,7 +1,7 @@
 package api_test
 
 import (
-	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -19,26 +19,15 @@ import (
 	"github.com/millrace/millrace/shared/nodespec"
 )
 
-// fakeAutoscaling are the policies of clusters, by their ids.
-type fakeAutoscaling map[string]cluster.StorageAutoscaling
-
-func (f fakeAutoscaling) StorageAutoscaling(_ context.Context, id string) (cluster.StorageAutoscaling, bool, error) {
-	policy, ok := f[id]
-	return policy, ok, nil
-}
-
 // storageDesk is a front desk with a cluster whose three brokers have volumes of 100 GiB, and hosts that can use throughput.
 type storageDesk struct {
 	*frontDesk
-	policies fakeAutoscaling
-	c        cluster.Cluster
+	c cluster.Cluster
 }
 
 func openStorageDesk(t *testing.T) *storageDesk {
 	t.Helper()
-	desk := &storageDesk{frontDesk: openFrontDesk(t), policies: fakeAutoscaling{}}
-	desk.deps.Autoscaling = desk.policies
-	desk.listen(t)
+	desk := &storageDesk{frontDesk: openFrontDesk(t)}
 	desk.c = desk.activeCluster(t, "orders")
 	for id := range int32(3) {
 		desk.hasVolume(t, id+1, 100)
@@ -51,6 +40,25 @@ func (d *storageDesk) hasVolume(t *testing.T, broker int32, gib int) {
 	t.Helper()
 	if _, err := d.records.ChangeNode(t.Context(), d.c.ID, broker, func(n *cluster.Node) error {
 		n.Volume = &cluster.Volume{ID: fmt.Sprintf("vol-%d", broker), SizeGiB: gib}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// hasPolicy lets volumes grow by themselves.
+func (d *storageDesk) hasPolicy(t *testing.T) {
+	t.Helper()
+	d.scaling(t, func(s *cluster.StorageScaling) {
+		s.Target = &cluster.ScalableTarget{ARN: "arn:target", MinGiB: 1, MaxGiB: 500}
+		s.PutPolicy(cluster.StoragePolicy{Name: "p", ARN: "arn:policy", Configuration: json.RawMessage(`{}`), TargetPercent: 60})
+	})
+}
+
+func (d *storageDesk) scaling(t *testing.T, change func(*cluster.StorageScaling)) {
+	t.Helper()
+	if _, err := d.records.ChangeStorageScaling(t.Context(), d.c.ID, func(s *cluster.StorageScaling) error {
+		change(s)
 		return nil
 	}); err != nil {
 		t.Fatal(err)
@@ -468,7 +476,7 @@ func TestUpdateBrokerStorage_AfterOneThatDidNotEndWellGoesOn(t *testing.T) {
 
 func TestUpdateBrokerStorage_NamesThePolicyThatHasGrownWhatSomebodyWouldShrink(t *testing.T) {
 	desk := openStorageDesk(t)
-	desk.policies[desk.c.ID] = cluster.StorageAutoscaling{TargetPercent: 60, MaxGiB: 500}
+	desk.hasPolicy(t)
 	_, err := desk.update(t, volumeOf("All", 50))
 	refusedMember(t, err, "volumeSizeGB", "has 100 GiB, and volumes never shrink: it can't have 50.") // the policy has done nothing yet
 
@@ -477,7 +485,7 @@ func TestUpdateBrokerStorage_NamesThePolicyThatHasGrownWhatSomebodyWouldShrink(t
 	_, err = desk.update(t, volumeOf("All", 100))
 	refusedMember(t, err, "volumeSizeGB", "The volume of each broker has 110 GiB now, because storage autoscaling (target 60 %, at most 500 GiB) "+
 		"has grown it, and volumes never shrink: set volumeSize to 110 or more, or ignore changes of it.")
-	delete(desk.policies, desk.c.ID)
+	desk.scaling(t, func(s *cluster.StorageScaling) { s.RemovePolicy("p") })
 	_, err = desk.update(t, volumeOf("All", 100))
 	refusedMember(t, err, "volumeSizeGB", "because storage autoscaling has grown it")
 }
@@ -519,7 +527,7 @@ func TestCreateCluster_KeepsItsThroughput(t *testing.T) {
 
 func TestStorage_ShowsEachVolumeAndHowItHasGrown(t *testing.T) {
 	desk := openStorageDesk(t)
-	desk.policies[desk.c.ID] = cluster.StorageAutoscaling{TargetPercent: 60, MaxGiB: 500}
+	desk.hasPolicy(t)
 	if err := desk.records.PutBeat(t.Context(), "host-2", nodespec.Heartbeat{
 		At: noon, State: nodespec.Running, Disk: &nodespec.Disk{TotalBytes: 200, UsedBytes: 90},
 	}); err != nil {

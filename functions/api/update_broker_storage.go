@@ -123,7 +123,7 @@ func (a *API) shrinkRefused(ctx context.Context, c cluster.Cluster, s shrinking)
 		return mskapi.BadRequest("volumeSizeGB", "The volume of %s has %d GiB, and volumes never shrink: it can't have %d.", s.whose, s.has, s.to)
 	}
 	by := "storage autoscaling"
-	policy, ok, err := a.autoscaling(ctx, c.ID)
+	policy, ok, err := a.Records.StorageAutoscaling(ctx, c.ID)
 	if err != nil {
 		return err
 	}
@@ -132,12 +132,4 @@ func (a *API) shrinkRefused(ctx context.Context, c cluster.Cluster, s shrinking)
 	}
 	return mskapi.BadRequest("volumeSizeGB", "The volume of %s has %d GiB now, because %s has grown it, and volumes never shrink: "+
 		"set volumeSize to %d or more, or ignore changes of it.", s.whose, s.has, by, s.has)
-}
-
-// autoscaling gives the policy by which a cluster's volumes grow by themselves; ok is false where there is none.
-func (a *API) autoscaling(ctx context.Context, clusterID string) (policy cluster.StorageAutoscaling, ok bool, err error) {
-	if a.Autoscaling == nil {
-		return policy, false, nil
-	}
-	return a.Autoscaling.StorageAutoscaling(ctx, clusterID)
 }

@@ -82,7 +82,7 @@ func (a *API) viewStorage(ctx context.Context, arn string) (any, error) {
 	if view.Brokers, err = convert(brokersOf(nodes), func(n cluster.Node) (brokerStorageView, error) { return a.viewVolume(ctx, c, n) }); err != nil {
 		return nil, err
 	}
-	policy, ok, err := a.autoscaling(ctx, c.ID)
+	policy, ok, err := a.Records.StorageAutoscaling(ctx, c.ID)
 	if err != nil {
 		return nil, err
 	}
