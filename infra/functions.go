@@ -48,6 +48,10 @@ var functionTable = []functionRow{
 		needs: []string{"DEPLOYMENT", "ACCOUNT", "TABLE", "MACHINE_PREFIX", "HOST_ROLE_ID"},
 	},
 	{
+		folder: "storageautoscaling", what: "makes the volumes of clusters grow by themselves", memoryMiB: 128, seconds: 60,
+		needs: []string{"DEPLOYMENT", "ACCOUNT", "TABLE", "MACHINE_PREFIX", "HOST_ROLE_ID"},
+	},
+	{
 		// What it says to brokers is encrypted, and a function's share of a processor grows with its memory.
 		folder: "brokerreplacement", what: "asks Kafka when a broker can be replaced", memoryMiB: 512, seconds: 60, inside: true,
 		needs: []string{"DEPLOYMENT", "ACCOUNT", "TABLE", "HOST_ROLE_ID"},

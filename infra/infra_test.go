@@ -21,6 +21,7 @@ import (
 	"github.com/millrace/millrace/shared/awsfacts"
 	"github.com/millrace/millrace/shared/bill"
 	"github.com/millrace/millrace/shared/brokerconfig"
+	"github.com/millrace/millrace/statemachines"
 )
 
 var update = flag.Bool("update", false, "write the README's tables")
@@ -559,7 +560,7 @@ func TestMachines_AreDeployedWithAllNamesFilledIn(t *testing.T) {
 	for _, m := range machines {
 		name := words(m.Properties["StateMachineName"])
 		want := "STANDARD"
-		if strings.HasSuffix(name, "-sweep") {
+		if statemachines.IsSweep(name) {
 			want = "EXPRESS"
 		}
 		if m.Properties["StateMachineType"] != want {
@@ -629,6 +630,7 @@ func TestSchedules_StartTheSweepsAndKeepTheFunctionsInsideConnected(t *testing.T
 	}
 	want := map[string]string{
 		"${OperationsSweep}": "rate(1 minute) {}", "${HealthSweep}": "rate(1 minute) {}", "${TopicsSweep}": "rate(10 minutes) {}",
+		"${StorageAutoscaling}":    "rate(1 minute) {}",
 		"${Brokerreplacement.Arn}": `rate(1 day) {"step":"StayConnected"}`,
 		"${Topicadmin.Arn}":        `rate(1 day) {"step":"StayConnected"}`,
 	}

@@ -60,7 +60,7 @@ func (d *deployment) permissions(name string) []statement {
 	switch name {
 	case "api":
 		return append(own, d.useTable(), d.useTableKey(), d.startOperations(), d.sealKeys(), d.lookAtNetwork(), d.callTopicAdmin())
-	case "operations":
+	case "operations", "storageautoscaling":
 		return append(own, d.useTable(), d.useTableKey(), d.startOperations())
 	case "provisioning":
 		return append(own, append([]statement{d.useTable(), d.useTableKey()}, d.provisionHosts()...)...)

@@ -62,6 +62,7 @@ func (d *deployment) addSchedules() {
 	schedules := []schedule{
 		sweep("SweepSchedule", "operations-sweep", "rate(1 minute)", "Takes up operations that nobody works at"),
 		sweep("HealthSchedule", "health-sweep", "rate(1 minute)", "Looks at every cluster"),
+		sweep("StorageSchedule", "storage-autoscaling", "rate(1 minute)", "Grows volumes that fill, where that is allowed"),
 		sweep("TopicsSchedule", "topics-sweep", topicsRate, "Keeps the way to brokers open, and holds topics against what is declared"),
 	}
 	var machines, inside []string

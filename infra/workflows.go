@@ -10,7 +10,7 @@ import (
 	"github.com/millrace/millrace/statemachines"
 )
 
-// addMachines deploys every file of statemachines/ as it is. Those named -sweep are Express: they run each minute for a
+// addMachines deploys every file of statemachines/ as it is. The sweeps are Express: they run each minute for a
 // moment, for a hundredth of the price.
 //
 // All events are logged, without the data; of sweeps only errors, because one that went well has nothing to tell. An execution's history holds its data for 90 days already, and logs that hold none

@@ -18,6 +18,7 @@ import (
 	"github.com/millrace/millrace/functions/healthsweep"
 	"github.com/millrace/millrace/functions/operations"
 	"github.com/millrace/millrace/functions/provisioning"
+	"github.com/millrace/millrace/functions/storageautoscaling"
 	"github.com/millrace/millrace/functions/topicadmin"
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
@@ -27,11 +28,12 @@ import (
 
 // served are the steps of every function, by the function's name.
 var served = map[string]serve.Steps{
-	"brokerreplacement": brokerreplacement.Steps(brokerreplacement.Deps{}),
-	"healthsweep":       healthsweep.Steps(healthsweep.Deps{}),
-	"operations":        operations.Steps(operations.Deps{}),
-	"provisioning":      provisioning.Steps(provisioning.Deps{}),
-	"topicadmin":        topicadmin.Steps(topicadmin.Deps{}),
+	"brokerreplacement":  brokerreplacement.Steps(brokerreplacement.Deps{}),
+	"healthsweep":        healthsweep.Steps(healthsweep.Deps{}),
+	"operations":         operations.Steps(operations.Deps{}),
+	"provisioning":       provisioning.Steps(provisioning.Deps{}),
+	"storageautoscaling": storageautoscaling.Steps(storageautoscaling.Deps{}),
+	"topicadmin":         topicadmin.Steps(topicadmin.Deps{}),
 }
 
 // The errors that the service behind a Task gives, which are no code of ours.

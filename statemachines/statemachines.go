@@ -28,8 +28,11 @@ func Names() []string {
 }
 
 // IsSweep tells whether a machine is a sweep, by its name: one that runs on a schedule, for no operation in particular. On AWS
-// it is an Express machine, which ends within five minutes and leaves no history.
-func IsSweep(name string) bool { return strings.HasSuffix(name, "-sweep") }
+// it is an Express machine, which ends within five minutes and leaves no history. Those that are named for what they look after, and
+// begin operations about it as others do at a request, end in -autoscaling.
+func IsSweep(name string) bool {
+	return strings.HasSuffix(name, "-sweep") || strings.HasSuffix(name, "-autoscaling")
+}
 
 // Definition gives a machine's text, with its ${Placeholders}.
 func Definition(name string) ([]byte, error) {
@@ -43,11 +46,12 @@ func Definition(name string) ([]byte, error) {
 // Functions names the function behind every placeholder of the machines. A function is named for its folder.
 func Functions() map[string]string {
 	return map[string]string{
-		"BrokerReplacement": "brokerreplacement",
-		"HealthSweep":       "healthsweep",
-		"Operations":        "operations",
-		"Provisioning":      "provisioning",
-		"TopicAdmin":        "topicadmin",
+		"BrokerReplacement":  "brokerreplacement",
+		"HealthSweep":        "healthsweep",
+		"Operations":         "operations",
+		"Provisioning":       "provisioning",
+		"StorageAutoscaling": "storageautoscaling",
+		"TopicAdmin":         "topicadmin",
 	}
 }
 

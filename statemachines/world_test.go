@@ -27,6 +27,7 @@ import (
 	"github.com/millrace/millrace/functions/healthsweep"
 	"github.com/millrace/millrace/functions/operations"
 	"github.com/millrace/millrace/functions/provisioning"
+	"github.com/millrace/millrace/functions/storageautoscaling"
 	"github.com/millrace/millrace/functions/topicadmin"
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/nodespec"
@@ -139,6 +140,9 @@ func (w *world) powerOn(journal asl.Journal) {
 		"operations": operations.Steps(operations.Deps{
 			Records: w.records, Workflows: w.workflows, Now: time.Now,
 			NewVersion: func() (string, error) { w.versions++; return fmt.Sprintf("K%d", w.versions), nil },
+		}),
+		"storageautoscaling": storageautoscaling.Steps(storageautoscaling.Deps{
+			Records: w.records, Workflows: starter{w}, Now: time.Now, NewID: w.nextHeal,
 		}),
 		"topicadmin": topicadmin.Steps(topicadmin.Deps{Records: w.records, Kafka: w.topics, Now: time.Now, Metrics: metricsLog{w}}),
 		"provisioning": provisioning.Steps(provisioning.Deps{

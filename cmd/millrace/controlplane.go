@@ -21,6 +21,7 @@ import (
 	"github.com/millrace/millrace/functions/hostevents"
 	"github.com/millrace/millrace/functions/operations"
 	"github.com/millrace/millrace/functions/provisioning"
+	"github.com/millrace/millrace/functions/storageautoscaling"
 	"github.com/millrace/millrace/functions/topicadmin"
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/kafka"
@@ -46,6 +47,8 @@ const (
 	sweepEvery = 5 * time.Second
 	// healthEvery is how long a sick node can stay unnoticed of which no event has told.
 	healthEvery = 2 * time.Second
+	// storageEvery is how long it can stay unnoticed that a volume fills of which no event has told.
+	storageEvery = 2 * time.Second
 	// topicsEvery is how long it can stay unnoticed that somebody has changed declared topics.
 	topicsEvery = 10 * time.Second
 )
@@ -55,7 +58,7 @@ const (
 //  1. Open the data directory.
 //  2. Wire the functions and the machines, as the deployment does on AWS.
 //  3. Open the front door, and tell the hosts where it is.
-//  4. Resume what was under way; look after hosts, operations, the health of clusters and their topics now and then.
+//  4. Resume what was under way; look after hosts, operations, the health of clusters, their storage and their topics now and then.
 //  5. Serve. ready is called once, with the address.
 //
 // Brokers are not touched when it ends.
@@ -85,6 +88,7 @@ func runControlPlane(ctx context.Context, c controlPlaneConfig, ready func(addre
 	defer func() { err = errors.Join(err, pool.Close()) }()
 	wire(functions, platform, workflows, pool)
 	bus := local.NewBus(hostevents.EventsOf)
+	woken := struct{ health, storage *local.Listener }{bus.Listen(), bus.Listen()}
 
 	listener, err := listen(ctx, c.Listen)
 	if err != nil {
@@ -109,7 +113,12 @@ func runControlPlane(ctx context.Context, c controlPlaneConfig, ready func(addre
 	defer stop()
 	background.Go(func() { platform.Hosts.Keep(working, bus.Died) })
 	background.Go(func() { sweep(working, functions["operations"]) })
-	background.Go(func() { lookAfterHealth(working, functions["healthsweep"], bus) })
+	background.Go(func() {
+		lookAfter(working, "health", functions["healthsweep"], "SweepHealth", healthEvery, woken.health)
+	})
+	background.Go(func() {
+		lookAfter(working, "storage", functions["storageautoscaling"], "ScaleStorage", storageEvery, woken.storage)
+	})
 	background.Go(func() {
 		lookAfterTopics(working, functions["operations"], functions["provisioning"], functions["topicadmin"])
 	})
@@ -175,6 +184,9 @@ func wire(functions local.Functions, p *local.Platform, workflows local.Workflow
 	})
 	functions["brokerreplacement"] = brokerreplacement.Steps(brokerreplacement.Deps{
 		Records: p.Records, Kafka: kafka.Admin{}, Now: time.Now,
+	})
+	functions["storageautoscaling"] = storageautoscaling.Steps(storageautoscaling.Deps{
+		Deployment: "local", Records: p.Records, Workflows: workflows, Now: time.Now, NewID: newOperationID,
 	})
 	functions["topicadmin"] = topicadmin.Steps(topicadmin.Deps{Records: p.Records, Kafka: pool, Now: time.Now})
 	functions["healthsweep"] = healthsweep.Steps(healthsweep.Deps{
@@ -293,24 +305,24 @@ func sweep(ctx context.Context, function invoker) {
 	}
 }
 
-// lookAfterHealth looks at all clusters now and then, and at once at each that the bus names. It calls the step, as sweep
+// lookAfter looks at all clusters now and then in one respect, and at once at each that the bus names. It calls the step, as sweep
 // does, and its next round is the machine's next look.
-func lookAfterHealth(ctx context.Context, function invoker, bus *local.Bus) {
+func lookAfter(ctx context.Context, what string, function invoker, step string, every time.Duration, heard *local.Listener) {
 	look := func(clusterName string) {
-		payload, err := json.Marshal(map[string]string{"step": "SweepHealth", "cluster": clusterName})
+		payload, err := json.Marshal(map[string]string{"step": step, "cluster": clusterName})
 		if err == nil {
 			_, err = function.Invoke(ctx, payload)
 		}
 		if err != nil && ctx.Err() == nil {
-			slog.ErrorContext(ctx, "look at the health of clusters failed", "cluster", clusterName, "error", err)
+			slog.ErrorContext(ctx, "look at clusters failed", "what", what, "cluster", clusterName, "error", err)
 		}
 	}
-	ticker := time.NewTicker(healthEvery)
+	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {
 		select {
-		case <-bus.Woken():
-			for _, name := range bus.Take() {
+		case <-heard.Woken():
+			for _, name := range heard.Take() {
 				look(name)
 			}
 		case <-ticker.C:

@@ -32,6 +32,7 @@ var measuredFunctions = []struct {
 	{"hostevents", "heartbeat_last", ""},
 	{"operations", "execution_ended", ""},
 	{"provisioning", "", `{"step":"SealVolumes","clusterId":"c-1","operationId":"op-1"}`},
+	{"storageautoscaling", "", `{"step":"ScaleStorage"}`},
 	{"topicadmin", "", `{"step":"ListTopics","clusterId":"c-1"}`},
 }
 

@@ -30,6 +30,7 @@ func TestInvoke_PrintsTheAnswerAndTheLog(t *testing.T) {
 		{"api", "api_request", `"statusCode": 403`, `"message":"answered"`},
 		{"provisioning", seal, "{}", `"message":"sealed volumes"`},
 		{"healthsweep", look, `"started": []`, ""},
+		{"storageautoscaling", step(`{"step":"ScaleStorage"}`), `"started": []`, ""},
 		{"brokerreplacement", "stay_connected", "{}", ""},
 		{"topicadmin", step(`{"step":"ListTopics","clusterId":"c-1"}`), `"code": "NotFound"`, ""},
 	} {

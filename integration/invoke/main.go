@@ -81,13 +81,14 @@ const aStep = `the payload of a step, such as {"step":"SealVolumes","clusterId":
 
 // takes says which events each function takes. The schedule starts a machine, and host events are for whoever listens to them.
 var takes = map[string]string{
-	"api":               "api_request, api_request_iam",
-	"brokerreplacement": "stay_connected, or " + aStep,
-	"healthsweep":       `{"step":"SweepHealth"}, or with the name of a cluster`,
-	"hostevents":        "heartbeat_news, heartbeat_last",
-	"operations":        "execution_ended, or " + aStep,
-	"provisioning":      aStep,
-	"topicadmin":        "stay_connected, or " + aStep,
+	"api":                "api_request, api_request_iam",
+	"brokerreplacement":  "stay_connected, or " + aStep,
+	"healthsweep":        `{"step":"SweepHealth"}, or with the name of a cluster`,
+	"hostevents":         "heartbeat_news, heartbeat_last",
+	"operations":         "execution_ended, or " + aStep,
+	"provisioning":       aStep,
+	"storageautoscaling": `{"step":"ScaleStorage"}, or with the name of a cluster`,
+	"topicadmin":         "stay_connected, or " + aStep,
 }
 
 // event reads a sample by its name, or a file by its path.

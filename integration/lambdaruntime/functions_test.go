@@ -57,6 +57,10 @@ var functions = []function{
 		refused: `{"step":"PlanTeardown","clusterId":"c-1","operationId":"op-1"}`, code: "NotFound", words: "c-1",
 	},
 	{
+		name: "storageautoscaling", payload: `{"step":"ScaleStorage"}`, answer: `"started":[]`,
+		refused: `{"step":"ScaleStorage","cluster":7}`, code: "Invalid", words: "cluster",
+	},
+	{
 		name: "topicadmin", payload: `{"step":"ListTopics","clusterId":"c-1"}`, answer: `"no":{"code":"NotFound"`, // which is an answer
 		refused: `{"step":"ListTopics","clusterId":7}`, code: "Invalid", words: "clusterId",
 	},

@@ -60,6 +60,12 @@ type HealthSweep struct {
 	MachinePrefix string // MILLRACE_MACHINE_PREFIX
 }
 
+// StorageAutoscaling is what functions/storageautoscaling knows.
+type StorageAutoscaling struct {
+	Deployment
+	MachinePrefix string // MILLRACE_MACHINE_PREFIX
+}
+
 // BrokerReplacement is what functions/brokerreplacement knows. It talks to brokers and to the table, and to nothing else of AWS's.
 type BrokerReplacement struct {
 	Deployment
@@ -121,6 +127,13 @@ func ProvisioningEnvironment(get func(name string) string) (Provisioning, error)
 func HealthSweepEnvironment(get func(name string) string) (HealthSweep, error) {
 	r := reader{get: get}
 	e := HealthSweep{Deployment: r.deployment(), MachinePrefix: r.machinePrefix()}
+	return e, r.fault()
+}
+
+// StorageAutoscalingEnvironment reads the environment of functions/storageautoscaling, as [APIEnvironment] does its own.
+func StorageAutoscalingEnvironment(get func(name string) string) (StorageAutoscaling, error) {
+	r := reader{get: get}
+	e := StorageAutoscaling{Deployment: r.deployment(), MachinePrefix: r.machinePrefix()}
 	return e, r.fault()
 }
 

@@ -54,6 +54,9 @@ var reads = []struct {
 	{"healthsweep", into(platform.HealthSweepEnvironment), []string{
 		"AWS_REGION", "MILLRACE_DEPLOYMENT", "MILLRACE_ACCOUNT", "MILLRACE_TABLE", "MILLRACE_MACHINE_PREFIX", "MILLRACE_HOST_ROLE_ID",
 	}},
+	{"storageautoscaling", into(platform.StorageAutoscalingEnvironment), []string{
+		"AWS_REGION", "MILLRACE_DEPLOYMENT", "MILLRACE_ACCOUNT", "MILLRACE_TABLE", "MILLRACE_MACHINE_PREFIX", "MILLRACE_HOST_ROLE_ID",
+	}},
 	{"brokerreplacement", into(platform.BrokerReplacementEnvironment), []string{
 		"AWS_REGION", "MILLRACE_DEPLOYMENT", "MILLRACE_ACCOUNT", "MILLRACE_TABLE", "MILLRACE_HOST_ROLE_ID",
 	}},

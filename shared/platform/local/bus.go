@@ -20,18 +20,30 @@ import (
 type Bus struct {
 	eventsOf func(before *nodespec.Heartbeat, now nodespec.Heartbeat) []cluster.HostEvent
 
+	mu        sync.Mutex
+	listeners []*Listener
+	last      map[string]nodespec.Heartbeat // of every host that was heard lately
+}
+
+// Listener is somebody who looks after clusters in one respect. It is told of every event, and takes its time.
+type Listener struct {
 	woken chan struct{} // holds a signal while named is not empty
 	mu    sync.Mutex
 	named map[string]bool
-	last  map[string]nodespec.Heartbeat // of every host that was heard lately
 }
 
 // NewBus makes a bus. eventsOf is what a heartbeat tells that the one before it (nil for the first) did not.
 func NewBus(eventsOf func(before *nodespec.Heartbeat, now nodespec.Heartbeat) []cluster.HostEvent) *Bus {
-	return &Bus{
-		eventsOf: eventsOf,
-		woken:    make(chan struct{}, 1), named: map[string]bool{}, last: map[string]nodespec.Heartbeat{},
-	}
+	return &Bus{eventsOf: eventsOf, last: map[string]nodespec.Heartbeat{}}
+}
+
+// Listen makes a listener, who hears what the bus is told from now on.
+func (b *Bus) Listen() *Listener {
+	l := &Listener{woken: make(chan struct{}, 1), named: map[string]bool{}}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.listeners = append(b.listeners, l)
+	return l
 }
 
 // Heard tells the bus of a heartbeat.
@@ -69,21 +81,29 @@ func (b *Bus) remember(beat nodespec.Heartbeat) (before *nodespec.Heartbeat) {
 func (b *Bus) name(clusterName string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.named[clusterName] = true
+	for _, l := range b.listeners {
+		l.name(clusterName)
+	}
+}
+
+func (l *Listener) name(clusterName string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.named[clusterName] = true
 	select {
-	case b.woken <- struct{}{}:
+	case l.woken <- struct{}{}:
 	default: // a signal is waiting already
 	}
 }
 
 // Woken signals that there are names to take.
-func (b *Bus) Woken() <-chan struct{} { return b.woken }
+func (l *Listener) Woken() <-chan struct{} { return l.woken }
 
 // Take gives the names of the clusters of which something was told since the last call.
-func (b *Bus) Take() (clusters []string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	clusters = slices.Sorted(maps.Keys(b.named))
-	clear(b.named)
+func (l *Listener) Take() (clusters []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	clusters = slices.Sorted(maps.Keys(l.named))
+	clear(l.named)
 	return clusters
 }

@@ -1,0 +1,177 @@
+package storageautoscaling
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/millrace/millrace/shared/autoscale"
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/fault"
+)
+
+// ScaleStorage looks how full the brokers of clusters are whose volumes may grow by themselves, and begins to grow those that are to.
+type ScaleStorage struct{ Deps }
+
+// ScaleStorageInput names the cluster to look at; without a name all are.
+type ScaleStorageInput struct {
+	Cluster string `json:"cluster,omitempty"`
+}
+
+// ScaleStorageOutput tells what was begun.
+type ScaleStorageOutput struct {
+	Started []string `json:"started"` // ids of operations
+}
+
+// remembered is how long growths count for whether the next one is tried at once.
+const remembered = 24 * time.Hour
+
+// errChanged is what a look at a cluster gives that is no longer what it was.
+var errChanged = errors.New("the cluster is not what it was when it was looked at")
+
+// Run may be called at any time, and by many at once: whoever is first begins a growth, and the others see it.
+//
+//  1. Read the rules of all clusters. Most have none, and of those nothing else is read.
+//  2. Look at each, and decide.
+//  3. Record the operation that grows the volumes, which claims them, and start its machine.
+//
+// What goes wrong with one cluster keeps no other from growing; the errors are joined.
+func (s ScaleStorage) Run(ctx context.Context, in ScaleStorageInput) (ScaleStorageOutput, error) {
+	out := ScaleStorageOutput{Started: []string{}}
+	all, err := s.Records.AllStorageScaling(ctx)
+	if err != nil {
+		return out, fmt.Errorf("list the rules by which storage grows: %w", err)
+	}
+	var problems error
+	counts := counts{}
+	for _, scaling := range all {
+		rule, ok := scaling.Effective()
+		if !ok {
+			continue
+		}
+		id, err := s.scale(ctx, scaling.ClusterID, in.Cluster, rule, &counts)
+		if err != nil {
+			problems = errors.Join(problems, fmt.Errorf("scale the storage of cluster %s: %w", scaling.ClusterID, err))
+			continue
+		}
+		if id != "" {
+			out.Started = append(out.Started, id)
+		}
+	}
+	if in.Cluster == "" {
+		problems = errors.Join(problems, s.writeMetrics(counts))
+	}
+	return out, problems
+}
+
+// scale looks at one cluster; the id is that of the operation that was begun, empty when none was. Where only is a name, other
+// clusters are let be.
+func (s ScaleStorage) scale(
+	ctx context.Context, clusterID, only string, rule cluster.StorageAutoscaling, counts *counts,
+) (string, error) {
+	c, err := s.Records.Cluster(ctx, clusterID)
+	if fault.Is(err, fault.NotFound) {
+		return "", nil // deleted since the rules were read
+	}
+	if err != nil || only != "" && c.Name != only {
+		return "", err
+	}
+	look, err := s.look(ctx, c, rule)
+	if err != nil {
+		return "", err
+	}
+	verdict := autoscale.Decide(look)
+	counts.add(verdict)
+	if !verdict.Grow {
+		slog.DebugContext(ctx, "let storage be", "cluster", c.ID, "reason", verdict.Reason)
+		return "", nil
+	}
+	return s.begin(ctx, c, verdict)
+}
+
+// look gathers what is known of a cluster's volumes.
+func (s ScaleStorage) look(ctx context.Context, c cluster.Cluster, rule cluster.StorageAutoscaling) (autoscale.Look, error) {
+	l := autoscale.Look{Now: s.Now().UTC(), Cluster: c, Rule: rule}
+	nodes, err := s.Records.Nodes(ctx, c.ID)
+	if err != nil {
+		return l, err
+	}
+	if l.Growths, err = s.Records.GrowthsSince(ctx, c.ID, l.Now.Add(-remembered)); err != nil {
+		return l, fmt.Errorf("read its growths: %w", err)
+	}
+	for _, n := range nodes {
+		if n.Role != cluster.Broker {
+			continue
+		}
+		b, err := s.lookAt(ctx, n, l.Growths)
+		if err != nil {
+			return l, err
+		}
+		l.Brokers = append(l.Brokers, b)
+	}
+	return l, nil
+}
+
+// lookAt takes what the host of a broker said last, however long ago: nothing goes away from the volume of one that is down.
+func (s ScaleStorage) lookAt(ctx context.Context, n cluster.Node, growths []cluster.Operation) (autoscale.Broker, error) {
+	b := autoscale.Broker{ID: n.ID}
+	if n.Volume == nil {
+		return b, nil
+	}
+	b.Shape, b.SeenGiB = n.Volume.Shape(), n.Volume.SizeGiB
+	if n.Host == nil {
+		return b, nil
+	}
+	beat, ok, err := s.Records.LastBeat(ctx, n.Host.ID)
+	if err != nil {
+		return b, fmt.Errorf("heartbeat of %s: %w", n, err)
+	}
+	if !ok || beat.Disk == nil || beat.Disk.TotalBytes <= 0 {
+		return b, nil
+	}
+	b.UsedPercent, b.Known = beat.Disk.UsedPercent(), true
+	for _, op := range growths {
+		// A host that has found no more room than there was before a growth tells of the size before it.
+		v, ok := op.Storage.Of(n.ID)
+		if ok && v.RoomBytes > 0 && beat.Disk.TotalBytes <= v.RoomBytes {
+			b.SeenGiB = min(b.SeenGiB, v.From.SizeGiB)
+		}
+	}
+	return b, nil
+}
+
+// begin records the operation and starts its machine; the id is empty when the cluster has changed since the look, or is gone.
+//
+// The record claims the volumes at the version that was looked at, and a growth that ends well makes another version: of many looks,
+// one begins a growth. When it ends between the two, or the start fails, the sweep of operations starts the machine.
+func (s ScaleStorage) begin(ctx context.Context, looked cluster.Cluster, v autoscale.Verdict) (string, error) {
+	id, err := s.NewID()
+	if err != nil {
+		return "", err
+	}
+	op := cluster.Operation{
+		ID: id, ClusterID: looked.ID, ARN: looked.OperationARN(id), Type: cluster.UpdateBrokerStorage, State: cluster.Pending,
+		CreatedAt: s.Now().UTC().Truncate(time.Millisecond), Attempt: 1, Storage: &v.Change,
+	}
+	_, err = s.Records.StartOperation(ctx, looked.ID, op, func(c *cluster.Cluster) error {
+		if c.Growing != nil || !c.Serves() || c.Version != looked.Version {
+			return errChanged
+		}
+		op.Claim(c)
+		return nil
+	})
+	switch {
+	case errors.Is(err, errChanged), fault.Is(err, fault.NotFound):
+		return "", nil
+	case err != nil:
+		return "", fmt.Errorf("record the growth: %w", err)
+	}
+	log := slog.With("cluster", looked.ID, "operation", id)
+	log.InfoContext(ctx, "growing storage", "volumes", len(v.Change.Volumes), "gib", v.Change.Every.SizeGiB, "reason", v.Reason)
+	if err := s.Workflows.Start(ctx, op.Machine(), op.ExecutionName(), op.Input()); err != nil {
+		log.WarnContext(ctx, "left the start of an operation to the sweep", "error", err)
+	}
+	return id, nil
+}
