@@ -98,7 +98,7 @@ func TestModel_KnowsTheStatesBetweenFunctions(t *testing.T) {
 			}
 		}
 	}
-	for _, machine := range []string{"create-cluster", "health-sweep", "replace-broker"} {
+	for _, machine := range []string{"create-cluster", "health-sweep", "replace-broker", "update-broker-storage"} {
 		walk(machine, read(t, machine), 0)
 	}
 }
@@ -291,6 +291,10 @@ func (m *model) cloudTakes(ctx context.Context, call string) {
 			m.attached[s.node] = time.Now()
 			m.mu.Unlock()
 		}
+	case "GrowVolume": // which looks at the volume, and at how far its last change is
+		m.takes(ctx, look, look, "ebs.modify-volume")
+	case "VolumeGrown":
+		m.takes(ctx, look, look)
 	case "NameKnown":
 		m.takes(ctx, "route53.change")
 	case "PutSecret", "Secret":
@@ -388,6 +392,10 @@ var statesAround = map[string]around{
 	"EndOperation":       {after: 2}, // HasSucceeded, Succeeded
 
 	"create-cluster/RenewKafkaAccess": {},
+
+	"GrowVolume":       {before: 1, after: 1, cold: true}, // GrowVolumes; IsVolumeGrowing
+	"CheckVolumeGrown": {after: 2},                        // HasVolumeGrown, Grown
+	"JudgeGrowth":      {},
 
 	"SweepHealth":       {before: 1, after: 1, cold: true}, // IsAboutOneCluster; IsThereMoreToSee
 	"RenewKafkaAccess":  {after: 1, cold: true},            // IsHostProvenDead

@@ -125,6 +125,19 @@ func bugs() []bug {
 			w.Health.Hosts = silenceIsDeath{w.World.cloud, w.World}
 			w.Provisioning.Platform.Hosts = silenceIsDeath{w.World.cloud, w.World} // or whoever ends the host would notice
 		}},
+		{"volumes count as grown as soon as EBS has been asked", func(w *Wiring) {
+			replace(w, "provisioning", "CheckVolumeGrown", func(context.Context, provisioning.CheckNodeInput) (provisioning.CheckOutput, error) {
+				return provisioning.CheckOutput{Done: true}, nil
+			})
+			replace(w, "provisioning", "JudgeGrowth", func(context.Context, provisioning.JudgeGrowthInput) (provisioning.JudgeGrowthOutput, error) {
+				return provisioning.JudgeGrowthOutput{Changed: true}, nil
+			})
+		}},
+		{"a volume that EBS does not change is passed over", func(w *Wiring) {
+			replace(w, "provisioning", "JudgeGrowth", func(context.Context, provisioning.JudgeGrowthInput) (provisioning.JudgeGrowthOutput, error) {
+				return provisioning.JudgeGrowthOutput{Changed: true}, nil
+			})
+		}},
 		{"a topic is made anew to be configured", func(w *Wiring) {
 			w.Topics.Kafka = madeAnew{admin{w: w.World}}
 		}},

@@ -28,6 +28,8 @@ type Cloud struct {
 	NeverBoots, NeverEnds, NeverGrows bool
 	// GrowsWithin is how long a volume takes to get larger.
 	GrowsWithin time.Duration
+	// Growing, where it is there, gives each change of a volume its own time instead.
+	Growing func(id string) time.Duration
 	// ChangesAgainAfter is how long a volume takes no other change after one.
 	ChangesAgainAfter time.Duration
 	// Takes, where there is one, is called at the start of every call by its name, and may take the call's time.
@@ -213,7 +215,11 @@ func (c *Cloud) GrowVolume(ctx context.Context, id string, want cluster.VolumeSh
 			v.before = v.SizeGiB
 		}
 		v.Reshape(want)
-		v.grown, v.changesAgain = time.Now().Add(c.GrowsWithin), time.Now().Add(c.ChangesAgainAfter)
+		takes := c.GrowsWithin
+		if c.Growing != nil {
+			takes = c.Growing(id)
+		}
+		v.grown, v.changesAgain = time.Now().Add(takes), time.Now().Add(c.ChangesAgainAfter)
 		return nothing{}, nil
 	})
 	return err
