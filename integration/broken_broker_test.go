@@ -92,7 +92,7 @@ func TestBrokenBroker_AFullDiskFailsTheClusterAndCanBeCleanedUp(t *testing.T) {
 		t.Skip("runs whole control planes")
 	}
 	for name, room := range map[string]string{
-		"no room even for what a volume begins with": "4k",
+		"no room even for what a volume begins with": "12k", // the sizes of three volumes
 		"no room for what Kafka adds":                "32k",
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -43,7 +43,7 @@ func TestFullVolume_TakesNoMoreAndGrowsAsOneOfACloudDoes(t *testing.T) {
 		if refused == nil {
 			t.Fatal("a volume of 70 MiB took a GiB")
 		}
-		t.Logf("%d records of 256 KiB, then: %v", filling.Acknowledged, refused)
+		t.Logf("%d records of 256 KiB, then: %v", filling.Acknowledged(), refused)
 		found := m.WaitUntilFound(t, w.arn, 2, "full", func(h harness.NodeHealth) bool {
 			return h.Condition == "disk full" && strings.Contains(h.Reason, "Kafka does not run")
 		})

@@ -10,10 +10,10 @@ import (
 
 // Filling is a topic of which one broker has the only replica, and what was written to it.
 type Filling struct {
-	c     Client
-	topic string
-	// Acknowledged is how many records were.
-	Acknowledged int
+	c            Client
+	topic        string
+	sent         int
+	acknowledged []int // numbers of records; one that was not acknowledged may be there all the same
 }
 
 // fillingRecord is how large a record is that fills a volume.
@@ -47,26 +47,43 @@ func (f *Filling) Write(bytes int) error {
 	defer producer.Close()
 	padding := strings.Repeat(".", fillingRecord)
 	for range bytes / fillingRecord {
-		record := fmt.Sprintf("%d %s", f.Acknowledged, padding)
+		number := f.sent
+		f.sent++
+		record := fmt.Sprintf("%d %s", number, padding)
 		if _, _, err := producer.SendMessage(&sarama.ProducerMessage{Topic: f.topic, Value: sarama.StringEncoder(record)}); err != nil {
 			return err
 		}
-		f.Acknowledged++
+		f.acknowledged = append(f.acknowledged, number)
 	}
 	return nil
 }
 
-// Verify fails the test unless every record that was acknowledged is there.
+// Acknowledged is how many records were.
+func (f *Filling) Acknowledged() int { return len(f.acknowledged) }
+
+// Verify fails the test unless every record that was acknowledged is there, in order.
 func (f *Filling) Verify() {
 	f.c.t.Helper()
-	found := map[string]bool{}
-	for _, record := range f.c.Consume(f.topic, f.Acknowledged) {
-		number, _, _ := strings.Cut(record, " ")
-		found[number] = true
+	consumer, err := sarama.NewConsumer(f.c.bootstrap, f.c.config())
+	if err != nil {
+		f.c.t.Fatalf("connect to %v: %v", f.c.bootstrap, err)
 	}
-	for number := range f.Acknowledged {
-		if !found[fmt.Sprint(number)] {
-			f.c.t.Errorf("record %d of %s was acknowledged, and is not there", number, f.topic)
+	defer consumer.Close()
+	reader, err := consumer.ConsumePartition(f.topic, 0, sarama.OffsetOldest)
+	if err != nil {
+		f.c.t.Fatalf("consume %s: %v", f.topic, err)
+	}
+	defer reader.Close()
+	missing := f.acknowledged
+	for late := time.After(time.Minute); len(missing) > 0; {
+		select {
+		case r := <-reader.Messages():
+			number, _, _ := strings.Cut(string(r.Value), " ")
+			if number == fmt.Sprint(missing[0]) {
+				missing = missing[1:]
+			}
+		case <-late:
+			f.c.t.Fatalf("of %d records of %s that were acknowledged these are not there: %v", len(f.acknowledged), f.topic, missing)
 		}
 	}
 }

@@ -36,6 +36,7 @@ const (
 type room struct {
 	disk  nodespec.Disk
 	limit int64 // the size that the agent keeps Kafka within; 0 where the file system does that
+	used  int64 // of the limit
 	at    time.Time
 	took  time.Duration
 }
@@ -54,18 +55,18 @@ func lookAt(dir string, limit VolumeLimit) *room {
 			if err != nil {
 				return nil
 			}
-			r.disk, r.limit = within(bytes, used, *disk), bytes
+			r.disk, r.limit, r.used = within(bytes, used, *disk), bytes, used
 		}
 	}
 	r.took = time.Since(began)
 	return &r
 }
 
-// within is a volume of a size on a disk. The disk does not count before it is nearly full itself: then a volume has no more room
-// than is left there, whatever its size.
+// within is what there is to tell of a volume of a size on a disk. Once the disk is full itself, and has less room than the volume,
+// that is the disk: whatever is done about the volume would be no help.
 func within(size, used int64, disk nodespec.Disk) nodespec.Disk {
-	if disk.UsedPercent() >= nodespec.FullPercent {
-		size = min(size, used+disk.FreeBytes())
+	if disk.UsedPercent() >= nodespec.FullPercent && disk.FreeBytes() < size-used {
+		return disk
 	}
 	return nodespec.Disk{TotalBytes: size, UsedBytes: used}
 }
@@ -114,14 +115,14 @@ func (r room) left() int64 {
 	if !r.enforced() {
 		return r.disk.FreeBytes()
 	}
-	return min(r.limit-r.disk.UsedBytes-r.margin(), r.disk.FreeBytes())
+	return min(r.limit-r.used-r.margin(), r.disk.FreeBytes())
 }
 
 // isFull tells whether Kafka has to be ended, because it keeps within the volume's size no longer.
-func (r room) isFull() bool { return r.enforced() && r.limit-r.disk.UsedBytes < r.margin() }
+func (r room) isFull() bool { return r.enforced() && r.limit-r.used < r.margin() }
 
 // letsStart tells whether Kafka may be started: with more room than it is ended at, so that it can work for a while.
-func (r room) letsStart() bool { return !r.enforced() || r.limit-r.disk.UsedBytes >= 2*r.margin() }
+func (r room) letsStart() bool { return !r.enforced() || r.limit-r.used >= 2*r.margin() }
 
 // pace is how long what was seen holds, however fast Kafka writes.
 func (r room) pace() time.Duration {
@@ -131,6 +132,5 @@ func (r room) pace() time.Duration {
 
 // noRoom says that a volume is full, in the words of an operating system whose disk is.
 func (r room) noRoom() string {
-	free := max(0, r.limit-r.disk.UsedBytes)
-	return fullDisk(free, r.limit, unix.ENOSPC.Error()+": Kafka does not run before there is room")
+	return fullDisk(max(0, r.limit-r.used), r.limit, unix.ENOSPC.Error()+": Kafka does not run before there is room")
 }

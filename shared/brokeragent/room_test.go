@@ -172,14 +172,14 @@ func TestDiskMeter_LooksTheMoreOftenTheLessRoomThereIs(t *testing.T) {
 		{"more than full", 10 * gib, 11 * gib, 0, nearPoll},
 		{"nearly full, with a million files", 10 * gib, 10*gib - 100*mib, 2 * time.Second, 40 * time.Second},
 	} {
-		r := room{disk: nodespec.Disk{TotalBytes: tt.limit, UsedBytes: tt.used}, limit: tt.limit, took: tt.took}
+		r := room{disk: nodespec.Disk{TotalBytes: tt.limit, UsedBytes: tt.used}, limit: tt.limit, used: tt.used, took: tt.took}
 		if got := r.pace(); (got - tt.want).Abs() > 20*time.Millisecond {
 			t.Errorf("%s: looked at again after %s, want %s", tt.name, got, tt.want)
 		}
 	}
 }
 
-func TestWithin_TheDiskUnderAVolumeCountsOnceItIsNearlyFullItself(t *testing.T) {
+func TestWithin_TheDiskUnderAVolumeIsToldOfOnceItIsFullItself(t *testing.T) {
 	for _, tt := range []struct {
 		name              string
 		size, used        int64
@@ -188,9 +188,10 @@ func TestWithin_TheDiskUnderAVolumeCountsOnceItIsNearlyFullItself(t *testing.T) 
 	}{
 		{"a disk with room", 100, 40, 1000, 500, nodespec.Disk{TotalBytes: 100, UsedBytes: 40}},
 		{"a disk with less room than the volume", 100, 40, 50, 45, nodespec.Disk{TotalBytes: 100, UsedBytes: 40}},
-		{"a disk that is nearly full", 100, 40, 1000, 985, nodespec.Disk{TotalBytes: 55, UsedBytes: 40}},
+		{"a disk that is nearly full", 100, 40, 1000, 985, nodespec.Disk{TotalBytes: 1000, UsedBytes: 985}},
 		{"one that has more room than the volume all the same", 100, 40, 100_000, 99_000, nodespec.Disk{TotalBytes: 100, UsedBytes: 40}},
-		{"one that is full", 100, 40, 1000, 1000, nodespec.Disk{TotalBytes: 40, UsedBytes: 40}},
+		{"one that is full", 100, 40, 1000, 1000, nodespec.Disk{TotalBytes: 1000, UsedBytes: 1000}},
+		{"one that was full before the volume was made", 100, 0, 1000, 1000, nodespec.Disk{TotalBytes: 1000, UsedBytes: 1000}},
 	} {
 		if got := within(tt.size, tt.used, nodespec.Disk{TotalBytes: tt.diskTotal, UsedBytes: tt.onDisk}); got != tt.want {
 			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
