@@ -117,7 +117,7 @@ func (s CheckVolumeGrown) lookAtVolume(ctx context.Context, in CheckNodeInput) (
 		return CheckOutput{Done: found}, err
 	}
 	if s.Now().Sub(g.change.DoneAt) >= findsRoomWithin {
-		slog.WarnContext(ctx, noRoomYet(g.node), "cluster", in.ClusterID, "node", in.NodeID)
+		slog.WarnContext(ctx, "volume has grown and its host has found no room on it", "cluster", in.ClusterID, "node", in.NodeID)
 		return CheckOutput{Done: true}, nil
 	}
 	return CheckOutput{Reason: noRoomYet(g.node)}, nil

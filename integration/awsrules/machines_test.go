@@ -70,10 +70,15 @@ const (
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	return newWorldUnder(t, awsrules.Config{})
+}
+
+// newWorldUnder is a world under some rules more.
+func newWorldUnder(t *testing.T, rules awsrules.Config) *world {
+	t.Helper()
 	w := &world{t: t, account: awstest.Start(t)}
-	w.rules = awsrules.Start(t, w.account, awsrules.Config{
-		PendingFor: 30 * time.Millisecond, ShuttingDownFor: 60 * time.Millisecond, UnseenFor: 1,
-	})
+	rules.PendingFor, rules.ShuttingDownFor, rules.UnseenFor = 30*time.Millisecond, 60*time.Millisecond, 1
+	w.rules = awsrules.Start(t, w.account, rules)
 	w.rules.Config.Retryer = impatient
 	w.deployment = awsrules.Deploy(t, w.account.Config)
 	w.table = w.account.NewTable(t)
@@ -154,7 +159,7 @@ func (w *world) newVersion() (string, error) {
 func load(t *testing.T) map[string]*asl.Machine {
 	t.Helper()
 	machines := map[string]*asl.Machine{}
-	for _, name := range []string{"create-cluster", "delete-cluster", "replace-broker"} {
+	for _, name := range []string{"create-cluster", "delete-cluster", "replace-broker", "update-broker-storage"} {
 		text, err := statemachines.Definition(name)
 		if err != nil {
 			t.Fatal(err)
