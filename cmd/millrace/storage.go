@@ -23,8 +23,9 @@ func (a *app) storageCommand() *cobra.Command {
 are, and let them grow while Kafka goes on using them: nothing is restarted, and clients notice
 nothing. A volume never gets smaller.`,
 		Example: `  millrace storage show demo
-  millrace storage grow demo --to 200`,
-	}, a.showStorageCommand(), a.growStorageCommand())
+  millrace storage grow demo --to 200
+  millrace storage autoscale demo --target 60 --max 500`,
+	}, a.showStorageCommand(), a.growStorageCommand(), a.autoscaleStorageCommand())
 }
 
 func (a *app) showStorageCommand() *cobra.Command {

@@ -30,6 +30,8 @@ import (
 //	POST   /millrace/v1/clusters/{arn}/maintenance            healthView, of {nodeId, forSeconds, reason}; of all nodes without nodeId
 //	DELETE /millrace/v1/clusters/{arn}/maintenance            healthView, of {nodeId}
 //	GET    /millrace/v1/clusters/{arn}/storage                storageView
+//	PUT    /millrace/v1/clusters/{arn}/storage-autoscaling    storageView, of {targetPercent, maxGiB}
+//	DELETE /millrace/v1/clusters/{arn}/storage-autoscaling    storageView
 //	GET    /millrace/v1/clusters/{arn}/operations/{id}        operationView
 //	GET    /millrace/v1/clusters/{arn}/topics                 topicsView
 //	GET    /millrace/v1/clusters/{arn}/topics/{name}          topicDetailView
@@ -68,6 +70,8 @@ var millraceRoutes = []struct {
 	{"MillraceBeginMaintenance", operator, http.MethodPost, regexp.MustCompile(`^/millrace/v1/clusters/(.+)/maintenance$`), withBody((*API).beginMaintenance)},
 	{"MillraceEndMaintenance", operator, http.MethodDelete, regexp.MustCompile(`^/millrace/v1/clusters/(.+)/maintenance$`), withBody((*API).endMaintenance)},
 	{"MillraceDescribeStorage", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/storage$`), plain((*API).viewStorage)},
+	{"MillracePutStorageAutoscaling", operator, http.MethodPut, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/storage-autoscaling$`), withBody((*API).putStorageAutoscaling)},
+	{"MillraceDeleteStorageAutoscaling", operator, http.MethodDelete, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/storage-autoscaling$`), ofPart((*API).deleteStorageAutoscaling)},
 	{"MillraceDescribeOperation", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/operations/([^/]+)$`), ofPart((*API).viewOneOperation)},
 	{"MillraceListTopics", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/topics$`), plain((*API).viewTopics)},
 	{"MillraceDescribeTopic", readOnly, http.MethodGet, regexp.MustCompile(`^/millrace/v1/clusters/` + anARN + `/topics/(.+)$`), ofPart((*API).viewTopic)},

@@ -95,3 +95,15 @@ func (c Client) GrowStorage(ctx context.Context, arn, version string, gib int, b
 	}
 	return c.Operation(ctx, arn, answer.ClusterOperationArn[strings.LastIndexByte(answer.ClusterOperationArn, '/')+1:])
 }
+
+// AutoscaleStorage lets the volumes of a cluster grow by themselves, by a rule; nil for no more.
+func (c Client) AutoscaleStorage(ctx context.Context, arn string, rule *cluster.StorageAutoscaling) (Storage, error) {
+	var answer Storage
+	var ask any
+	method := http.MethodDelete
+	if rule != nil {
+		method, ask = http.MethodPut, rule
+	}
+	err := c.call(ctx, method, "clusters/"+escape(arn)+"/storage-autoscaling", ask, &answer)
+	return answer, err
+}

@@ -1,0 +1,80 @@
+package api_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/millrace/millrace/shared/cluster"
+)
+
+func (d *storageDesk) said(t *testing.T) cluster.StorageScaling {
+	t.Helper()
+	s, err := d.records.StorageScaling(t.Context(), d.c.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// text is the body of an answer, its members sorted.
+func text(t *testing.T, a answer) string {
+	t.Helper()
+	body, err := json.Marshal(a.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+func TestStorageAutoscaling_IsSetChangedAndTakenBack(t *testing.T) {
+	desk := openStorageDesk(t)
+	for _, body := range []string{`{"maxGiB":500,"targetPercent":60}`, `{"maxGiB":600,"targetPercent":70}`} {
+		before := desk.said(t)
+		shown := desk.healing(t, desk.c, http.MethodPut, "storage-autoscaling", body)
+		if shown.Status != http.StatusOK || !strings.Contains(text(t, shown), `"autoscaling":`+body) {
+			t.Fatalf("answered %+v", shown)
+		}
+		now := desk.said(t)
+		rule, ok := now.Effective()
+		if !ok || len(now.Policies) != 1 || rule.TargetPercent != int(now.Policies[0].TargetPercent) || rule.MaxGiB != now.Target.MaxGiB {
+			t.Errorf("said is %+v", now)
+		}
+		p := now.Policies[0]
+		if !strings.Contains(string(p.Configuration), `"KafkaBrokerStorageUtilization"`) || !strings.Contains(p.ARN, "resource/kafka/"+desk.c.ARN+":policyName/"+p.Name) {
+			t.Errorf("the policy is %+v", p)
+		}
+		if before.Target != nil && (before.Target.ARN != now.Target.ARN || before.Policies[0].ARN != p.ARN) {
+			t.Errorf("%+v became %+v", before, now)
+		}
+	}
+	for range 2 { // taking back what there is not is success
+		if shown := desk.healing(t, desk.c, http.MethodDelete, "storage-autoscaling", ""); shown.Status != http.StatusOK || shown.Body["autoscaling"] != nil {
+			t.Errorf("answered %+v", shown)
+		}
+	}
+	if s := desk.said(t); !s.Empty() {
+		t.Errorf("left is %+v", s)
+	}
+}
+
+func TestStorageAutoscaling_RefusesWhatIsNoRule(t *testing.T) {
+	desk := openStorageDesk(t)
+	for body, want := range map[string]string{
+		`{}`:                                  "10 to 80",
+		`{"targetPercent":9,"maxGiB":500}`:    "10 to 80",
+		`{"targetPercent":81,"maxGiB":500}`:   "10 to 80",
+		`{"targetPercent":60}`:                "those of orders have 100 GiB, so 101 to 16384",
+		`{"targetPercent":60,"maxGiB":100}`:   "101 to 16384",
+		`{"targetPercent":60,"maxGiB":16385}`: "101 to 16384",
+		`{"target":60}`:                       "target",
+	} {
+		if shown := desk.healing(t, desk.c, http.MethodPut, "storage-autoscaling", body); shown.Status != http.StatusBadRequest || !strings.Contains(text(t, shown), want) {
+			t.Errorf("%s: answered %+v", body, shown)
+		}
+	}
+	if s := desk.said(t); !s.Empty() {
+		t.Errorf("said is %+v", s)
+	}
+}
