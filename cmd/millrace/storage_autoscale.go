@@ -36,7 +36,7 @@ PutScalingPolicy; the last one who says something holds. CLUSTER is its name or 
 		if off && (target || most) {
 			return usagef("--off and a rule say two things; give one of them")
 		}
-		if !off && !(target && most) {
+		if !off && (!target || !most) {
 			return usagef("give --target and --max, such as --target 60 --max 500, or --off")
 		}
 		wanted := &rule

@@ -20,10 +20,15 @@ func (a *API) describeCluster(ctx context.Context, in *kafka.DescribeClusterInpu
 	if err != nil {
 		return nil, err
 	}
+	h, err := a.lastLook(ctx, c.ID)
+	if err != nil {
+		return nil, err
+	}
 	info, err := a.clusterInfo(c)
 	if err != nil {
 		return nil, err
 	}
+	info.CustomerActionStatus = actionStatus(h)
 	return &kafka.DescribeClusterOutput{ClusterInfo: &info}, nil
 }
 
@@ -34,11 +39,24 @@ func (a *API) describeClusterV2(
 	if err != nil {
 		return nil, err
 	}
+	h, err := a.lastLook(ctx, c.ID)
+	if err != nil {
+		return nil, err
+	}
 	info, err := a.clusterInfoV2(c)
 	if err != nil {
 		return nil, err
 	}
+	info.Provisioned.CustomerActionStatus = actionStatus(h)
 	return &kafka.DescribeClusterV2Output{ClusterInfo: &info}, nil
+}
+
+// actionStatus tells whether a cluster waits for its people, in MSK's words.
+func actionStatus(h cluster.Health) types.CustomerActionStatus {
+	if h.Urgent() {
+		return types.CustomerActionStatusCriticalActionRequired
+	}
+	return types.CustomerActionStatusNone
 }
 
 // cluster finds the cluster that an ARN in a request names.

@@ -17,7 +17,15 @@ func (a *API) listClusters(ctx context.Context, in *kafka.ListClustersInput) (*k
 	if err != nil {
 		return nil, err
 	}
-	infos, err := convert(page, a.clusterInfo)
+	urgent, err := a.urgent(ctx)
+	if err != nil {
+		return nil, err
+	}
+	infos, err := convert(page, func(c cluster.Cluster) (types.ClusterInfo, error) {
+		info, err := a.clusterInfo(c)
+		info.CustomerActionStatus = actionStatus(urgent[c.ID])
+		return info, err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -36,11 +44,36 @@ func (a *API) listClustersV2(ctx context.Context, in *kafka.ListClustersV2Input)
 	if err != nil {
 		return nil, err
 	}
-	infos, err := convert(page, a.clusterInfoV2)
+	urgent, err := a.urgent(ctx)
+	if err != nil {
+		return nil, err
+	}
+	infos, err := convert(page, func(c cluster.Cluster) (types.Cluster, error) {
+		info, err := a.clusterInfoV2(c)
+		if err == nil {
+			info.Provisioned.CustomerActionStatus = actionStatus(urgent[c.ID])
+		}
+		return info, err
+	})
 	if err != nil {
 		return nil, err
 	}
 	return &kafka.ListClustersV2Output{ClusterInfoList: infos, NextToken: next}, nil
+}
+
+// urgent gives what the last looks found at the clusters that wait for their people, by the ids of these.
+func (a *API) urgent(ctx context.Context) (map[string]cluster.Health, error) {
+	all, err := a.Records.AllHealth(ctx)
+	if err != nil {
+		return nil, err
+	}
+	urgent := map[string]cluster.Health{}
+	for _, h := range all {
+		if h.Urgent() {
+			urgent[h.ClusterID] = h
+		}
+	}
+	return urgent, nil
 }
 
 // pageOfClusters gives clusters by name. The filter is a prefix, as in MSK: "abc" also finds "abcd".

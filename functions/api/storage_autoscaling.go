@@ -43,7 +43,7 @@ func (a *API) putStorageAutoscaling(ctx context.Context, arn string, in storageA
 	if err != nil {
 		return nil, err
 	}
-	return a.changeScaling(ctx, c, "let storage grow by itself", func(s *cluster.StorageScaling) {
+	return a.changeScaling(ctx, c, func(s *cluster.StorageScaling) {
 		if s.Target == nil {
 			s.Target = &target
 		}
@@ -64,10 +64,10 @@ func (a *API) deleteStorageAutoscaling(ctx context.Context, arn, _ string) (any,
 	if err != nil {
 		return nil, err
 	}
-	return a.changeScaling(ctx, c, "let storage grow by itself no more", func(s *cluster.StorageScaling) { s.Target, s.Policies = nil, nil })
+	return a.changeScaling(ctx, c, func(s *cluster.StorageScaling) { s.Target, s.Policies = nil, nil })
 }
 
-func (a *API) changeScaling(ctx context.Context, c cluster.Cluster, what string, change func(*cluster.StorageScaling)) (any, error) {
+func (a *API) changeScaling(ctx context.Context, c cluster.Cluster, change func(*cluster.StorageScaling)) (any, error) {
 	s, err := a.Records.ChangeStorageScaling(ctx, c.ID, func(s *cluster.StorageScaling) error {
 		change(s)
 		return nil
@@ -78,8 +78,8 @@ func (a *API) changeScaling(ctx context.Context, c cluster.Cluster, what string,
 	if err != nil {
 		return nil, err
 	}
-	rule, _ := s.Effective()
-	slog.InfoContext(ctx, what, "cluster", c.ID, "target", rule.TargetPercent, "gib", rule.MaxGiB, "by", callOf(ctx).caller.name)
+	rule, on := s.Effective()
+	slog.InfoContext(ctx, "changed how storage grows by itself", "cluster", c.ID, "on", on, "target", rule.TargetPercent, "gib", rule.MaxGiB, "by", callOf(ctx).caller.name)
 	return a.viewStorage(ctx, c.ARN)
 }
 

@@ -5,6 +5,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/kafka"
 
 	"github.com/millrace/millrace/shared/cluster"
 )
@@ -76,5 +79,31 @@ func TestStorageAutoscaling_RefusesWhatIsNoRule(t *testing.T) {
 	}
 	if s := desk.said(t); !s.Empty() {
 		t.Errorf("said is %+v", s)
+	}
+}
+
+func TestDescribeCluster_SaysWhenPeopleHaveToActAtOnce(t *testing.T) {
+	desk := openStorageDesk(t)
+	for _, urgent := range []bool{false, true} {
+		want := "NONE"
+		if urgent {
+			want = "CRITICAL_ACTION_REQUIRED"
+		}
+		at := noon
+		if urgent {
+			at = noon.Add(time.Minute)
+		}
+		desk.found(t, cluster.Health{ClusterID: desk.c.ID, LookedAt: at, Findings: []cluster.Finding{{NodeID: 1, Condition: cluster.Well, Urgent: urgent}}})
+		if got := desk.describe(t, desk.c.ARN).CustomerActionStatus; string(got) != want {
+			t.Errorf("described is %s, want %s", got, want)
+		}
+		one, err := desk.ListClusters(t.Context(), &kafka.ListClustersInput{})
+		if err != nil || string(one.ClusterInfoList[0].CustomerActionStatus) != want {
+			t.Errorf("listed is %+v, %v, want %s", one, err, want)
+		}
+		two, err := desk.ListClustersV2(t.Context(), &kafka.ListClustersV2Input{})
+		if err != nil || string(two.ClusterInfoList[0].Provisioned.CustomerActionStatus) != want {
+			t.Errorf("listed is %+v, %v, want %s", two, err, want)
+		}
 	}
 }

@@ -313,7 +313,7 @@ func TestSweepHealth_ADeadHostIsHealedOnce(t *testing.T) {
 	if len(started) != 1 || !slices.Equal(w.unfinished(), []string{"replace broker 2 of c-orders"}) {
 		t.Fatalf("started %v, under way are %v", started, w.unfinished())
 	}
-	if want := []string{"replace-broker 00000001-1 {ClusterID:c-orders OperationID:00000001 NodeID:2 Proven:true}"}; !slices.Equal(w.workflows.started, want) {
+	if want := []string{"replace-broker 00000001-1 {ClusterID:c-orders OperationID:00000001 NodeID:2 NodeIDs:[] Proven:true}"}; !slices.Equal(w.workflows.started, want) {
 		t.Errorf("started %v, want %v", w.workflows.started, want)
 	}
 	op, err := w.records.Operation(t.Context(), "c-orders", "00000001")

@@ -70,6 +70,9 @@ type Finding struct {
 	// Advice says what a person can do, where nothing else helps, or has not helped so far.
 	Advice string `json:"advice,omitempty"`
 
+	// Urgent says that the node can't take records any more, or will not for much longer, unless somebody does what Advice says. It
+	// may be Well as yet.
+	Urgent bool `json:"urgent,omitempty"`
 	// Serves says that the node does its work all the same: what is the matter with it is its disk, and Kafka runs.
 	Serves bool `json:"serves,omitempty"`
 	// ToleratedUntil is how long a sick node's condition is borne; before that nothing is done about it.
@@ -128,6 +131,11 @@ func (h Health) Sick() []Finding {
 		}
 	}
 	return sick
+}
+
+// Urgent tells whether a node waits for people, and can't do so for long.
+func (h Health) Urgent() bool {
+	return slices.ContainsFunc(h.Findings, func(f Finding) bool { return f.Urgent })
 }
 
 // QuorumIsLost tells whether so many controllers are known to be sick, for longer than is borne, that there is no majority:

@@ -24,6 +24,8 @@ type diagnosis struct {
 	ownFault bool
 	// serves says that Kafka works all the same.
 	serves bool
+	// urgent says that people are waited for, and not for long.
+	urgent bool
 	// fell says that the others have given the node up.
 	fell bool
 	// changes is when time alone makes another diagnosis of it; zero for never.
@@ -54,7 +56,7 @@ func (s sight) diagnose() diagnosis {
 			return s.noted(d)
 		}
 	}
-	return s.noted(s.found(cluster.Well, ""))
+	return s.noted(s.isWell())
 }
 
 // noted adds to a diagnosis what the next looks have to know of this one. While something may still go by, a host that falls

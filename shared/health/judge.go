@@ -26,6 +26,8 @@ type Deployment struct {
 type Look struct {
 	Cluster cluster.Cluster
 	Nodes   []Observed
+	// Autoscaling is the rule by which the volumes of brokers grow by themselves; nil when they do not.
+	Autoscaling *cluster.StorageAutoscaling
 	// Before is what the last look gave; its zero value when there was none.
 	Before cluster.Health
 	// Heals are the cluster's healing operations of the last day, oldest first, ended or not. They are only asked about
@@ -157,7 +159,7 @@ func (c *caseOf) finding(f found) cluster.Finding {
 	finding := cluster.Finding{
 		NodeID: f.Node.ID, Role: f.Node.Role,
 		Condition: f.condition, Reason: f.reason, Since: f.since, Advice: f.advice, Track: f.track,
-		Serves: f.serves,
+		Serves: f.serves, Urgent: f.urgent,
 	}
 	if f.Node.Host != nil {
 		finding.Host = f.Node.Host.ID

@@ -61,14 +61,28 @@ func (c *caseOf) onceIn(f *found, advice string, counts func(cluster.Operation) 
 	}
 }
 
-// grow says how large a full log volume should get, within what people have allowed.
-func (s sight) grow(d diagnosis) diagnosis {
-	const leastGiB, part = 10, 10
-	const free = "free space: delete topics, or shorten the retention of the largest ones (kafka-configs.sh --alter --add-config " +
+// How far a volume grows at a time, and what else there is to do about one that is full.
+const (
+	leastGiB, part = 10, 10
+	largestGiB     = 16384
+	freeSpace      = "free space: delete topics, or shorten the retention of the largest ones (kafka-configs.sh --alter --add-config " +
 		"retention.ms=…) on the brokers that still run."
+)
+
+// grow says how large a full log volume should get, within what people have allowed. Volumes that grow by themselves are left to that:
+// there is one way in which they do.
+func (s sight) grow(d diagnosis) diagnosis {
 	name, allowed := s.Cluster.Name, s.Cluster.Healing.MaxVolumeGiB
 	if s.Node.Volume == nil {
-		return d.advised("Nobody knows its size, so it can't be grown. Please %s", free)
+		d.urgent = true
+		return d.advised("Nobody knows its size, so it can't be grown. Please %s", freeSpace)
+	}
+	if rule := s.ruleOfGrowth(); rule != nil {
+		if s.Node.Volume.SizeGiB >= rule.MaxGiB {
+			return s.atMaximum(d, *rule)
+		}
+		d.reason += fmt.Sprintf("; storage autoscaling (%s) grows it", rule)
+		return d
 	}
 	size := s.Node.Volume.SizeGiB
 	if allowed <= size {
@@ -76,9 +90,40 @@ func (s sight) grow(d diagnosis) diagnosis {
 		if allowed > 0 {
 			limit = fmt.Sprintf("Volumes of the cluster may have up to %d GiB", allowed)
 		}
+		d.urgent = true
 		return d.advised("%s. Either allow a larger one (millrace heal limit %s --max-volume %d), or %s",
-			limit, name, size+max(leastGiB, (size+part-1)/part), free)
+			limit, name, larger(size), freeSpace)
 	}
-	d.volumeGiB = min(allowed, size+max(leastGiB, (size+part-1)/part))
+	d.volumeGiB = min(allowed, larger(size))
 	return d.remedied(cluster.Grow)
+}
+
+func larger(sizeGiB int) int { return sizeGiB + max(leastGiB, (sizeGiB+part-1)/part) }
+
+// ruleOfGrowth is the rule by which the node's volume grows by itself; nil where it does not. That of a controller never does.
+func (s sight) ruleOfGrowth() *cluster.StorageAutoscaling {
+	if s.Node.Role != cluster.Broker || s.Node.Volume == nil {
+		return nil
+	}
+	return s.Autoscaling
+}
+
+// atMaximum tells people that a volume grows no more by itself, and needs to.
+func (s sight) atMaximum(d diagnosis, rule cluster.StorageAutoscaling) diagnosis {
+	d.urgent = true
+	if s.Node.Volume.SizeGiB >= largestGiB {
+		return d.advised("A volume can't have more than its %d GiB. Please %s", s.Node.Volume.SizeGiB, freeSpace)
+	}
+	return d.advised("Storage autoscaling (%s) has let it grow as far as it may. Either allow more (millrace storage autoscale %s --target %d --max %d), or %s",
+		rule, s.Cluster.Name, rule.TargetPercent, min(larger(s.Node.Volume.SizeGiB), largestGiB), freeSpace)
+}
+
+// isWell: nothing is the matter, but for a volume that fills and grows no more.
+func (s sight) isWell() diagnosis {
+	rule := s.ruleOfGrowth()
+	if rule == nil || s.Node.Volume.SizeGiB < rule.MaxGiB || s.Beat == nil || !s.Beat.DiskNearlyFull() {
+		return s.found(cluster.Well, "")
+	}
+	return s.atMaximum(s.found(cluster.Well, "the log volume of %d GiB is nearly full, and has all that storage autoscaling may give it",
+		s.Node.Volume.SizeGiB), *rule)
 }

@@ -24,6 +24,7 @@ type ward struct {
 	nodes  []cluster.Node
 	before cluster.Health
 	heals  []cluster.Operation
+	rule   *cluster.StorageAutoscaling
 	active *cluster.Operation
 
 	now       time.Time
@@ -166,7 +167,7 @@ func (w *ward) quorum() *nodespec.Quorum {
 }
 
 func (w *ward) sees() health.Look {
-	l := health.Look{Cluster: w.c, Before: w.before, Heals: w.heals}
+	l := health.Look{Cluster: w.c, Before: w.before, Heals: w.heals, Autoscaling: w.rule}
 	if w.active != nil {
 		l.Cluster.Active = &cluster.ActiveOperation{ID: w.active.ID, Type: w.active.Type}
 	}
