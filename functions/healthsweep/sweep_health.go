@@ -26,6 +26,9 @@ type SweepHealthOutput struct {
 	LookAgain        bool     `json:"lookAgain"`
 	LookAgainSeconds int      `json:"lookAgainSeconds"`
 	Started          []string `json:"started"` // ids of operations
+	// StorageDue says that a broker is as full as the rule lets it become by which its cluster's volumes grow by themselves. Only a
+	// look at all clusters says so.
+	StorageDue bool `json:"storageDue"`
 }
 
 const (
@@ -43,7 +46,7 @@ const (
 //  2. Have them judged. Where one is to be healed, all are looked at before: what is sick in many places may be an outage.
 //  3. Record the verdicts that are news.
 //  4. Begin the heals. When another sweep has begun one meanwhile, this look was overtaken: take another.
-//  5. Say when to look again.
+//  5. Say when to look again, and whether somebody should look at storage.
 func (s SweepHealth) Run(ctx context.Context, in SweepHealthInput) (SweepHealthOutput, error) {
 	out := SweepHealthOutput{Started: []string{}}
 	var next time.Time
@@ -77,7 +80,9 @@ func (s SweepHealth) sweep(ctx context.Context, name string, out *SweepHealthOut
 		return time.Time{}, errors.Join(problems, err)
 	}
 	if name == "" {
-		problems = errors.Join(problems, s.writeMetrics(*seen, verdicts))
+		due, err := s.storageDue(ctx, seen.Looks)
+		problems = errors.Join(problems, s.writeMetrics(*seen, verdicts), err)
+		out.StorageDue = due
 	}
 	for i, v := range verdicts {
 		if err := s.record(ctx, seen.Looks[i], v.Health); err != nil {

@@ -61,6 +61,15 @@ const (
 	longestPause = 30 * time.Minute
 )
 
+// LeastTargetPercent is the lowest target that a rule may have: of volumes that are emptier no rule wants anything, whatever it says.
+const LeastTargetPercent = 10
+
+// Due tells whether a look at a cluster may find something to do: a broker whose volume is so full, by what was last heard of it, is as
+// full as the rule lets it become. It is for whoever hears of volumes anyway; [Decide] says what is to be done.
+func Due(rule cluster.StorageAutoscaling, usedPercent float64) bool {
+	return usedPercent >= float64(rule.TargetPercent)
+}
+
 // Decide decides whether the volumes of a cluster grow now.
 //
 //  1. Is the cluster one whose volumes can grow, and does nobody grow them already?
