@@ -1,7 +1,7 @@
 package events
 
-// Schedule is the input of the executions that EventBridge Scheduler starts: of the machines operations-sweep, health-sweep
-// and storage-autoscaling, each minute, and of topics-sweep, every ten minutes. It is empty, because a sweep looks at everything there is.
+// Schedule is the input of the executions that EventBridge Scheduler starts: of the machines operations-sweep and health-sweep,
+// each minute, and of topics-sweep, every ten minutes. It is empty, because a sweep looks at everything there is.
 type Schedule struct{}
 
 // StayConnected is what the scheduler calls functions/brokerreplacement and functions/topicadmin with each day, so that Lambda

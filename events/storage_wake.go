@@ -5,8 +5,9 @@ package events
 //
 //   - a host event about a disk on the deployment's bus ([HostEvent]: Disk Fills, Disk Nearly Full, Disk Full), which names its
 //     cluster: storage_wake.json is what the rule makes of host_event_disk_fills.json;
-//   - the alarm on used space sounds (alarm_disk_use.json, an [Alarm]). It names no cluster, so the rule hands over an empty object;
-//   - the schedule, each minute ([Schedule]).
+//   - an alarm about full volumes sounds (alarm_disk_use.json, an [Alarm]). It names no cluster, so the rule hands over an empty object.
+//
+// Where all of these were lost, health-sweep, which comes each minute, has the same step called.
 type StorageWake struct {
 	Cluster string `json:"cluster,omitempty"`
 }

@@ -47,11 +47,17 @@ const topicsNamespace = "Millrace/Topics"
 // healthNamespace is where functions/healthsweep counts.
 const healthNamespace = "Millrace/Health"
 
-// healthAlarmARNs are those of the alarms about health, by name: the rule that hears of them is made before they are.
-func healthAlarmARNs(d *deployment) []string {
+// storageNamespace is where functions/storageautoscaling counts.
+const storageNamespace = "Millrace/Storage"
+
+// diskAlarms are those about health that may be about storage that could grow.
+var diskAlarms = []string{"DisksNearlyFull", "DisksFull"}
+
+// alarmARNs are those of alarms, by name: the rules that hear of them are made before they are.
+func (d *deployment) alarmARNs(names []string) []string {
 	var arns []string
-	for _, a := range healthAlarms {
-		arns = append(arns, d.arn("cloudwatch", "alarm:"+d.Deployment+"-"+a.name))
+	for _, name := range names {
+		arns = append(arns, d.arn("cloudwatch", "alarm:"+d.Deployment+"-"+name))
 	}
 	return arns
 }
@@ -64,7 +70,7 @@ func (d *deployment) addAlarms(t triggers) {
 
 	// Errors of hostevents show as events that are late or undelivered.
 	errors := map[string]awscloudwatch.IMetric{}
-	for _, folder := range []string{"api", "operations", "provisioning", "healthsweep", "brokerreplacement", "topicadmin"} {
+	for _, folder := range []string{"api", "operations", "provisioning", "healthsweep", "brokerreplacement", "topicadmin", "storageautoscaling"} {
 		errors[folder] = d.functions[folder].MetricErrors(sum)
 	}
 	stage := &map[string]*string{"ApiName": &d.Deployment, "Stage": jsii.String(stageName)}
@@ -101,6 +107,14 @@ func (d *deployment) addAlarms(t triggers) {
 			metric: awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
 				Namespace: jsii.String(topicsNamespace), MetricName: jsii.String("DriftedTopics"),
 				DimensionsMap: &map[string]*string{"Deployment": &d.Deployment}, Statistic: jsii.String("Maximum"), Period: minutes(15),
+			}),
+		},
+		{
+			// It is counted each minute while there is such a cluster, and not at all otherwise.
+			name: "StorageFullAtMaximum", what: "storage that grows by itself is at its target, and as large as it may get", absent: quiet, periods: 1,
+			metric: awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
+				Namespace: jsii.String(storageNamespace), MetricName: jsii.String("ClustersAtMaximum"),
+				DimensionsMap: &map[string]*string{"Deployment": &d.Deployment}, Statistic: jsii.String("Maximum"), Period: minutes(5),
 			}),
 		},
 		{

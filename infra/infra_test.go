@@ -630,7 +630,6 @@ func TestSchedules_StartTheSweepsAndKeepTheFunctionsInsideConnected(t *testing.T
 	}
 	want := map[string]string{
 		"${OperationsSweep}": "rate(1 minute) {}", "${HealthSweep}": "rate(1 minute) {}", "${TopicsSweep}": "rate(10 minutes) {}",
-		"${StorageAutoscaling}":    "rate(1 minute) {}",
 		"${Brokerreplacement.Arn}": `rate(1 day) {"step":"StayConnected"}`,
 		"${Topicadmin.Arn}":        `rate(1 day) {"step":"StayConnected"}`,
 	}
@@ -768,6 +767,9 @@ func TestHostEvents_ThatNeedSomebodyAreToldAtOnce(t *testing.T) {
 		if at(pattern, "detail-type") == nil {
 			continue // see TestHealth_IsLookedAtWhateverWakesIt
 		}
+		if words(at(rule.Properties, "Targets", 0, "Arn")) == "${StorageAutoscaling}" {
+			continue // see TestStorage_IsLookedAtWhenADiskFills
+		}
 		if words(at(pattern, "source")) != `["millrace"]` || words(at(rule.Properties, "Targets", 0, "Arn")) != "${AlarmTopic}" {
 			t.Errorf("%s: %v", rule.id, rule.Properties)
 		}
@@ -828,6 +830,35 @@ func TestHealth_IsLookedAtWhateverWakesIt(t *testing.T) {
 	slices.Sort(heard)
 	if slices.Sort(sound); !slices.Equal(heard, sound) || words(at(alarms, "detail", "state", "value")) != `["ALARM"]` {
 		t.Errorf("alarms about health are %v, heard are %v: %s", sound, heard, words(alarms))
+	}
+}
+
+// Whoever makes volumes grow hears of each step by which one fills, whichever of the events tells of it, and of the alarms.
+func TestStorage_IsLookedAtWhenADiskFills(t *testing.T) {
+	got := map[string]string{}
+	for _, rule := range standard(t).of("AWS::Events::Rule") {
+		target := at(rule.Properties, "Targets", 0)
+		if words(at(target, "Arn")) != "${StorageAutoscaling}" {
+			continue
+		}
+		if words(at(target, "RoleArn")) != "${WakeRole.Arn}" {
+			t.Errorf("%s starts it as %s", rule.id, words(at(target, "RoleArn")))
+		}
+		input := words(at(target, "Input"))
+		if transformed := at(target, "InputTransformer"); transformed != nil {
+			input = words(at(transformed, "InputTemplate")) + " of " + words(at(transformed, "InputPathsMap"))
+		}
+		pattern := rule.Properties["EventPattern"]
+		about := strings.Join(append(all(at(pattern, "detail-type")), all(at(pattern, "resources"))...), ", ")
+		got[rule.id] = strings.TrimPrefix(words(rule.Properties["EventBusName"])+" "+about, "null ") + " gives " + input
+	}
+	const alarm = "arn:aws:cloudwatch:us-east-1:${AccountId}:alarm:millrace-"
+	want := map[string]string{
+		"StorageEvent": `${Bus} Disk Fills, Disk Nearly Full, Disk Full gives {"cluster": <cluster>} of {"cluster":"$.detail.cluster"}`,
+		"StorageAlarm": "CloudWatch Alarm State Change, " + alarm + "DisksNearlyFull, " + alarm + "DisksFull gives {}",
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("it is woken by\n%v, want\n%v", got, want)
 	}
 }
 

@@ -60,8 +60,10 @@ func (d *deployment) permissions(name string) []statement {
 	switch name {
 	case "api":
 		return append(own, d.useTable(), d.useTableKey(), d.startOperations(), d.sealKeys(), d.lookAtNetwork(), d.callTopicAdmin())
-	case "operations", "storageautoscaling":
+	case "operations":
 		return append(own, d.useTable(), d.useTableKey(), d.startOperations())
+	case "storageautoscaling":
+		return append(own, d.useTable(), d.useTableKey(), d.startGrowths())
 	case "provisioning":
 		return append(own, append([]statement{d.useTable(), d.useTableKey()}, d.provisionHosts()...)...)
 	case "healthsweep":
@@ -117,6 +119,15 @@ func (d *deployment) startOperations() statement {
 		id: "StartOperations", why: "start the machine of an operation; see how its execution stands",
 		actions: []string{"states:StartExecution", "states:DescribeExecution"},
 		on:      []string{d.machineARN("*"), d.arn("states", "execution:"+d.Deployment+"-*:*")},
+	}
+}
+
+// startGrowths is the one thing that is begun without anybody asking and that costs money for good: nothing else can be.
+func (d *deployment) startGrowths() statement {
+	return statement{
+		id: "StartGrowths", why: "start the machine that grows volumes, and no other",
+		actions: []string{"states:StartExecution"},
+		on:      []string{d.machineARN("update-broker-storage")},
 	}
 }
 

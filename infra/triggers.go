@@ -50,7 +50,7 @@ func (d *deployment) addTriggers() triggers {
 const topicsRate = "rate(10 minutes)"
 
 // addSchedules makes what happens by the clock. The sweeps are the safety net: they find every operation that nobody works at,
-// every node that is sick and that no event told of, and every topic that is no longer as declared.
+// every node that is sick and every volume that fills and that no event told of, and every topic that is no longer as declared.
 //
 // Lambda takes a function's way into the VPC away when nobody has called it for two weeks; the call after that fails, and the
 // function is of no use for a minute or two. So those inside are called each day, for nothing.
@@ -62,7 +62,6 @@ func (d *deployment) addSchedules() {
 	schedules := []schedule{
 		sweep("SweepSchedule", "operations-sweep", "rate(1 minute)", "Takes up operations that nobody works at"),
 		sweep("HealthSchedule", "health-sweep", "rate(1 minute)", "Looks at every cluster"),
-		sweep("StorageSchedule", "storage-autoscaling", "rate(1 minute)", "Grows volumes that fill, where that is allowed"),
 		sweep("TopicsSchedule", "topics-sweep", topicsRate, "Keeps the way to brokers open, and holds topics against what is declared"),
 	}
 	var machines, inside []string
@@ -110,18 +109,21 @@ func (d *deployment) addSchedules() {
 // ends are the states of an instance on its way out, in EC2's words. Its start is no news: whoever started it waits for it.
 var ends = []string{"stopping", "stopped", "shutting-down", "terminated"}
 
-// lookWhenWoken starts a look at health when something is heard that may be about it. All of it may come late, twice or not at
-// all, and be about nothing of ours: what is woken looks for itself. What could not be started within two minutes is let go,
-// since the schedule has looked meanwhile.
+// diskEvents are the events of hosts about how full a volume is. Each tells of a further step, so that none of them alone is enough.
+var diskEvents = []string{"Disk Fills", "Disk Nearly Full", "Disk Full"}
+
+// lookWhenWoken starts a look at health, or at storage that grows by itself, when something is heard that may be about it. All of
+// it may come late, twice or not at all, and be about nothing of ours: what is woken looks for itself. What could not be started
+// within two minutes is let go, since the schedule has looked meanwhile.
 func (d *deployment) lookWhenWoken() {
-	look := *d.machines["health-sweep"].StateMachineArn()
+	health, storage := *d.machines["health-sweep"].StateMachineArn(), *d.machines["storage-autoscaling"].StateMachineArn()
 	role := *d.addRole("WakeRole", "events.amazonaws.com", []statement{{
-		id: "StartHealthSweep", why: "the one machine that events start",
-		actions: []string{"states:StartExecution"}, on: []string{look},
+		id: "StartLooks", why: "the two machines that events start",
+		actions: []string{"states:StartExecution"}, on: []string{health, storage},
 	}}).RoleArn()
-	wake := func(id, name, what string, bus *string, pattern map[string]any, change func(*awsevents.CfnRule_TargetProperty)) {
+	wake := func(id, name, what, machine string, bus *string, pattern map[string]any, change func(*awsevents.CfnRule_TargetProperty)) {
 		target := &awsevents.CfnRule_TargetProperty{
-			Id: jsii.String("HealthSweep"), Arn: &look, RoleArn: &role,
+			Id: jsii.String("Look"), Arn: &machine, RoleArn: &role,
 			RetryPolicy: &awsevents.CfnRule_RetryPolicyProperty{MaximumRetryAttempts: jsii.Number(10), MaximumEventAgeInSeconds: jsii.Number(120)},
 		}
 		change(target)
@@ -130,26 +132,37 @@ func (d *deployment) lookWhenWoken() {
 		})
 	}
 	all := func(t *awsevents.CfnRule_TargetProperty) { t.Input = jsii.String("{}") }
-	wake("HostEvent", "host-event", "Whatever a host says: a look at its cluster", &d.bus.name,
-		map[string]any{"source": []string{"millrace"}, "detail": map[string]any{"cluster": []any{map[string]any{"exists": true}}}},
-		func(t *awsevents.CfnRule_TargetProperty) {
-			t.InputTransformer = &awsevents.CfnRule_InputTransformerProperty{
-				InputPathsMap: map[string]string{"cluster": "$.detail.cluster"}, InputTemplate: jsii.String(`{"cluster": <cluster>}`),
-			}
-		})
+	one := func(t *awsevents.CfnRule_TargetProperty) {
+		t.InputTransformer = &awsevents.CfnRule_InputTransformerProperty{
+			InputPathsMap: map[string]string{"cluster": "$.detail.cluster"}, InputTemplate: jsii.String(`{"cluster": <cluster>}`),
+		}
+	}
+	named := map[string]any{"cluster": []any{map[string]any{"exists": true}}}
+	wake("HostEvent", "host-event", "Whatever a host says: a look at its cluster", health, &d.bus.name,
+		map[string]any{"source": []string{"millrace"}, "detail": named}, one)
+	wake("StorageEvent", "storage-event", "A volume fills: a look at its cluster's storage", storage, &d.bus.name,
+		map[string]any{"source": []string{"millrace"}, "detail-type": diskEvents, "detail": named}, one)
 	// Neither event says more of an instance than its id.
-	wake("InstanceEnds", "instance-ends", "An instance of this account ends or stops: a look at all clusters", nil,
+	wake("InstanceEnds", "instance-ends", "An instance of this account ends or stops: a look at all clusters", health, nil,
 		map[string]any{
 			"source": []string{"aws.ec2"}, "detail-type": []string{"EC2 Instance State-change Notification"},
 			"detail": map[string]any{"state": ends},
 		}, all)
-	wake("SpotInterruption", "spot-interruption", "EC2 is about to take an instance away: a look at all clusters", nil,
+	wake("SpotInterruption", "spot-interruption", "EC2 is about to take an instance away: a look at all clusters", health, nil,
 		map[string]any{"source": []string{"aws.ec2"}, "detail-type": []string{"EC2 Spot Instance Interruption Warning"}}, all)
-	wake("HealthAlarm", "health-alarm", "An alarm about health sounds: a look at all clusters", nil,
-		map[string]any{
+	sounds := func(arns []string) map[string]any {
+		return map[string]any{
 			"source": []string{"aws.cloudwatch"}, "detail-type": []string{"CloudWatch Alarm State Change"},
-			"resources": healthAlarmARNs(d), "detail": map[string]any{"state": map[string]any{"value": []string{"ALARM"}}},
-		}, all)
+			"resources": arns, "detail": map[string]any{"state": map[string]any{"value": []string{"ALARM"}}},
+		}
+	}
+	var about []string
+	for _, a := range healthAlarms {
+		about = append(about, a.name)
+	}
+	wake("HealthAlarm", "health-alarm", "An alarm about health sounds: a look at all clusters", health, nil, sounds(d.alarmARNs(about)), all)
+	wake("StorageAlarm", "storage-alarm", "An alarm about full volumes sounds: a look at all clusters' storage", storage, nil,
+		sounds(d.alarmARNs(diskAlarms)), all)
 }
 
 // sweepAfterFailures ends at once what an execution left that was cut off: its own time-out, an abort and States.Runtime pass

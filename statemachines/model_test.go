@@ -392,12 +392,13 @@ var statesAround = map[string]around{
 	"EndOperation":       {after: 2}, // HasSucceeded, Succeeded
 
 	"create-cluster/RenewKafkaAccess": {},
+	"health-sweep/ScaleStorage":       {after: 1}, // IsThereMoreToSee
 
 	"GrowVolume":       {before: 1, after: 1, cold: true}, // GrowVolumes; IsVolumeGrowing
 	"CheckVolumeGrown": {after: 2},                        // HasVolumeGrown, Grown
 	"JudgeGrowth":      {},
 
-	"SweepHealth":       {before: 1, after: 1, cold: true}, // IsAboutOneCluster; IsThereMoreToSee
+	"SweepHealth":       {before: 1, after: 1, cold: true}, // IsAboutOneCluster; IsStorageDue
 	"RenewKafkaAccess":  {after: 1, cold: true},            // IsHostProvenDead
 	"JudgeReplacement":  {after: 1, inside: true},
 	"FenceHost":         {after: 1},

@@ -52,8 +52,8 @@ func (w *world) scaleStorage(input []byte) (ops []cluster.Operation) {
 
 func TestStorageAutoscaling_GrowsEveryBrokerWhateverWakesIt(t *testing.T) {
 	for name, input := range map[string][]byte{
-		"the schedule":                         sample[events.Schedule](t, "schedule"),
 		"an event about a disk":                sample[events.StorageWake](t, "storage_wake"),
+		"an alarm":                             []byte(`{}`),
 		"an event that names no cluster":       []byte(`{"cluster":null}`),
 		"an event about another, that is gone": []byte(`{"cluster":"payments"}`),
 	} {
@@ -80,6 +80,47 @@ func TestStorageAutoscaling_GrowsEveryBrokerWhateverWakesIt(t *testing.T) {
 				time.Sleep(time.Minute)
 				if again := w.scaleStorage(input); len(again) != 0 { // what comes twice, or late, grows nothing
 					t.Errorf("begun once more were %+v", again)
+				}
+			})
+		})
+	}
+}
+
+// The net: no event and no alarm has told of the volume.
+func TestHealthSweep_HasSomebodyLookAtStorageWhereABrokerIsAtItsTarget(t *testing.T) {
+	for name, tt := range map[string]struct {
+		used  int64
+		fails int
+		calls int
+		grown bool
+	}{
+		"a broker is at its target":   {used: 61, calls: 1, grown: true},
+		"none is":                     {used: 59},
+		"the look fails once":         {used: 61, fails: 1, calls: 2, grown: true},
+		"the look fails all the time": {used: 61, fails: -1, calls: 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				w.serving()
+				w.follow(60, 500)
+				w.fill(2, tt.used)
+				time.Sleep(time.Minute)
+				if tt.fails != 0 {
+					w.trouble("ScaleStorage", &platformtest.Trouble{Times: tt.fails, Err: unavailable()})
+				}
+				w.steps = nil
+				arn, err := w.engine.Start(t.Context(), "health-sweep", "minute", []byte(`{}`))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if x := w.waitFor(arn); x.Status != asl.Succeeded {
+					t.Errorf("the look at health: %s, %s: %s", x.Status, x.Error, x.Cause)
+				}
+				if calls := w.calls("ScaleStorage"); calls != tt.calls {
+					t.Errorf("storage was looked at %d times, want %d", calls, tt.calls)
+				}
+				if growing := w.cluster().Growing != nil; growing != tt.grown {
+					t.Errorf("volumes grow: %v, want %v", growing, tt.grown)
 				}
 			})
 		})

@@ -64,9 +64,10 @@ func ControlPlane() Sheet {
 	}}
 }
 
-// The alarms' metrics: as many as infra deploys. Nine of them are those that a look at health counts, for the whole deployment.
+// The alarms' metrics: as many as infra deploys. Nine of them are those that a look at health counts, for the whole deployment, and
+// one is about storage, which is published only while a volume can't grow any more.
 const (
-	AlarmMetrics     = 25
+	AlarmMetrics     = 27
 	healthMetrics    = 9
 	topicMetrics     = 1
 	healthMetricSize = 800 // bytes of the line
