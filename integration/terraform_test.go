@@ -72,7 +72,7 @@ output "tls" { value = aws_msk_cluster.orders.bootstrap_brokers_tls }
 output "plaintext" { value = aws_msk_cluster.orders.bootstrap_brokers }
 `
 
-func TestTerraform_CreatesPlansNothingMoreAndDestroys(t *testing.T) {
+func TestTerraform_CreatesGrowsPlansNothingMoreAndDestroys(t *testing.T) {
 	tf := newTerraform(t, harness.StartMillrace(t))
 	tf.run("init", "-input=false", "-no-color")
 	tf.run("apply", "-input=false", "-no-color", "-auto-approve")
@@ -88,6 +88,8 @@ func TestTerraform_CreatesPlansNothingMoreAndDestroys(t *testing.T) {
 	// -detailed-exitcode makes a plan that holds any change fail.
 	tf.run("plan", "-input=false", "-no-color", "-detailed-exitcode")
 
+	growsInPlace(t, tf, arn)
+
 	tf.run("destroy", "-input=false", "-no-color", "-auto-approve")
 	nothingIsLeft(t, tf.millrace, nil)
 	for _, list := range []struct{ command, member string }{
@@ -97,6 +99,38 @@ func TestTerraform_CreatesPlansNothingMoreAndDestroys(t *testing.T) {
 		if len(answer[list.member]) > 0 {
 			t.Errorf("left behind: %v", answer)
 		}
+	}
+}
+
+// growsInPlace makes the declared volumes larger: the cluster stays what it is, and once it is done nothing is left to plan. Made
+// smaller again, which Terraform plans without a word, they are refused with the size that they have.
+func growsInPlace(t *testing.T, tf terraform, arn string) {
+	t.Helper()
+	const declared = "volume_size = 100"
+	tf.write(strings.Replace(mainTF, declared, "volume_size = 120", 1))
+	tf.run("apply", "-input=false", "-no-color", "-auto-approve")
+	tf.run("plan", "-input=false", "-no-color", "-detailed-exitcode")
+	if now := strings.TrimSpace(tf.run("output", "-raw", "arn")); now != arn {
+		t.Errorf("the cluster is %s by now, and was %s", now, arn)
+	}
+	if got := tf.millrace.TLSClient(t, arn).Consume("there-and-back", 100); len(got) != 100 {
+		t.Errorf("of 100 records that were written before, %d came back", len(got))
+	}
+	operations := harness.Decode[struct {
+		ClusterOperationInfoList []struct{ OperationType, OperationState string }
+	}](t, tf.millrace.AWS(t, "kafka", "list-cluster-operations", "--cluster-arn", arn))
+	if last := operations.ClusterOperationInfoList[0]; last.OperationType != "UPDATE_BROKER_STORAGE" || last.OperationState != "UPDATE_COMPLETE" {
+		t.Errorf("the last operation is %+v", last)
+	}
+
+	tf.write(mainTF)
+	const refusal = "The volume of each broker has 120 GiB, and volumes never shrink"
+	// Terraform breaks lines of what it quotes, and frames them.
+	words := func(text string) string {
+		return strings.Join(strings.Fields(strings.ReplaceAll(text, "│", " ")), " ")
+	}
+	if out, err := tf.try("apply", "-input=false", "-no-color", "-auto-approve"); err == nil || !strings.Contains(words(out), refusal) {
+		t.Errorf("a shrink: %v\n%s", err, out)
 	}
 }
 
@@ -187,6 +221,14 @@ func pluginMirrors() []string {
 		dirs = append(dirs, filepath.Join(dir, "terraform/plugins"))
 	}
 	return dirs
+}
+
+// write declares something else.
+func (tf terraform) write(main string) {
+	tf.t.Helper()
+	if err := os.WriteFile(filepath.Join(tf.dir, "main.tf"), []byte(main), 0o600); err != nil {
+		tf.t.Fatal(err)
+	}
 }
 
 // run runs a command of Terraform and gives what it printed.
