@@ -139,6 +139,9 @@ func (a *app) healthFacts(h client.Health) [][2]string {
 	if h.MaxVolumeGiB > 0 {
 		grow = fmt.Sprintf("grow up to %d GiB", h.MaxVolumeGiB)
 	}
+	if rule := h.StorageAutoscaling; rule != nil {
+		grow = "of brokers grow by storage autoscaling (" + rule.String() + ")"
+	}
 	return append(pairs, [2]string{"Full volumes", grow})
 }
 

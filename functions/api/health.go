@@ -23,6 +23,8 @@ type healthView struct {
 	AllowedUntil *time.Time
 	// MaxVolumeGiB is up to which size a full log volume is grown; 0 means that none is.
 	MaxVolumeGiB int
+	// StorageAutoscaling is the rule by which the volumes of brokers grow before they are full; left out where they do not.
+	StorageAutoscaling *storageAutoscalingView
 	Maintenance  []maintenanceView // that is in force
 	Heal         *healView         // that is under way
 	// TopicDrift is how topics differ from what is declared of them; left out where nothing is declared, or nobody has looked.
@@ -91,6 +93,13 @@ func (a *API) healthOf(ctx context.Context, c cluster.Cluster) (any, error) {
 	}
 	if view.Nodes, err = a.viewNodes(ctx, c, h); err != nil {
 		return nil, err
+	}
+	rule, grows, err := a.Records.StorageAutoscaling(ctx, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	if grows {
+		view.StorageAutoscaling = &storageAutoscalingView{rule.TargetPercent, rule.MaxGiB}
 	}
 	drift, err := a.drift(ctx, c)
 	if err != nil {

@@ -101,9 +101,11 @@ type Health struct {
 	// AllowedUntil is until when the breaker does not count, because a person said so.
 	AllowedUntil *time.Time `json:"allowedUntil,omitempty"`
 	// MaxVolumeGiB is up to which size a full log volume is grown; 0 means that none is.
-	MaxVolumeGiB int           `json:"maxVolumeGiB"`
-	Maintenance  []Maintenance `json:"maintenance"`    // that is in force
-	Heal         *Heal         `json:"heal,omitempty"` // that is under way
+	MaxVolumeGiB int `json:"maxVolumeGiB"`
+	// StorageAutoscaling is the rule by which the volumes of brokers grow before they are full; nil where they do not.
+	StorageAutoscaling *cluster.StorageAutoscaling `json:"storageAutoscaling,omitempty"`
+	Maintenance        []Maintenance               `json:"maintenance"`    // that is in force
+	Heal               *Heal                       `json:"heal,omitempty"` // that is under way
 	// TopicDrift is how topics differ from what is declared of them; nil where nothing is declared, or nobody has looked.
 	TopicDrift *cluster.TopicDrift `json:"topicDrift,omitempty"`
 }
