@@ -46,13 +46,9 @@ func (s SweepHealth) look(ctx context.Context, name string) (*seen, error) {
 	for _, h := range recorded {
 		before[h.ClusterID] = h
 	}
-	rules, err := s.rulesOfGrowth(ctx)
-	if err != nil {
-		return nil, err
-	}
 	looks, problems := s.lookAtEach(ctx, all, before)
-	for i := range looks {
-		looks[i].Autoscaling = rules[looks[i].Cluster.ID]
+	if err := s.addRulesOfGrowth(ctx, looks); err != nil {
+		return nil, err
 	}
 	d.Looks = looks
 	for _, c := range all {
@@ -71,21 +67,6 @@ func (s SweepHealth) look(ctx context.Context, name string) (*seen, error) {
 		return nil, errors.Join(problems, err)
 	}
 	return &seen{d, turn}, problems
-}
-
-// rulesOfGrowth gives the rules by which volumes grow by themselves, by the ids of clusters.
-func (s SweepHealth) rulesOfGrowth(ctx context.Context) (map[string]*cluster.StorageAutoscaling, error) {
-	all, err := s.Records.AllStorageScaling(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("list the rules by which storage grows: %w", err)
-	}
-	rules := map[string]*cluster.StorageAutoscaling{}
-	for _, scaling := range all {
-		if rule, ok := scaling.Effective(); ok {
-			rules[scaling.ClusterID] = &rule
-		}
-	}
-	return rules, nil
 }
 
 // lookAtEach looks at those of the clusters that are looked after, and forgets what was recorded before of the others.

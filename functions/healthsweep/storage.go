@@ -9,30 +9,40 @@ import (
 	"github.com/millrace/millrace/shared/health"
 )
 
-// storageDue tells whether somebody should look at the storage of clusters that grows by itself, because a broker is as full as its
-// rule lets it become. Events tell of that at once; this is for when one is lost, and costs next to nothing, because the heartbeats
-// are read for the sake of health anyway. The rules are read only where a volume is as full as any rule could mind.
-func (s SweepHealth) storageDue(ctx context.Context, looks []health.Look) (bool, error) {
-	fullest := map[string]float64{} // percent, by the cluster's id
+// addRulesOfGrowth adds the rules by which volumes grow by themselves to looks. They are read only where a volume is as full as any
+// rule could mind: what is read each minute at rest is on the bill.
+func (s SweepHealth) addRulesOfGrowth(ctx context.Context, looks []health.Look) error {
+	full := false
 	for _, l := range looks {
-		if used := fullestBroker(l); used >= autoscale.LeastTargetPercent {
-			fullest[l.Cluster.ID] = used
-		}
+		full = full || fullestBroker(l) >= autoscale.LeastTargetPercent
 	}
-	if len(fullest) == 0 {
-		return false, nil
+	if !full {
+		return nil
 	}
 	all, err := s.Records.AllStorageScaling(ctx)
 	if err != nil {
-		return false, fmt.Errorf("list the rules by which storage grows: %w", err)
+		return fmt.Errorf("list the rules by which storage grows: %w", err)
 	}
 	for _, scaling := range all {
-		used, full := fullest[scaling.ClusterID]
-		if rule, ok := scaling.Effective(); full && ok && autoscale.Due(rule, used) {
-			return true, nil
+		rule, ok := scaling.Effective()
+		for i := range looks {
+			if ok && looks[i].Cluster.ID == scaling.ClusterID {
+				looks[i].Autoscaling = &rule
+			}
 		}
 	}
-	return false, nil
+	return nil
+}
+
+// storageDue tells whether somebody should look at storage that grows by itself, because a broker is as full as its cluster's rule
+// lets it become. Events tell of that at once; this is for when one is lost.
+func storageDue(looks []health.Look) bool {
+	for _, l := range looks {
+		if l.Autoscaling != nil && autoscale.Due(*l.Autoscaling, fullestBroker(l)) {
+			return true
+		}
+	}
+	return false
 }
 
 // fullestBroker is how full the fullest volume of a broker is, in percent, by what its host said last, however long ago: nothing goes

@@ -80,9 +80,8 @@ func (s SweepHealth) sweep(ctx context.Context, name string, out *SweepHealthOut
 		return time.Time{}, errors.Join(problems, err)
 	}
 	if name == "" {
-		due, err := s.storageDue(ctx, seen.Looks)
-		problems = errors.Join(problems, s.writeMetrics(*seen, verdicts), err)
-		out.StorageDue = due
+		problems = errors.Join(problems, s.writeMetrics(*seen, verdicts))
+		out.StorageDue = storageDue(seen.Looks)
 	}
 	for i, v := range verdicts {
 		if err := s.record(ctx, seen.Looks[i], v.Health); err != nil {
