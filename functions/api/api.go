@@ -73,6 +73,7 @@ type API struct {
 	verifier mskapi.Verifier // without Secrets: each request looks up its own key
 	secrets  *unsealed
 	handlers map[string]handler // by MSK's name of the operation
+	scaling  map[string]handler // by Application Auto Scaling's
 }
 
 // New makes an API.
@@ -83,7 +84,7 @@ func New(d Deps) *API {
 		verifier: mskapi.Verifier{Region: d.Region, Services: []string{"kafka"}, Now: d.Now},
 		secrets:  &unsealed{seal: d.Seal},
 	}
-	a.handlers = a.operations()
+	a.handlers, a.scaling = a.operations(), a.scalingOperations()
 	return a
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/events"
+	"github.com/millrace/millrace/shared/aasapi"
 	"github.com/millrace/millrace/shared/accesskey"
 	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/mskapi"
@@ -37,6 +38,9 @@ func (a *API) signedDoor(ctx context.Context, r mskapi.Request) (caller, mskapi.
 	look := &keyLookup{api: a}
 	v := a.verifier
 	v.Secrets = look
+	if aasapi.Is(r) {
+		v.Services = []string{aasapi.SigningName}
+	}
 	id, err := v.Verify(ctx, r)
 	if err != nil {
 		return caller{}, r, err

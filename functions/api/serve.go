@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/events"
+	"github.com/millrace/millrace/shared/aasapi"
 	"github.com/millrace/millrace/shared/mskapi"
 	"github.com/millrace/millrace/shared/trace"
 )
@@ -36,7 +37,7 @@ func (a *API) serve(ctx context.Context, by door, r mskapi.Request, unreadable e
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 		if err != nil {
-			response = mskapi.EncodeError(r.RequestID, mskapi.FromError(c.operation, r.RequestID, err))
+			response = refuse(r, c, err)
 		}
 		a.log(ctx, r, c, response.Status, a.Now().Sub(started).Milliseconds(), err)
 	}()
@@ -51,7 +52,10 @@ func (a *API) answer(ctx context.Context, c *call, by door, r mskapi.Request) (m
 	if c.caller, r, err = by(ctx, r); err != nil {
 		return mskapi.Response{}, err
 	}
-	if strings.HasPrefix(r.Path, millracePrefix) {
+	switch {
+	case aasapi.Is(r):
+		return a.serveScaling(ctx, c, r)
+	case strings.HasPrefix(r.Path, millracePrefix):
 		return a.serveMillrace(ctx, c, r)
 	}
 	op, params, err := mskapi.Match(r.Method, r.Path)
@@ -76,10 +80,15 @@ func (a *API) answer(ctx context.Context, c *call, by door, r mskapi.Request) (m
 		return mskapi.Response{}, err
 	}
 	response, err := mskapi.Encode(op, r.RequestID, output)
-	for _, warning := range c.warnings {
-		response.Header.Add(warningHeader, warning)
+	return c.tell(response), err
+}
+
+// refuse answers with an error, in the terms of the API that was asked.
+func refuse(r mskapi.Request, c *call, err error) mskapi.Response {
+	if aasapi.Is(r) {
+		return aasapi.EncodeError(r.RequestID, aasapi.FromError(r.RequestID, err))
 	}
-	return response, err
+	return mskapi.EncodeError(r.RequestID, mskapi.FromError(c.operation, r.RequestID, err))
 }
 
 // warningHeader tells of what was done and may not be expected, one warning each: MSK's answers have no member for it.
@@ -96,7 +105,7 @@ func (a *API) log(ctx context.Context, r mskapi.Request, c *call, status int, ms
 		slog.ErrorContext(ctx, "answered", append(attrs, "error", err)...)
 	case err != nil:
 		slog.InfoContext(ctx, "answered", append(attrs, "refused", err)...)
-	case r.Method == http.MethodGet:
+	case r.Method == http.MethodGet || c.looks:
 		slog.DebugContext(ctx, "answered", attrs...) // somebody polls, as all clients of MSK do
 	default:
 		slog.InfoContext(ctx, "answered", attrs...)
@@ -109,10 +118,19 @@ type call struct {
 	caller    caller           // the zero value until it is known
 	operation mskapi.Operation // the zero value until it is known
 	warnings  []string         // for the answer's headers
+	looks     bool             // it changes nothing, whatever its method
 }
 
 // warn has the answer tell what its caller may not expect.
 func (c *call) warn(warnings []string) { c.warnings = append(c.warnings, warnings...) }
+
+// tell adds the warnings to an answer.
+func (c *call) tell(response mskapi.Response) mskapi.Response {
+	for _, warning := range c.warnings {
+		response.Header.Add(warningHeader, warning)
+	}
+	return response
+}
 
 type callKey struct{}
 

@@ -37,7 +37,7 @@ type Verifier struct {
 		Secret(ctx context.Context, accessKeyID string) (secret string, found bool, err error)
 	}
 	Region   string
-	Services []string // that a caller may sign for: "kafka" everywhere, "execute-api" where that is meant
+	Services []string // that a caller may sign for: "kafka" for MSK, others where those are meant
 	Now      func() time.Time
 }
 
@@ -67,14 +67,25 @@ func (v Verifier) Verify(ctx context.Context, r Request) (accessKeyID string, er
 	if !found {
 		return "", Unauthorized("The access key %s is not known here.", sig.accessKeyID)
 	}
-	expected, err := signAgain(ctx, r, sig, secret, signedAt)
-	if err != nil {
-		return "", err
+	for _, path := range signedPaths(r) {
+		expected, err := signAgain(ctx, r, path, sig, secret, signedAt)
+		if err != nil {
+			return "", err
+		}
+		if subtle.ConstantTimeCompare([]byte(expected), []byte(sig.signature)) == 1 {
+			return sig.accessKeyID, nil
+		}
 	}
-	if subtle.ConstantTimeCompare([]byte(expected), []byte(sig.signature)) != 1 {
-		return "", Forbidden("The signature does not match the request. Check the secret key of %s.", sig.accessKeyID)
+	return "", Forbidden("The signature does not match the request. Check the secret key of %s.", sig.accessKeyID)
+}
+
+// signedPaths are the paths that the caller may have signed. The root below a stage has two: some clients end an endpoint such as
+// https://…/v1 with a slash, others don't, and API Gateway gives a function "/" for both.
+func signedPaths(r Request) []string {
+	if r.Path == "/" && r.SignedPath != "/" {
+		return []string{r.SignedPath, strings.TrimSuffix(r.SignedPath, "/")}
 	}
-	return sig.accessKeyID, nil
+	return []string{r.SignedPath}
 }
 
 // signature is an Authorization header, taken apart.
@@ -141,7 +152,11 @@ func (v Verifier) signingTime(r Request, sig signature) (time.Time, error) {
 // checkHeaders refuses signatures that leave open where or when they were meant for, and headers that say something else
 // than the body.
 func checkHeaders(r Request, sig signature) error {
-	for _, must := range []string{"host", "x-amz-date"} {
+	musts := []string{"host", "x-amz-date"}
+	if r.Header.Get("X-Amz-Target") != "" { // it says what is asked for, where the path does not
+		musts = append(musts, "x-amz-target")
+	}
+	for _, must := range musts {
 		if !slices.Contains(sig.signedHeaders, must) {
 			return Forbidden("The signature has to cover the header %s.", must)
 		}
@@ -155,14 +170,14 @@ func checkHeaders(r Request, sig signature) error {
 	return nil
 }
 
-// signAgain gives the signature the caller should have sent.
-func signAgain(ctx context.Context, r Request, sig signature, secret string, at time.Time) (string, error) {
+// signAgain gives the signature the caller should have sent, for a path.
+func signAgain(ctx context.Context, r Request, path string, sig signature, secret string, at time.Time) (string, error) {
 	again := &http.Request{
 		Method: r.Method,
 		Host:   r.Host,
 		Header: http.Header{},
 		// Opaque keeps the path as it was sent; the signer would unescape and escape it otherwise.
-		URL: &url.URL{Scheme: "https", Host: r.Host, Opaque: "//" + r.Host + r.SignedPath, RawQuery: r.Query.Encode()},
+		URL: &url.URL{Scheme: "https", Host: r.Host, Opaque: "//" + r.Host + path, RawQuery: r.Query.Encode()},
 	}
 	for _, name := range sig.signedHeaders {
 		switch name {
