@@ -52,6 +52,9 @@ func (d *deployment) addAPI() api {
 		})
 	}
 	way(rest.Root(), awsapigateway.AuthorizationType_NONE)
+	// Clients of Application Auto Scaling send everything to the root, which {proxy+} leaves out, and sign for another service than
+	// API Gateway can check. Under /iam their requests have a path of their own.
+	rest.Root().AddMethod(jsii.String("POST"), function, &awsapigateway.MethodOptions{AuthorizationType: awsapigateway.AuthorizationType_NONE})
 	way(rest.Root().AddResource(jsii.String("iam"), nil), awsapigateway.AuthorizationType_IAM)
 
 	stage := rest.DeploymentStage()

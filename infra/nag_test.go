@@ -21,8 +21,8 @@ var accepted = []struct {
 }{
 	{"APIG2", []string{"RestApi/Resource"}, "functions/api checks every request by MSK's own rules, which a schema of API Gateway's can't express"},
 	{"APIG3", []string{"RestApi/DeploymentStage.v1/Resource"}, "a web ACL costs $5 a month; WebAclAssociationArn is where to attach one"},
-	{"APIG4", []string{"RestApi/Default/{proxy+}/ANY/Resource"}, "clients of MSK sign for the service kafka, which API Gateway can't check: functions/api does"},
-	{"COG4", []string{"RestApi/Default/{proxy+}/ANY/Resource", "RestApi/Default/iam/{proxy+}/ANY/Resource"}, "callers are programs with keys or IAM identities, not users of a pool"},
+	{"APIG4", []string{"RestApi/Default/{proxy+}/ANY/Resource", "RestApi/Default/POST/Resource"}, "clients of MSK sign for the services kafka and application-autoscaling, which API Gateway can't check: functions/api does"},
+	{"COG4", []string{"RestApi/Default/{proxy+}/ANY/Resource", "RestApi/Default/POST/Resource", "RestApi/Default/iam/{proxy+}/ANY/Resource"}, "callers are programs with keys or IAM identities, not users of a pool"},
 	{"IAM4", []string{"RestApi/CloudWatchRole/Resource"}, "the role belongs to the account rather than to this stack, and this is the policy that API Gateway asks it to have"},
 	{"IAM4", []string{"ImageRole/Resource"}, "Image Builder documents these two policies as what its machines need, and extends them"},
 	{

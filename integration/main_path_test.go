@@ -135,7 +135,7 @@ func TestEnvironment_SpeaksToEveryAWSClient(t *testing.T) {
 	m := harness.StartMillrace(t)
 	environment := m.Environment()
 	for _, name := range []string{
-		"AWS_ENDPOINT_URL_KAFKA", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
+		"AWS_ENDPOINT_URL_KAFKA", "AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
 		"AWS_REGION",         // the SDKs read this one
 		"AWS_DEFAULT_REGION", // the aws command line and botocore read this one
 	} {

@@ -103,10 +103,11 @@ func providerBlock(region, endpoint string) string {
   skip_requesting_account_id  = true
   skip_metadata_api_check     = true
   endpoints {
-    kafka = %q
+    appautoscaling = %q
+    kafka          = %q
   }
 }
-`, region, endpoint)
+`, region, endpoint, endpoint)
 }
 
 func indent(text string) string {

@@ -258,13 +258,14 @@ func TestEnv_LeavesNothingThatTheControlPlaneRefuses(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"AWS_ENDPOINT_URL_KAFKA": plane.endpoint(),
-		"AWS_REGION":             plane.Region,
-		"AWS_DEFAULT_REGION":     plane.Region,
-		"AWS_ACCESS_KEY_ID":      plane.AccessKeyID,
-		"AWS_SECRET_ACCESS_KEY":  plane.SecretAccessKey,
-		"NO_PROXY":               "127.0.0.1,localhost,intranet",
-		"no_proxy":               "127.0.0.1,localhost",
+		"AWS_ENDPOINT_URL_KAFKA":                    plane.endpoint(),
+		"AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING": plane.endpoint(),
+		"AWS_REGION":            plane.Region,
+		"AWS_DEFAULT_REGION":    plane.Region,
+		"AWS_ACCESS_KEY_ID":     plane.AccessKeyID,
+		"AWS_SECRET_ACCESS_KEY": plane.SecretAccessKey,
+		"NO_PROXY":              "127.0.0.1,localhost,intranet",
+		"no_proxy":              "127.0.0.1,localhost",
 	} {
 		if got[name] != want {
 			t.Errorf("%s is %q, want %q", name, got[name], want)

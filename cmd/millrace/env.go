@@ -48,6 +48,7 @@ sign for MSK; "millrace proxy" lets them work with an IAM identity instead.`,
 // awsEnvironment is what AWS clients read from their environment.
 type awsEnvironment struct {
 	EndpointURL     string `json:"AWS_ENDPOINT_URL_KAFKA"`
+	ScalingURL      string `json:"AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING"`
 	Region          string `json:"AWS_REGION"`
 	DefaultRegion   string `json:"AWS_DEFAULT_REGION"`
 	AccessKeyID     string `json:"AWS_ACCESS_KEY_ID"`
@@ -57,6 +58,7 @@ type awsEnvironment struct {
 func environment(endpoint, region, id, secret string) awsEnvironment {
 	return awsEnvironment{
 		EndpointURL:     endpoint,
+		ScalingURL:      endpoint,
 		Region:          region,
 		DefaultRegion:   region, // version 1 of the aws command line and boto3 know no other name for it
 		AccessKeyID:     id,
@@ -85,6 +87,7 @@ func (e awsEnvironment) write(w io.Writer) error {
 func (e awsEnvironment) variables() [][2]string {
 	return [][2]string{
 		{"AWS_ENDPOINT_URL_KAFKA", e.EndpointURL},
+		{"AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING", e.ScalingURL},
 		{"AWS_REGION", e.Region},
 		{"AWS_DEFAULT_REGION", e.DefaultRegion},
 		{"AWS_ACCESS_KEY_ID", e.AccessKeyID},

@@ -146,8 +146,12 @@ func (d *deployment) gateway(w http.ResponseWriter, h *http.Request) {
 	if err != nil {
 		d.t.Error(err)
 	}
+	resource := "/{proxy+}"
+	if path == "" || path == "/" {
+		resource, path = "/", "/"
+	}
 	e := events.APIRequest{
-		Resource: "/{proxy+}", Path: path, HTTPMethod: h.Method, Body: string(r.Body),
+		Resource: resource, Path: path, HTTPMethod: h.Method, Body: string(r.Body),
 		MultiValueHeaders:               h.Header.Clone(),
 		MultiValueQueryStringParameters: h.URL.Query(),
 	}
@@ -266,7 +270,8 @@ func (d *deployment) fails(who identity, args ...string) string {
 // aws runs the aws command line against the deployment, as somebody who has an access key of it would.
 func (d *deployment) aws(key identity, endpoint string) func(args ...string) (string, error) {
 	d.t.Helper()
-	return awsCLI(d.t, append(d.environ(key.id, key.secret), "NO_PROXY=127.0.0.1", "AWS_ENDPOINT_URL_KAFKA="+endpoint, "AWS_DEFAULT_REGION="+remoteRegion)...)
+	return awsCLI(d.t, append(d.environ(key.id, key.secret), "NO_PROXY=127.0.0.1", "AWS_ENDPOINT_URL_KAFKA="+endpoint,
+		"AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING="+endpoint, "AWS_DEFAULT_REGION="+remoteRegion)...)
 }
 
 // newCertificate makes a certificate that vouches for itself.

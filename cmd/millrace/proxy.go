@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/millrace/millrace/cmd/millrace/internal/client"
+	"github.com/millrace/millrace/shared/aasapi"
 	"github.com/millrace/millrace/shared/accesskey"
 	"github.com/millrace/millrace/shared/mskapi"
 )
@@ -113,16 +114,21 @@ func (p *proxy) Secret(_ context.Context, accessKeyID string) (secret string, fo
 	return p.secret, accessKeyID == p.id, nil
 }
 
-// passedOn are the headers that reach the control plane; all others are about the connection or its signature.
-var passedOn = []string{"Accept", "Content-Type", "User-Agent"}
+// passedOn are the headers that reach the control plane, one of them the one by which Application Auto Scaling tells its operations
+// apart; all others are about the connection or its signature.
+var passedOn = []string{"Accept", "Content-Type", "User-Agent", "X-Amz-Target"}
 
 // ServeHTTP answers what the control plane answers or, when it can't be asked, why.
 func (p *proxy) ServeHTTP(w http.ResponseWriter, h *http.Request) {
 	ctx, cancel := context.WithTimeout(h.Context(), time.Minute)
 	defer cancel()
 	r, err := mskapi.FromHTTP(h)
+	v := p.verifier
+	if aasapi.Is(r) {
+		v.Services = []string{aasapi.SigningName}
+	}
 	if err == nil {
-		_, err = p.verifier.Verify(ctx, r)
+		_, err = v.Verify(ctx, r)
 	}
 	if err == nil {
 		err = p.passOn(ctx, w, h, r)
@@ -132,6 +138,9 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, h *http.Request) {
 	}
 	slog.InfoContext(ctx, "refused", "request", r.RequestID, "error", err)
 	refusal := mskapi.EncodeError(r.RequestID, mskapi.FromError(mskapi.Operation{}, r.RequestID, err))
+	if aasapi.Is(r) {
+		refusal = aasapi.EncodeError(r.RequestID, aasapi.FromError(r.RequestID, err))
+	}
 	_ = refusal.WriteTo(w) // an error means that the caller has gone
 }
 
@@ -143,6 +152,9 @@ func (p *proxy) passOn(ctx context.Context, w http.ResponseWriter, h *http.Reque
 		}
 	}
 	path := r.Path // as it was sent: an ARN's %2F is not a slash
+	if aasapi.Is(r) {
+		path = aasapi.Path // under /iam there is no root
+	}
 	if h.URL.RawQuery != "" {
 		path += "?" + h.URL.RawQuery
 	}

@@ -232,6 +232,10 @@ func TestProxy_LetsAWSClientsWorkWithAnIAMIdentity(t *testing.T) {
 	if out, err := aws("kafka", "list-clusters", "--cluster-name-filter", "de mo+/=", "--max-results", "10", "--no-paginate"); err != nil {
 		t.Errorf("a query: %v\n%s", err, out)
 	}
+	if out, err := aws("application-autoscaling", "describe-scalable-targets", "--service-namespace", "kafka"); err != nil ||
+		!strings.Contains(out, `"ScalableTargets": []`) || !d.saw("/iam/{proxy+} POST /iam/application-autoscaling") {
+		t.Errorf("Application Auto Scaling: %v\n%s\n%v", err, out, d.came)
+	}
 	if out, err := aws("kafka", "describe-cluster", "--cluster-arn", c.ARN+"x"); err == nil || !strings.Contains(out, "Exception") {
 		t.Errorf("an error: %v\n%s", err, out)
 	}

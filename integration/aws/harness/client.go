@@ -113,7 +113,8 @@ func (d *Deployment) environment(c Credentials) []string {
 		}
 	}
 	return append(kept,
-		"AWS_ENDPOINT_URL_KAFKA="+d.Endpoint(), "AWS_REGION="+d.resources.region, "AWS_DEFAULT_REGION="+d.resources.region,
+		"AWS_ENDPOINT_URL_KAFKA="+d.Endpoint(), "AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING="+d.Endpoint(),
+		"AWS_REGION="+d.resources.region, "AWS_DEFAULT_REGION="+d.resources.region,
 		"AWS_ACCESS_KEY_ID="+c.ID, "AWS_SECRET_ACCESS_KEY="+c.Secret, "AWS_PAGER=",
 		"AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull, "AWS_EC2_METADATA_DISABLED=true",
 		"HTTPS_PROXY=http://"+d.front.address(), "https_proxy=http://"+d.front.address(), "AWS_CA_BUNDLE="+bundle, "SSL_CERT_FILE="+bundle)

@@ -29,8 +29,9 @@ type gateway struct {
 	identities map[string]identity
 }
 
-// route is one resource of the REST API: a way that ends in {proxy+}.
+// route is one method of a resource of the REST API: of a way that ends in {proxy+}, or of the root.
 type route struct {
+	method        string // ANY for all
 	path          string // as in /iam/{proxy+}
 	authorization string
 	function      string
@@ -68,9 +69,12 @@ func (d *Deployment) addGateway() error {
 	for _, logical := range t.Names("AWS::ApiGateway::Method") {
 		p := properties(t.Resources[logical].Properties)
 		reference, _ := p["ResourceId"].(map[string]any)
-		path, err := g.pathOf(fmt.Sprint(reference["Ref"]))
-		if err != nil {
-			return err
+		path := "/"
+		if resource, below := reference["Ref"].(string); below { // the root is an attribute of the API
+			var err error
+			if path, err = g.pathOf(resource); err != nil {
+				return err
+			}
 		}
 		integration, _ := p["Integration"].(map[string]any)
 		uri, err := d.resources.resolver.Text(integration["Uri"])
@@ -79,9 +83,13 @@ func (d *Deployment) addGateway() error {
 		}
 		_, arn, _ := strings.Cut(strings.TrimSuffix(uri, "/invocations"), "/functions/")
 		function, _ := functionOf(arn)
-		r := route{path, p.text("AuthorizationType"), function}
-		source := fmt.Sprintf("%s:%s/%s/GET%s", d.resources.arn("execute-api", "")[:len(d.resources.arn("execute-api", ""))-1], g.id, g.stage,
-			strings.ReplaceAll(path, "{proxy+}", "v1/clusters"))
+		r := route{p.text("HttpMethod"), path, p.text("AuthorizationType"), function}
+		method := r.method
+		if method == "ANY" {
+			method = "GET"
+		}
+		source := fmt.Sprintf("%s:%s/%s/%s%s", d.resources.arn("execute-api", "")[:len(d.resources.arn("execute-api", ""))-1], g.id, g.stage,
+			method, strings.ReplaceAll(path, "{proxy+}", "v1/clusters"))
 		if err := d.mayInvoke("apigateway.amazonaws.com", function, source); err != nil {
 			return err
 		}
@@ -107,11 +115,16 @@ func (g *gateway) pathOf(logical string) (string, error) {
 	return before + path, err
 }
 
-// find gives the most particular resource for a path.
-func (g *gateway) find(path string) (route, bool) {
+// find gives the most particular resource for a request. What is greedy takes one character at least.
+func (g *gateway) find(method, path string) (route, bool) {
 	best := route{}
 	for _, r := range g.routes {
-		if strings.HasPrefix(path, strings.TrimSuffix(r.path, "{proxy+}")) && len(r.path) > len(best.path) {
+		before, greedy := strings.CutSuffix(r.path, "{proxy+}")
+		matches := path == r.path
+		if greedy {
+			matches = strings.HasPrefix(path, before) && len(path) > len(before)
+		}
+		if matches && (r.method == "ANY" || r.method == method) && len(r.path) > len(best.path) {
 			best = r
 		}
 	}
@@ -126,7 +139,10 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, h *http.Request) {
 	}
 	whole := h.URL.EscapedPath()
 	path, staged := strings.CutPrefix(whole, "/"+g.stage)
-	r, found := g.find(path)
+	if path == "" {
+		path = "/"
+	}
+	r, found := g.find(h.Method, path)
 	if !staged || !found {
 		tellGateway(w, http.StatusForbidden, "Missing Authentication Token")
 		return
