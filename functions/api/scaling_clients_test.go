@@ -53,8 +53,10 @@ func TestScaling_TheAwsCommandLineWorksWithTheEndpointAlone(t *testing.T) {
 	of := []string{"--service-namespace", "kafka", "--scalable-dimension", "kafka:broker-storage:VolumeSize", "--resource-id", c.ARN}
 	for _, command := range [][]string{
 		append([]string{"register-scalable-target", "--min-capacity", "1", "--max-capacity", "500"}, of...),
-		append([]string{"put-scaling-policy", "--policy-name", "grow", "--policy-type", "TargetTrackingScaling", "--target-tracking-scaling-policy-configuration",
-			`{"PredefinedMetricSpecification": {"PredefinedMetricType": "KafkaBrokerStorageUtilization"}, "TargetValue": 60.0, "DisableScaleIn": true}`}, of...),
+		append([]string{
+			"put-scaling-policy", "--policy-name", "grow", "--policy-type", "TargetTrackingScaling", "--target-tracking-scaling-policy-configuration",
+			`{"PredefinedMetricSpecification": {"PredefinedMetricType": "KafkaBrokerStorageUtilization"}, "TargetValue": 60.0, "DisableScaleIn": true}`,
+		}, of...),
 	} {
 		if out, err := aws(command...); err != nil || !strings.Contains(out, "ARN") {
 			t.Fatalf("%s: %v\n%s", command[0], err, out)

@@ -57,11 +57,12 @@ func FromError(requestID string, err error) smithy.APIError {
 		return &smithy.GenericAPIError{Code: unavailable, Message: told.Message, Fault: smithy.FaultServer}
 	case mskapi.CodeInternal:
 		return &types.InternalServiceException{Message: &told.Message}
+	default: // what the caller has to ask for otherwise
+		if told.InvalidParameter == "nextToken" {
+			return &types.InvalidNextTokenException{Message: &told.Message}
+		}
+		return &types.ValidationException{Message: &told.Message}
 	}
-	if told.InvalidParameter == "nextToken" {
-		return &types.InvalidNextTokenException{Message: &told.Message}
-	}
-	return &types.ValidationException{Message: &told.Message}
 }
 
 // unavailable is what AWS's services say of themselves when the same request may succeed later.
