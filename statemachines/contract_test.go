@@ -273,8 +273,12 @@ func TestSweeps_EndInTimeAndSayWhenTheyFail(t *testing.T) {
 		for name, s := range d.States {
 			switch s.Type {
 			case "Task":
-				if len(s.Catch) != 1 || !slices.Equal(s.Catch[0].ErrorEquals, []string{"States.ALL"}) || s.Catch[0].Next != "Failed" {
-					t.Errorf("%s/%s: catches %+v, want States.ALL to Failed", machine, name, s.Catch)
+				want := "Failed"
+				if machine == "health-sweep" && name == "ScaleStorage" {
+					want = "IsThereMoreToSee" // it is no matter of health: the function counts as one that fails
+				}
+				if len(s.Catch) != 1 || !slices.Equal(s.Catch[0].ErrorEquals, []string{"States.ALL"}) || s.Catch[0].Next != want {
+					t.Errorf("%s/%s: catches %+v, want States.ALL to %s", machine, name, s.Catch, want)
 				}
 			case "Map":
 				for inner, task := range s.ItemProcessor.States {
