@@ -1,6 +1,7 @@
 package statemachines_test
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 
@@ -47,7 +48,7 @@ func TestReplaceBroker_GivesTheNodeAnotherHost(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if *after.Address != *before.Address || *after.Volume != *before.Volume || after.Host.ID == before.Host.ID ||
+			if *after.Address != *before.Address || !reflect.DeepEqual(after.Volume, before.Volume) || after.Host.ID == before.Host.ID ||
 				after.SpecGeneration <= before.SpecGeneration || !after.Formatted {
 				t.Errorf("%+v became %+v", before, after)
 			}

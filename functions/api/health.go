@@ -25,8 +25,8 @@ type healthView struct {
 	MaxVolumeGiB int
 	// StorageAutoscaling is the rule by which the volumes of brokers grow before they are full; left out where they do not.
 	StorageAutoscaling *storageAutoscalingView
-	Maintenance  []maintenanceView // that is in force
-	Heal         *healView         // that is under way
+	Maintenance        []maintenanceView // that is in force
+	Heal               *healView         // that is under way
 	// TopicDrift is how topics differ from what is declared of them; left out where nothing is declared, or nobody has looked.
 	TopicDrift *driftView
 }

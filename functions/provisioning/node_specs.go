@@ -125,7 +125,7 @@ func (s nodeSpecs) spec(ctx context.Context, n cluster.Node, common common) (nod
 		NodeID:      n.ID,
 		Role:        n.Role,
 		Release:     common.shape.Release,
-		Volume:      nodespec.Volume{New: !n.Formatted, DirectoryID: n.DirectoryID},
+		Volume:      nodespec.Volume{New: !n.Formatted, DirectoryID: n.DirectoryID, ID: n.VolumeID()},
 		Properties:  properties,
 		JVM:         nodespec.JVM{HeapMiB: s.Sizing.HeapMiB(c.Spec.InstanceType, n.Role), Lean: s.Sizing.Lean},
 		Certificate: certificate,

@@ -3,6 +3,7 @@ package brokeragent
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -193,7 +194,7 @@ func TestWithin_TheDiskUnderAVolumeIsToldOfOnceItIsFullItself(t *testing.T) {
 		{"one that is full", 100, 40, 1000, 1000, nodespec.Disk{TotalBytes: 1000, UsedBytes: 1000}},
 		{"one that was full before the volume was made", 100, 0, 1000, 1000, nodespec.Disk{TotalBytes: 1000, UsedBytes: 1000}},
 	} {
-		if got := within(tt.size, tt.used, nodespec.Disk{TotalBytes: tt.diskTotal, UsedBytes: tt.onDisk}); got != tt.want {
+		if got := within(tt.size, tt.used, nodespec.Disk{TotalBytes: tt.diskTotal, UsedBytes: tt.onDisk}); !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
 		}
 	}

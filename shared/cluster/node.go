@@ -50,6 +50,14 @@ type Node struct {
 // String names the node as an operator would: broker 2, controller 1001.
 func (n Node) String() string { return fmt.Sprintf("%s %d", n.Role, n.ID) }
 
+// VolumeID is the platform's id of the node's log volume; empty while it has none.
+func (n Node) VolumeID() string {
+	if n.Volume == nil {
+		return ""
+	}
+	return n.Volume.ID
+}
+
 // ServedNode gives the node of an id that has a host; ok is false when there is none.
 func ServedNode(nodes []Node, id int32) (n Node, ok bool) {
 	i := slices.IndexFunc(nodes, func(n Node) bool { return n.ID == id && n.Host != nil })
@@ -68,12 +76,34 @@ type Address struct {
 	NameChange string `json:"nameChange,omitempty"`
 }
 
-// Volume is a log volume: an EBS volume on AWS, a directory on one machine. It outlives its host.
+// Volume is a log volume: an EBS volume on AWS, a directory on one machine. It outlives its host. Where the platform takes no change
+// of it for a while, it grows by further ones, which its host joins to it: they are one to whoever uses it, and one size.
 type Volume struct {
+	// ID is that of the first, on which everything began and to which everything returns.
 	ID      string `json:"id"`
-	SizeGiB int    `json:"sizeGiB"`
+	SizeGiB int    `json:"sizeGiB"` // of all together
 	// ThroughputMiB is in MiB a second; 0 is what a volume has that nobody has asked for more.
 	ThroughputMiB int `json:"throughputMiB,omitempty"`
+	// Further are those that are joined to the first, or on their way there or back; by number. Added counts all that there ever
+	// were: no number is used again.
+	Further []FurtherVolume `json:"further,omitempty"`
+	Added   int             `json:"added,omitempty"`
+}
+
+// FurtherVolume is joined to a log volume while the platform takes no change of that. It is emptied by the host, and then deleted, once
+// the first volume has become as large as all of them.
+type FurtherVolume struct {
+	Number  int    `json:"number"`       // from 1
+	ID      string `json:"id,omitempty"` // empty until it is made
+	SizeGiB int    `json:"sizeGiB"`
+	// Operation is what asked for it, at AddedAt.
+	Operation string    `json:"operation"`
+	AddedAt   time.Time `json:"addedAt"`
+}
+
+// Token names a further volume of a node.
+func (f FurtherVolume) Token(n Node) Token {
+	return Token{ClusterID: n.ClusterID, NodeID: n.ID, Volume: f.Number}
 }
 
 // Shape is how large the volume is, and how fast.

@@ -9,6 +9,14 @@ import (
 // BaseThroughputMiB is what a volume takes and gives in a second that nobody has asked for more.
 const BaseThroughputMiB = 125
 
+// VolumeRests is the reason of a Conflict for a volume that was changed so lately that the platform takes no other change of it for a
+// while.
+const VolumeRests = "VOLUME_RESTS"
+
+// MostFurtherVolumes is how many further volumes a log volume may be made of at once: what they can be given in a day is far more than
+// a broker writes, and hosts can have only so many disks.
+const MostFurtherVolumes = 8
+
 // VolumeShape is how large a log volume is, and how much it takes and gives in a second.
 type VolumeShape struct {
 	SizeGiB int `json:"sizeGiB"`
@@ -66,8 +74,11 @@ type StorageChange struct {
 	Volumes []VolumeChange `json:"volumes"` // by node
 	// Every is what each broker has at least, once it is done.
 	Every VolumeShape `json:"every"`
-	// Automatic says that the cluster's own policy has asked for it, and no person.
+	// Automatic says that nobody has asked for it but the cluster's own policy, or Millrace itself.
 	Automatic bool `json:"automatic,omitempty"`
+	// Merges says that it is about further volumes: the first ones become as large as all that they are joined to, and those that
+	// hold nothing any more are deleted. Nobody gets more or less room by it.
+	Merges bool `json:"merges,omitempty"`
 }
 
 // Of gives the change of a node's volume; ok is false when there is none.

@@ -66,6 +66,8 @@ type Volume struct {
 	New bool `json:"new"`
 	// DirectoryID is Kafka's id of the log directory (16 bytes, unpadded URL base64), written when formatting.
 	DirectoryID string `json:"directoryId"`
+	// ID is the platform's of the log volume, of the first one where it is made of several: the only one that may be formatted.
+	ID string `json:"id,omitempty"`
 	// Users are SCRAM users that exist from the first second; only used when formatting a controller.
 	Users []ScramUser `json:"users,omitempty"`
 }
@@ -168,6 +170,10 @@ type Disk struct {
 	// WriteMillis is what a small synchronous write to the volume took, the median of the last minute's, or how long one has
 	// been under way if that is more; 0 when not known.
 	WriteMillis int `json:"writeMillis,omitempty"`
+	// Volumes are the ids of the platform's volumes that the log volume is made of, the first one first; nil where the host does not
+	// say so, because it can't join any to it. Left are those that it was made of once, and that hold nothing of it any more.
+	Volumes []string `json:"volumes,omitempty"`
+	Left    []string `json:"left,omitempty"`
 }
 
 // Replication is what a broker knows of the partitions that it leads, and of those that nobody does.

@@ -1,6 +1,7 @@
 package platformtest
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ func VolumesSuite(t *testing.T, open func(t *testing.T) Platform) {
 
 func oneVolumeForAToken(t *testing.T, p Platform) {
 	first, again, other := p.volume(t, node(1)), p.volume(t, node(1)), p.volume(t, node(2))
-	if first != again || first.SizeGiB != 10 {
+	if !reflect.DeepEqual(first, again) || first.SizeGiB != 10 {
 		t.Errorf("the volumes %+v and %+v", first, again)
 	}
 	if other.ID == first.ID {

@@ -3,6 +3,7 @@ package compute_test
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -196,7 +197,7 @@ func TestEnsure_LooksBeforeItMakes(t *testing.T) {
 	volume, host := c.volume(t), c.host(t, launch)
 	again := c.volumeRequest(t)
 	again.ClusterName = "orders, of another day"
-	if v, err := c.Volumes.EnsureVolume(t.Context(), again); err != nil || v != volume {
+	if v, err := c.Volumes.EnsureVolume(t.Context(), again); err != nil || !reflect.DeepEqual(v, volume) {
 		t.Errorf("the volume %+v, %v; want %+v", v, err, volume)
 	}
 	request := c.hostRequest(t, launch)

@@ -1,6 +1,7 @@
 package compute_test
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -136,7 +137,7 @@ func TestEnsureVolume_GivesAVolumeItsThroughput(t *testing.T) {
 	wantCode(t, "make a fast volume", err, "")
 	again, err := c.Volumes.EnsureVolume(t.Context(), request)
 	wantCode(t, "make it again", err, "")
-	if v.ThroughputMiB != 1000 || again != v {
+	if v.ThroughputMiB != 1000 || !reflect.DeepEqual(again, v) {
 		t.Errorf("made %+v, found %+v", v, again)
 	}
 }
