@@ -18,7 +18,7 @@ func NewOperationID(now time.Time, random io.Reader) (string, error) {
 	return text(id), nil
 }
 
-// BeforeOperations sorts before the id of every operation that was recorded at a time or later.
+// BeforeOperations sorts before the id of every operation that was recorded at a time or later; the zero time is before all.
 func BeforeOperations(at time.Time) string {
 	var id [16]byte
 	stamp(&id, at.Add(-time.Millisecond))
@@ -28,7 +28,7 @@ func BeforeOperations(at time.Time) string {
 // stamp writes what every id of a time has: the milliseconds, the version and RFC 9562's variant.
 func stamp(id *[16]byte, at time.Time) {
 	var ms [8]byte
-	binary.BigEndian.PutUint64(ms[:], uint64(at.UnixMilli()))
+	binary.BigEndian.PutUint64(ms[:], uint64(max(0, at.UnixMilli()))) // an id knows nothing before 1970
 	copy(id[:6], ms[2:])
 	id[6] = id[6]&0x0f | 0x70
 	id[8] = id[8]&0x3f | 0x80

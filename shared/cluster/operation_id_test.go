@@ -43,6 +43,9 @@ func TestBeforeOperations_LiesBetweenTheIDsOfAMomentAndThoseBefore(t *testing.T)
 		if before := cluster.BeforeOperations(at); earlier >= before || before >= id {
 			t.Fatalf("%s is not between %s and %s", before, earlier, id)
 		}
+		if before := cluster.BeforeOperations(time.Time{}); before >= earlier {
+			t.Fatalf("%s is not before all, such as %s", before, earlier)
+		}
 	}
 }
 
