@@ -14,9 +14,6 @@ const (
 	// usualAllowance is how long healing is allowed, whatever the circuit breaker says, when nobody says.
 	usualAllowance   = time.Hour
 	longestAllowance = 24 * time.Hour
-
-	// maxVolumeGiB is how large MSK's brokers may be.
-	maxVolumeGiB = 16384
 )
 
 type healAllowanceInput struct {
@@ -57,9 +54,9 @@ func (a *API) limitHealing(ctx context.Context, arn string, in healingInput) (an
 		return nil, mskapi.BadRequest("maxVolumeGiB", "The size is missing up to which a full volume is grown, in GiB; 0 means that none is.")
 	}
 	return a.changeHealing(ctx, arn, func(c *cluster.Cluster) error {
-		if size := c.Spec.VolumeGiB; *most != 0 && *most <= size || *most > maxVolumeGiB {
+		if size := c.Spec.VolumeGiB; *most != 0 && *most <= size || *most > cluster.MostVolumeGiB {
 			return mskapi.BadRequest("maxVolumeGiB", "Volumes of %s have %d GiB: they can be let grow up to %d to %d GiB, or not at all by 0, not up to %d.",
-				c.Name, size, size+1, maxVolumeGiB, *most)
+				c.Name, size, size+1, cluster.MostVolumeGiB, *most)
 		}
 		c.Healing.MaxVolumeGiB = *most
 		slog.InfoContext(ctx, "limited the growth of volumes", "cluster", c.ID, "gib", *most, "by", callOf(ctx).caller.name)

@@ -4,6 +4,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kafka/types"
 
+	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/mskapi"
 )
 
@@ -37,8 +38,8 @@ func volumeSizeIsInRange(p types.ProvisionedRequest) error {
 }
 
 func volumeSizeIs(size int32, parameter string) error {
-	if size < 1 || size > maxVolumeGiB {
-		return mskapi.BadRequest(parameter, "The volume of a broker has 1 to %d GiB, not %d.", maxVolumeGiB, size)
+	if size < 1 || size > cluster.MostVolumeGiB {
+		return mskapi.BadRequest(parameter, "The volume of a broker has 1 to %d GiB, not %d.", cluster.MostVolumeGiB, size)
 	}
 	return nil
 }

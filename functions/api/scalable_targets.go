@@ -68,9 +68,9 @@ func register(t *cluster.ScalableTarget, in *applicationautoscaling.RegisterScal
 	if in.MaxCapacity != nil {
 		t.MaxGiB = int(*in.MaxCapacity)
 	}
-	if t.MinGiB < 1 || t.MaxGiB > maxVolumeGiB || t.MinGiB > t.MaxGiB {
+	if t.MinGiB < 1 || t.MaxGiB > cluster.MostVolumeGiB || t.MinGiB > t.MaxGiB {
 		return aasapi.Invalid("Volumes have 1 to %d GiB, so MinCapacity and MaxCapacity can't be %d and %d: the first may not be more than the second.",
-			maxVolumeGiB, t.MinGiB, t.MaxGiB)
+			cluster.MostVolumeGiB, t.MinGiB, t.MaxGiB)
 	}
 	if in.RoleARN != nil {
 		t.RoleARN = *in.RoleARN

@@ -39,7 +39,7 @@ func (a *API) describeScalingActivities(
 			return nil, err
 		}
 		for _, op := range growths {
-			if op.Storage.Automatic {
+			if op.Storage.Scales() {
 				activities = append(activities, scalingActivity(s.cluster, op))
 			}
 		}

@@ -96,8 +96,9 @@ func configurationIsOfStorage(c types.TargetTrackingScalingPolicyConfiguration) 
 		return aasapi.Invalid("Storage of brokers is scaled by %s: PredefinedMetricType can't be %q.", metric, c.PredefinedMetricSpecification.PredefinedMetricType)
 	case aws.ToString(c.PredefinedMetricSpecification.ResourceLabel) != "":
 		return aasapi.Invalid("%s takes no ResourceLabel.", metric)
-	case !(*c.TargetValue >= leastTargetPercent && *c.TargetValue <= mostTargetPercent):
-		return aasapi.Invalid("TargetValue is the percentage at which volumes grow, %d to %d: it can't be %v.", leastTargetPercent, mostTargetPercent, *c.TargetValue)
+	case !(*c.TargetValue >= cluster.LeastTargetPercent && *c.TargetValue <= cluster.MostTargetPercent):
+		return aasapi.Invalid("TargetValue is the percentage at which volumes grow, %d to %d: it can't be %v.",
+			cluster.LeastTargetPercent, cluster.MostTargetPercent, *c.TargetValue)
 	case aws.ToInt32(c.ScaleInCooldown) < 0, aws.ToInt32(c.ScaleOutCooldown) < 0:
 		return aasapi.Invalid("A cooldown can't be negative.")
 	}

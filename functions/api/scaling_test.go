@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -305,10 +306,14 @@ func TestScaling_ActivitiesAreTheGrowthsThatNobodyAskedFor(t *testing.T) {
 	for i, op := range []cluster.Operation{
 		{State: cluster.Complete, EndedAt: begun.Add(time.Minute), Storage: &cluster.StorageChange{Every: cluster.VolumeShape{SizeGiB: 110}, Automatic: true}},
 		{State: cluster.Complete, EndedAt: begun.Add(time.Minute), Storage: &cluster.StorageChange{Every: cluster.VolumeShape{SizeGiB: 200}}},
+		{State: cluster.Complete, EndedAt: begun.Add(time.Minute), Storage: &cluster.StorageChange{Every: cluster.VolumeShape{SizeGiB: 200}, Automatic: true, Merges: true}},
 		{State: cluster.OperationFailed, EndedAt: begun.Add(time.Minute), Failure: &cluster.Failure{Message: "no room"}, Storage: &cluster.StorageChange{Every: cluster.VolumeShape{SizeGiB: 220}, Automatic: true}},
 	} {
-		op.ID, op.ClusterID, op.Type = fmt.Sprintf("op-%d", i), c.ID, cluster.UpdateBrokerStorage
-		op.CreatedAt = begun.Add(time.Duration(i) * time.Second)
+		op.ClusterID, op.Type, op.CreatedAt = c.ID, cluster.UpdateBrokerStorage, begun.Add(time.Duration(i)*time.Second)
+		var err error
+		if op.ID, err = cluster.NewOperationID(op.CreatedAt, rand.Reader); err != nil {
+			t.Fatal(err)
+		}
 		if _, err := desk.records.StartOperation(t.Context(), c.ID, op, func(c *cluster.Cluster) error { return nil }); err != nil {
 			t.Fatal(err)
 		}

@@ -12,14 +12,8 @@ import (
 	"github.com/millrace/millrace/shared/mskapi"
 )
 
-const (
-	// A target below makes brokers that are all but empty grow, one above leaves no time to.
-	leastTargetPercent = 10
-	mostTargetPercent  = 80
-
-	// ownPolicy is the name of the policy that is put here, where there is none yet.
-	ownPolicy = "millrace-storage-autoscaling"
-)
+// ownPolicy is the name of the policy that is put here, where there is none yet.
+const ownPolicy = "millrace-storage-autoscaling"
 
 type storageAutoscalingInput struct {
 	TargetPercent *int // how full the fullest broker may get before all volumes grow
@@ -87,13 +81,14 @@ func readRule(c cluster.Cluster, in storageAutoscalingInput) (rule cluster.Stora
 	if state := c.State(); state == cluster.Deleting {
 		return rule, mskapi.BadRequest("clusterArn", "The cluster %s is %s: nothing of it grows any more.", c.Name, state)
 	}
-	if in.TargetPercent == nil || *in.TargetPercent < leastTargetPercent || *in.TargetPercent > mostTargetPercent {
+	if in.TargetPercent == nil || *in.TargetPercent < cluster.LeastTargetPercent || *in.TargetPercent > cluster.MostTargetPercent {
 		return rule, mskapi.BadRequest("targetPercent",
-			"Say by targetPercent how full the fullest broker may get before all volumes grow: %d to %d.", leastTargetPercent, mostTargetPercent)
+			"Say by targetPercent how full the fullest broker may get before all volumes grow: %d to %d.",
+			cluster.LeastTargetPercent, cluster.MostTargetPercent)
 	}
-	if in.MaxGiB == nil || *in.MaxGiB <= c.Spec.VolumeGiB || *in.MaxGiB > maxVolumeGiB {
+	if in.MaxGiB == nil || *in.MaxGiB <= c.Spec.VolumeGiB || *in.MaxGiB > cluster.MostVolumeGiB {
 		return rule, mskapi.BadRequest("maxGiB", "Say by maxGiB how large volumes may get: those of %s have %d GiB, so %d to %d.",
-			c.Name, c.Spec.VolumeGiB, c.Spec.VolumeGiB+1, maxVolumeGiB)
+			c.Name, c.Spec.VolumeGiB, c.Spec.VolumeGiB+1, cluster.MostVolumeGiB)
 	}
 	return cluster.StorageAutoscaling{TargetPercent: *in.TargetPercent, MaxGiB: *in.MaxGiB}, nil
 }

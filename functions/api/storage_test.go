@@ -118,12 +118,18 @@ func (d *storageDesk) grown(t *testing.T) cluster.Operation {
 // grows has an operation grow every volume, as storage autoscaling begins it.
 func (d *storageDesk) grows(t *testing.T, automatic bool, gib int) cluster.Operation {
 	t.Helper()
+	return d.changes(t, cluster.StorageChange{Automatic: automatic}, gib)
+}
+
+// changes has an operation change every volume.
+func (d *storageDesk) changes(t *testing.T, change cluster.StorageChange, gib int) cluster.Operation {
+	t.Helper()
 	id, err := cluster.NewOperationID(d.deps.Now(), d.deps.Random)
 	if err != nil {
 		t.Fatal(err)
 	}
 	from, to := cluster.VolumeShape{SizeGiB: d.c.Spec.VolumeGiB}, cluster.VolumeShape{SizeGiB: gib}
-	change := cluster.StorageChange{Every: to, Automatic: automatic}
+	change.Every = to
 	for broker := range int32(3) {
 		change.Volumes = append(change.Volumes, cluster.VolumeChange{NodeID: broker + 1, From: from, To: to})
 	}
@@ -480,6 +486,11 @@ func TestUpdateBrokerStorage_NamesThePolicyThatHasGrownWhatSomebodyWouldShrink(t
 	_, err := desk.update(t, volumeOf("All", 50))
 	refusedMember(t, err, "volumeSizeGB", "has 100 GiB, and volumes never shrink: it can't have 50.") // the policy has done nothing yet
 
+	desk.changes(t, cluster.StorageChange{Automatic: true, Merges: true}, 100) // Millrace's own, which gives nobody more room
+	desk.grown(t)
+	_, err = desk.update(t, volumeOf("All", 50))
+	refusedMember(t, err, "volumeSizeGB", "has 100 GiB, and volumes never shrink: it can't have 50.")
+
 	desk.grows(t, true, 110)
 	desk.grown(t)
 	_, err = desk.update(t, volumeOf("All", 100))
@@ -539,6 +550,8 @@ func TestStorage_ShowsEachVolumeAndHowItHasGrown(t *testing.T) {
 	desk.change(t, func(c *cluster.Cluster) { c.Active = nil })
 	desk.grows(t, true, 110)
 	desk.grown(t)
+	desk.changes(t, cluster.StorageChange{Automatic: true, Merges: true}, 110)
+	desk.grown(t)
 	if _, err := desk.update(t, volumeOf("1", 200), fast("2", 250)); err != nil {
 		t.Fatal(err)
 	}
@@ -563,6 +576,9 @@ func TestStorage_ShowsEachVolumeAndHowItHasGrown(t *testing.T) {
 		],
 		"growing": ` + growing + `,
 		"growths": [` + growing + `,
+			{"cause": "merging", "volumes": [
+				{"nodeId": 1, "fromGiB": 110, "toGiB": 110}, {"nodeId": 2, "fromGiB": 110, "toGiB": 110}, {"nodeId": 3, "fromGiB": 110, "toGiB": 110}
+			], "operation": {"type": "UPDATE_BROKER_STORAGE", "state": "UPDATE_COMPLETE", "attempt": 1, "percent": 100}},
 			{"cause": "autoscaling", "volumes": [
 				{"nodeId": 1, "fromGiB": 100, "toGiB": 110}, {"nodeId": 2, "fromGiB": 100, "toGiB": 110}, {"nodeId": 3, "fromGiB": 100, "toGiB": 110}
 			], "operation": {"type": "UPDATE_BROKER_STORAGE", "state": "UPDATE_COMPLETE", "attempt": 1, "percent": 100}},

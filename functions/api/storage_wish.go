@@ -14,10 +14,6 @@ import (
 	"github.com/millrace/millrace/shared/mskapi"
 )
 
-// smallestGrowthGiB is the least by which a volume gets larger. MSK's own scaling takes this step; what its API takes at least is
-// told nowhere.
-const smallestGrowthGiB = 10
-
 // volumeWish is what somebody wants the volume of one broker to be, or those of all.
 type volumeWish struct {
 	broker        int32 // 0 for every broker
@@ -114,9 +110,9 @@ func (w volumeWish) check(has cluster.VolumeShape, instanceType string) error {
 		switch size := *w.sizeGiB; {
 		case size < has.SizeGiB:
 			return shrinking{w.whose(), has.SizeGiB, size}
-		case size > has.SizeGiB && size < has.SizeGiB+smallestGrowthGiB && size < maxVolumeGiB:
+		case size > has.SizeGiB && size < has.SizeGiB+cluster.LeastGrowthGiB && size < cluster.MostVolumeGiB:
 			return mskapi.BadRequest("volumeSizeGB", "The minimum increase in storage size is %d GiB: the volume of %s has %d GiB, so its next size is %d GiB or more, not %d.",
-				smallestGrowthGiB, w.whose(), has.SizeGiB, min(has.SizeGiB+smallestGrowthGiB, maxVolumeGiB), size)
+				cluster.LeastGrowthGiB, w.whose(), has.SizeGiB, min(has.SizeGiB+cluster.LeastGrowthGiB, cluster.MostVolumeGiB), size)
 		}
 	}
 	if w.throughputMiB != nil && *w.throughputMiB > 0 {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kafka"
@@ -112,12 +113,12 @@ func admitUpdate(c cluster.Cluster, version string) error {
 // shrinkRefused says that volumes never shrink and, where they have grown by themselves, that this is why they are larger than
 // whoever asks believes.
 func (a *API) shrinkRefused(ctx context.Context, c cluster.Cluster, s shrinking) error {
-	operations, err := a.allOperations(ctx, c.ID)
+	growths, err := a.Records.GrowthsSince(ctx, c.ID, time.Time{})
 	if err != nil {
 		return err
 	}
-	grown := slices.ContainsFunc(operations, func(op cluster.Operation) bool {
-		return op.State == cluster.Complete && op.Storage != nil && op.Storage.Automatic && op.Storage.Every.SizeGiB > s.to
+	grown := slices.ContainsFunc(growths, func(op cluster.Operation) bool {
+		return op.State == cluster.Complete && op.Storage.Scales() && op.Storage.Every.SizeGiB > s.to
 	})
 	if !grown {
 		return mskapi.BadRequest("volumeSizeGB", "The volume of %s has %d GiB, and volumes never shrink: it can't have %d.", s.whose, s.has, s.to)

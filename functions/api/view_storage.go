@@ -47,7 +47,7 @@ type storageAutoscalingView struct {
 
 // growthView is an operation that has changed volumes, or does.
 type growthView struct {
-	Cause     string // request, autoscaling or healing
+	Cause     string // request, autoscaling, healing, or merging of further volumes with the first ones
 	Reason    string // of healing
 	Volumes   []volumeChangeView
 	Operation *operationView
@@ -129,7 +129,10 @@ func viewGrowth(op cluster.Operation) *growthView {
 	switch {
 	case op.Storage != nil:
 		view := &growthView{Cause: "request", Volumes: []volumeChangeView{}, Operation: viewOperation(op)}
-		if op.Storage.Automatic {
+		switch {
+		case op.Storage.Merges:
+			view.Cause = "merging"
+		case op.Storage.Scales():
 			view.Cause = "autoscaling"
 		}
 		for _, v := range op.Storage.Volumes {

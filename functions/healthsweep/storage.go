@@ -14,7 +14,7 @@ import (
 func (s SweepHealth) addRulesOfGrowth(ctx context.Context, looks []health.Look) error {
 	full := false
 	for _, l := range looks {
-		full = full || fullestBroker(l) >= autoscale.LeastTargetPercent
+		full = full || fullestBroker(l) >= cluster.LeastTargetPercent
 	}
 	if !full {
 		return nil

@@ -52,17 +52,11 @@ type Verdict struct {
 }
 
 const (
-	// A volume grows by 10 %, and by 10 GiB at least, as MSK's do.
-	leastGiB, partPercent = 10, 10
-
 	// pause after a growth that failed, twice as long with each that fails after it. Where EBS takes no change of a volume yet, that
 	// can go on for hours.
 	pause        = time.Minute
 	longestPause = 30 * time.Minute
 )
-
-// LeastTargetPercent is the lowest target that a rule may have: of volumes that are emptier no rule wants anything, whatever it says.
-const LeastTargetPercent = 10
 
 // Due tells whether a look at a cluster may find something to do: a broker whose volume is so full, by what was last heard of it, is as
 // full as the rule lets it become. It is for whoever hears of volumes anyway; [Decide] says what is to be done.
@@ -130,10 +124,8 @@ func overTarget(l Look) (over []Broker) {
 // sizeFor is how large the volume of a broker gets. It is below the target again at once, because EBS takes no second change for
 // hours.
 func sizeFor(b Broker, targetPercent int) int {
-	size := b.Shape.SizeGiB
-	step := max(leastGiB, (size*partPercent+99)/100)
 	below := int(b.usedGiB()*100/float64(targetPercent)) + 1
-	return max(size+step, below)
+	return max(cluster.LargerGiB(b.Shape.SizeGiB), below)
 }
 
 // changeTo makes every volume that is smaller that large.

@@ -43,7 +43,7 @@ type StoragePolicy struct {
 	ARN  string `json:"arn"`
 	// Configuration is the target tracking configuration as it was put, a JSON object, so that it is echoed exactly.
 	Configuration json.RawMessage `json:"configuration"`
-	// TargetPercent is the target value in it, 10 to 80.
+	// TargetPercent is the target value in it.
 	TargetPercent float64   `json:"targetPercent"`
 	CreatedAt     time.Time `json:"createdAt"`
 }

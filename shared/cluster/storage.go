@@ -9,6 +9,16 @@ import (
 // BaseThroughputMiB is what a volume takes and gives in a second that nobody has asked for more.
 const BaseThroughputMiB = 125
 
+// What a log volume of a broker may have, and the least by which it gets larger: by that, and by a tenth, MSK's grow by themselves.
+// What MSK's API takes at least is told nowhere.
+const (
+	MostVolumeGiB  = 16384
+	LeastGrowthGiB = 10
+)
+
+// LargerGiB is the next size, in GiB, of a volume that grows by itself.
+func LargerGiB(sizeGiB int) int { return sizeGiB + max(LeastGrowthGiB, (sizeGiB+9)/10) }
+
 // VolumeRests is the reason of a Conflict for a volume that was changed so lately that the platform takes no other change of it for a
 // while.
 const VolumeRests = "VOLUME_RESTS"
@@ -81,6 +91,9 @@ type StorageChange struct {
 	Merges bool `json:"merges,omitempty"`
 }
 
+// Scales tells whether it is a growth that the cluster's own policy has begun.
+func (s StorageChange) Scales() bool { return s.Automatic && !s.Merges }
+
 // Of gives the change of a node's volume; ok is false when there is none.
 func (s StorageChange) Of(node int32) (change VolumeChange, ok bool) {
 	for _, v := range s.Volumes {
@@ -143,9 +156,15 @@ func (s StorageChange) Refusals() string {
 // shownRefusals is how many volumes a message names.
 const shownRefusals = 3
 
+// Which targets a rule may have, in percent: a lower one makes brokers grow that are all but empty, a higher one leaves no time to.
+const (
+	LeastTargetPercent = 10
+	MostTargetPercent  = 80
+)
+
 // StorageAutoscaling says when the volumes of a cluster grow by themselves.
 type StorageAutoscaling struct {
-	// TargetPercent is how full the fullest broker may get before all of them grow, 10 to 80.
+	// TargetPercent is how full the fullest broker may get before all of them grow.
 	TargetPercent int `json:"targetPercent"`
 	// MaxGiB is how large they may get.
 	MaxGiB int `json:"maxGiB"`

@@ -61,13 +61,9 @@ func (c *caseOf) onceIn(f *found, advice string, counts func(cluster.Operation) 
 	}
 }
 
-// How far a volume grows at a time, and what else there is to do about one that is full.
-const (
-	leastGiB, part = 10, 10
-	largestGiB     = 16384
-	freeSpace      = "free space: delete topics, or shorten the retention of the largest ones (kafka-configs.sh --alter --add-config " +
-		"retention.ms=…) on the brokers that still run."
-)
+// freeSpace is what else there is to do about a full volume.
+const freeSpace = "free space: delete topics, or shorten the retention of the largest ones (kafka-configs.sh --alter --add-config " +
+	"retention.ms=…) on the brokers that still run."
 
 // grow says how large a full log volume should get, within what people have allowed. Volumes that grow by themselves are left to that:
 // there is one way in which they do.
@@ -92,13 +88,11 @@ func (s sight) grow(d diagnosis) diagnosis {
 		}
 		d.urgent = true
 		return d.advised("%s. Either allow a larger one (millrace heal limit %s --max-volume %d), or %s",
-			limit, name, larger(size), freeSpace)
+			limit, name, cluster.LargerGiB(size), freeSpace)
 	}
-	d.volumeGiB = min(allowed, larger(size))
+	d.volumeGiB = min(allowed, cluster.LargerGiB(size))
 	return d.remedied(cluster.Grow)
 }
-
-func larger(sizeGiB int) int { return sizeGiB + max(leastGiB, (sizeGiB+part-1)/part) }
 
 // ruleOfGrowth is the rule by which the node's volume grows by itself; nil where it does not. That of a controller never does.
 func (s sight) ruleOfGrowth() *cluster.StorageAutoscaling {
@@ -111,11 +105,11 @@ func (s sight) ruleOfGrowth() *cluster.StorageAutoscaling {
 // atMaximum tells people that a volume grows no more by itself, and needs to.
 func (s sight) atMaximum(d diagnosis, rule cluster.StorageAutoscaling) diagnosis {
 	d.urgent = true
-	if s.Node.Volume.SizeGiB >= largestGiB {
+	if s.Node.Volume.SizeGiB >= cluster.MostVolumeGiB {
 		return d.advised("A volume can't have more than its %d GiB. Please %s", s.Node.Volume.SizeGiB, freeSpace)
 	}
 	return d.advised("Storage autoscaling (%s) has let it grow as far as it may. Either allow more (millrace storage autoscale %s --target %d --max %d), or %s",
-		rule, s.Cluster.Name, rule.TargetPercent, min(larger(s.Node.Volume.SizeGiB), largestGiB), freeSpace)
+		rule, s.Cluster.Name, rule.TargetPercent, min(cluster.LargerGiB(s.Node.Volume.SizeGiB), cluster.MostVolumeGiB), freeSpace)
 }
 
 // isWell: nothing is the matter, but for a volume that fills and grows no more.

@@ -48,7 +48,7 @@ type BrokerStorage struct {
 
 // Growth is an operation that has changed volumes, or does.
 type Growth struct {
-	Cause     string         `json:"cause"`            // request, autoscaling or healing
+	Cause     string         `json:"cause"`            // request, autoscaling, healing, or merging of further volumes with the first ones
 	Reason    string         `json:"reason,omitempty"` // of healing
 	Volumes   []VolumeChange `json:"volumes"`
 	Operation Operation      `json:"operation"`
