@@ -7,10 +7,11 @@ import (
 	"github.com/millrace/millrace/shared/autoscale"
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/health"
+	"github.com/millrace/millrace/shared/nodespec"
 )
 
 // addRulesOfGrowth adds the rules by which volumes grow by themselves to looks. They are read only where a volume is as full as any
-// rule could mind: what is read each minute at rest is on the bill.
+// rule could mind: what is read each minute at rest is on the bill. So are growths, where one of such volumes is nearly full.
 func (s SweepHealth) addRulesOfGrowth(ctx context.Context, looks []health.Look) error {
 	full := false
 	for _, l := range looks {
@@ -26,8 +27,16 @@ func (s SweepHealth) addRulesOfGrowth(ctx context.Context, looks []health.Look) 
 	for _, scaling := range all {
 		rule, ok := scaling.Effective()
 		for i := range looks {
-			if ok && looks[i].Cluster.ID == scaling.ClusterID {
-				looks[i].Autoscaling = &rule
+			l := &looks[i]
+			if !ok || l.Cluster.ID != scaling.ClusterID {
+				continue
+			}
+			l.Autoscaling = &rule
+			if fullestBroker(*l) < nodespec.NearlyFullPercent {
+				continue
+			}
+			if l.Growths, err = s.Records.GrowthsSince(ctx, l.Cluster.ID, s.Now().UTC().Add(-health.Remembered)); err != nil {
+				return fmt.Errorf("read the growths of cluster %s: %w", l.Cluster.Name, err)
 			}
 		}
 	}

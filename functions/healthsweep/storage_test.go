@@ -2,8 +2,10 @@ package healthsweep_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/millrace/millrace/functions/healthsweep"
@@ -61,6 +63,45 @@ func TestSweepHealth_SaysWhenSomebodyShouldLookAtStorage(t *testing.T) {
 				t.Errorf("storage is due: %v, want %v", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestSweepHealth_TellsWhenVolumesDoNotComeToGrowByThemselves(t *testing.T) {
+	w := newWorld(t, "orders")
+	w.follows("orders", 60, false)
+	w.speak()
+	w.uses("orders", 2, 90)
+	for range 2 {
+		w.growthFails("orders", "EBS takes no change yet")
+	}
+	w.sweep(all)
+	h, err := w.records.Health(t.Context(), "c-orders")
+	if f, _ := h.Of(2); err != nil || !h.Urgent() || !strings.Contains(f.Advice, "EBS takes no change yet") {
+		t.Errorf("found is %+v, %v", h, err)
+	}
+}
+
+// growthFails records a growth that nobody has asked for, and lets it fail.
+func (w *world) growthFails(name, why string) {
+	w.t.Helper()
+	id, err := cluster.NewOperationID(w.now, rand.Reader)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	op := cluster.Operation{
+		ID: id, ClusterID: "c-" + name, Type: cluster.UpdateBrokerStorage, State: cluster.Pending, CreatedAt: w.now,
+		Storage: &cluster.StorageChange{Automatic: true},
+	}
+	_, err = w.records.StartOperation(w.t.Context(), op.ClusterID, op, func(c *cluster.Cluster) error { op.Claim(c); return nil })
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	_, _, err = w.records.ChangeOperation(w.t.Context(), op.ClusterID, id, func(c *cluster.Cluster, op *cluster.Operation) error {
+		op.Fail(c, cluster.Failure{Code: "Conflict", Message: why}, w.now)
+		return nil
+	})
+	if err != nil {
+		w.t.Fatal(err)
 	}
 }
 

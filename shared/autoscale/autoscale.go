@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/nodespec"
 )
 
 // Look is what is known of one cluster.
@@ -56,6 +57,8 @@ const (
 	// can go on for hours.
 	pause        = time.Minute
 	longestPause = 30 * time.Minute
+	// pauseOfFull is the longest pause where a volume is nearly full.
+	pauseOfFull = 5 * time.Minute
 )
 
 // Due tells whether a look at a cluster may find something to do: a broker whose volume is so full, by what was last heard of it, is as
@@ -96,7 +99,7 @@ func Decide(l Look) Verdict {
 		v.Reason = fmt.Sprintf("%s; volumes may have %d GiB at most", seen, l.Rule.MaxGiB)
 		return v
 	}
-	if failed, again := restsUntil(l.Growths); l.Now.Before(again) {
+	if failed, again := restsUntil(l, fullest.percent()); l.Now.Before(again) {
 		v.Reason = fmt.Sprintf("%s; the growth before this one, %s, has failed, so the next one is tried at %s",
 			seen, failed, again.UTC().Format("15:04:05 UTC"))
 		return v
@@ -146,21 +149,23 @@ func changeTo(l Look, sizeGiB int) cluster.StorageChange {
 	return change
 }
 
-// restsUntil says until when no growth is tried, because the last ones have failed; again is zero when none has.
-func restsUntil(growths []cluster.Operation) (failed string, again time.Time) {
+// restsUntil says until when no growth is tried, because those that nobody has asked for have failed; again is zero when none has. While
+// a volume is nearly full, that is never for long.
+func restsUntil(l Look, fullestPercent float64) (failed string, again time.Time) {
+	longest := longestPause
+	if fullestPercent >= nodespec.NearlyFullPercent {
+		longest = pauseOfFull
+	}
 	rest := pause
-	for i, op := range slices.Backward(growths) {
-		if op.Storage == nil || op.State != cluster.OperationFailed {
-			break
-		}
-		if i == len(growths)-1 {
-			failed = op.ID
+	for _, op := range cluster.FailedGrowths(l.Growths) {
+		// What somebody has asked for may fail for reasons of their own; what ends later than now does so by a clock that was set back.
+		if !op.Storage.Automatic || op.EndedAt.After(l.Now.Add(pause)) {
 			continue
 		}
-		rest = min(2*rest, longestPause)
+		if failed != "" {
+			rest = min(2*rest, longest)
+		}
+		failed, again = op.ID, op.EndedAt.Add(rest)
 	}
-	if failed == "" {
-		return "", time.Time{}
-	}
-	return failed, growths[len(growths)-1].EndedAt.Add(rest)
+	return failed, again
 }

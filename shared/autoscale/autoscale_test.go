@@ -86,6 +86,20 @@ func TestDecide(t *testing.T) {
 		"many have failed": {look: serving(60), with: func(l *autoscale.Look) {
 			l.Growths = failed(make([]time.Duration, 20)...)
 		}, want: "tried at 12:30:00 UTC"},
+		"many have failed, and a volume is nearly full": {look: serving(86), with: func(l *autoscale.Look) {
+			l.Growths = failed(make([]time.Duration, 20)...)
+		}, want: "tried at 12:05:00 UTC"},
+		"somebody has asked for what failed": {look: serving(60), with: func(l *autoscale.Look) {
+			l.Growths = failed(time.Second)
+			l.Growths[0].Storage.Automatic = false
+		}, want: "1: 100→110; every 110"},
+		"what failed was to give no room": {look: serving(60), with: func(l *autoscale.Look) {
+			l.Growths = failed(time.Second)
+			l.Growths[0].Storage.Merges = true
+		}, want: "1: 100→110; every 110"},
+		"the clock was set back since one has failed": {look: serving(60), with: func(l *autoscale.Look) {
+			l.Growths = failed(-6 * time.Hour)
+		}, want: "1: 100→110; every 110"},
 		"one has failed, and the next one not": {look: serving(60), with: func(l *autoscale.Look) {
 			l.Growths = failed(time.Minute, time.Second)
 			l.Growths[1].State = cluster.Complete

@@ -153,6 +153,21 @@ func (s StorageChange) Refusals() string {
 	return strings.Join(refusals, "; ")
 }
 
+// FailedGrowths gives those of the operations on a cluster's volumes, oldest first, that have failed since volumes grew last. What is
+// about further volumes gives nobody room, however it ends.
+func FailedGrowths(growths []Operation) (failed []Operation) {
+	for _, op := range growths {
+		switch {
+		case op.Storage == nil || op.Storage.Merges:
+		case op.State == Complete:
+			failed = nil
+		case op.State == OperationFailed:
+			failed = append(failed, op)
+		}
+	}
+	return failed
+}
+
 // shownRefusals is how many volumes a message names.
 const shownRefusals = 3
 

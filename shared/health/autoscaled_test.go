@@ -70,3 +70,57 @@ func TestJudge_LeavesVolumesThatGrowByThemselvesToThat(t *testing.T) {
 		})
 	}
 }
+
+// A rule under which volumes do not come to grow keeps nobody from hearing of it before they are full.
+func TestJudge_TellsOfVolumesThatAreToGrowByThemselvesAndDoNot(t *testing.T) {
+	growth := func(state cluster.OperationState, merges bool) cluster.Operation {
+		op := cluster.Operation{
+			ID: "op", State: state, EndedAt: noon, Storage: &cluster.StorageChange{Automatic: true, Merges: merges, Volumes: []cluster.VolumeChange{{
+				NodeID: 2, From: cluster.VolumeShape{SizeGiB: 90}, To: cluster.VolumeShape{SizeGiB: 100},
+			}}},
+		}
+		if state == cluster.OperationFailed {
+			op.Failure = &cluster.Failure{Code: "Conflict", Message: "EBS takes no change before 18:00."}
+		}
+		return op
+	}
+	fails, ended := growth(cluster.OperationFailed, false), growth(cluster.Complete, false)
+	found, unfound, late := growth(cluster.Complete, false), growth(cluster.Complete, false), growth(cluster.Complete, false)
+	for _, tt := range []struct {
+		op   cluster.Operation
+		room int64
+		at   time.Time
+	}{{found, 999, noon}, {unfound, 1000, noon}, {late, 1000, noon.Add(time.Hour)}} {
+		tt.op.Storage.Volumes[0].RoomBytes, tt.op.Storage.Volumes[0].DoneAt = tt.room, tt.at
+	}
+	const failed, hidden = "The last 2 growths of the cluster's volumes have failed, the latest at 2026-09-20 12:00:00 UTC: EBS takes no change before 18:00. They " +
+		"are tried again and again. See with millrace storage show orders", "host h-2 does not find the room on it. End that host"
+	for name, tt := range map[string]struct {
+		used   int64 // of 1000
+		growth []cluster.Operation
+		advice string // its beginning, or a part of it; empty for none
+	}{
+		"full, and growths fail":             {990, []cluster.Operation{ended, fails, fails}, failed},
+		"nearly full, and growths fail":      {900, []cluster.Operation{fails, fails}, failed},
+		"the next one is under way":          {900, []cluster.Operation{fails, fails, growth(cluster.InProgress, false)}, failed},
+		"room for long yet":                  {840, []cluster.Operation{fails, fails}, ""},
+		"one has failed":                     {990, []cluster.Operation{fails}, ""},
+		"the next one has not":               {990, []cluster.Operation{fails, fails, ended}, ""},
+		"what failed was to give no room":    {990, []cluster.Operation{growth(cluster.OperationFailed, true), fails}, ""},
+		"the host does not find the room":    {990, []cluster.Operation{unfound}, hidden},
+		"it does, or did so later":           {990, []cluster.Operation{unfound, found}, ""},
+		"it had no time to":                  {990, []cluster.Operation{late}, ""},
+		"nobody knows what it had before it": {990, []cluster.Operation{ended}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWard(t)
+			w.rule, w.grown = &cluster.StorageAutoscaling{TargetPercent: 60, MaxGiB: 500}, tt.growth
+			w.says(2, disk(tt.used, 0))
+			w.pass(time.Minute)
+			f, _ := w.look().Health.Of(2)
+			if !strings.Contains(f.Advice, tt.advice) || (f.Advice == "") != (tt.advice == "") || f.Urgent != (tt.advice != "") || f.Remedy != cluster.NoRemedy {
+				t.Errorf("%s, urgent %t, %s: %s: %s", f.Condition, f.Urgent, f.Remedy, f.Reason, f.Advice)
+			}
+		})
+	}
+}

@@ -28,6 +28,9 @@ type Look struct {
 	Nodes   []Observed
 	// Autoscaling is the rule by which the volumes of brokers grow by themselves; nil when they do not.
 	Autoscaling *cluster.StorageAutoscaling
+	// Growths are the operations on volumes of the last day, oldest first, ended or not. They are only asked about where a volume is
+	// nearly full that is to grow by itself.
+	Growths []cluster.Operation
 	// Before is what the last look gave; its zero value when there was none.
 	Before cluster.Health
 	// Heals are the cluster's healing operations of the last day, oldest first, ended or not. They are only asked about

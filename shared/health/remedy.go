@@ -2,6 +2,7 @@ package health
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/millrace/millrace/shared/cluster"
 )
@@ -77,6 +78,9 @@ func (s sight) grow(d diagnosis) diagnosis {
 		if s.Node.Volume.SizeGiB >= rule.MaxGiB {
 			return s.atMaximum(d, *rule)
 		}
+		if d, told := s.growsNot(d); told {
+			return d
+		}
 		d.reason += fmt.Sprintf("; storage autoscaling (%s) grows it", rule)
 		return d
 	}
@@ -112,12 +116,55 @@ func (s sight) atMaximum(d diagnosis, rule cluster.StorageAutoscaling) diagnosis
 		rule, s.Cluster.Name, rule.TargetPercent, min(cluster.LargerGiB(s.Node.Volume.SizeGiB), cluster.MostVolumeGiB), freeSpace)
 }
 
-// isWell: nothing is the matter, but for a volume that fills and grows no more.
+// manyGrowths is how many growths have to fail in a row for people to be told: what keeps one from its end may go by.
+const manyGrowths = 2
+
+// growsNot tells people that a volume is to grow by itself and does not come to it: growths fail, or its host does not find the room
+// that it was given. It is false when neither is so.
+func (s sight) growsNot(d diagnosis) (diagnosis, bool) {
+	if v, given := s.unfoundRoom(); given {
+		d.urgent = true
+		return d.advised("Volume %s has %d GiB since %s, and host %s does not find the room on it. End that host: one that has ended is "+
+			"replaced, and the next one finds it. Meanwhile %s",
+			s.Node.Volume.ID, s.Node.Volume.SizeGiB, clock(v.DoneAt), s.Node.Host.ID, freeSpace), true
+	}
+	failed := cluster.FailedGrowths(s.Growths)
+	if len(failed) < manyGrowths {
+		return d, false
+	}
+	last, why := failed[len(failed)-1], "nobody has said why"
+	if last.Failure != nil {
+		why = last.Failure.Message
+	}
+	d.urgent = true
+	return d.advised("The last %d growths of the cluster's volumes have failed, the latest at %s: %s. They are tried again and again. See with "+
+		"millrace storage show %s how they fared; meanwhile %s",
+		len(failed), clock(last.EndedAt), strings.TrimSuffix(why, "."), s.Cluster.Name, freeSpace), true
+}
+
+// unfoundRoom gives the last growth of the node's volume, where its host sees no more of it than before that.
+func (s sight) unfoundRoom() (v cluster.VolumeChange, given bool) {
+	for _, op := range s.Growths {
+		if c, changes := op.Storage.Of(s.Node.ID); changes && c.Done() && c.To.SizeGiB > c.From.SizeGiB {
+			v = c
+		}
+	}
+	seen := s.Beat.Disk
+	return v, v.Done() && seen != nil && seen.TotalBytes > 0 && seen.TotalBytes <= v.RoomBytes && s.now.Sub(v.DoneAt) >= s.t.RoomUnfound
+}
+
+// isWell: nothing is the matter, but for a volume that fills and does not grow.
 func (s sight) isWell() diagnosis {
 	rule := s.ruleOfGrowth()
-	if rule == nil || s.Node.Volume.SizeGiB < rule.MaxGiB || s.Beat == nil || !s.Beat.DiskNearlyFull() {
+	if rule == nil || s.Beat == nil || !s.Beat.DiskNearlyFull() {
 		return s.found(cluster.Well, "")
 	}
-	return s.atMaximum(s.found(cluster.Well, "the log volume of %d GiB is nearly full, and has all that storage autoscaling may give it",
-		s.Node.Volume.SizeGiB), *rule)
+	size := s.Node.Volume.SizeGiB
+	if size >= rule.MaxGiB {
+		return s.atMaximum(s.found(cluster.Well, "the log volume of %d GiB is nearly full, and has all that storage autoscaling may give it", size), *rule)
+	}
+	if d, told := s.growsNot(s.found(cluster.Well, "the log volume of %d GiB is nearly full, and does not grow", size)); told {
+		return d
+	}
+	return s.found(cluster.Well, "")
 }

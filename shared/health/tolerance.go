@@ -29,6 +29,7 @@ type Tolerance struct {
 	OutOfSync    time.Duration // without getting better
 	DiskSlow     time.Duration
 	Unknown      time.Duration // until people are told
+	RoomUnfound  time.Duration // on a volume that has grown
 
 	// FailedStarts in a row are enough, whatever the time they took. Starts of a Kafka that did come up each time, and Falls of
 	// one that came back each time, are so many within Lately.
@@ -70,6 +71,7 @@ func Tolerated() Tolerance {
 		OutOfSync:    10 * time.Minute,
 		DiskSlow:     5 * time.Minute,
 		Unknown:      10 * time.Minute,
+		RoomUnfound:  2 * time.Minute,
 
 		FailedStarts: 5, Starts: 6, Falls: 6, Lately: 30 * time.Minute,
 		SickNodes: 2, SickClusters: 3,

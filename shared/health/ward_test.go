@@ -25,6 +25,7 @@ type ward struct {
 	before cluster.Health
 	heals  []cluster.Operation
 	rule   *cluster.StorageAutoscaling
+	grown  []cluster.Operation
 	active *cluster.Operation
 
 	now       time.Time
@@ -167,7 +168,7 @@ func (w *ward) quorum() *nodespec.Quorum {
 }
 
 func (w *ward) sees() health.Look {
-	l := health.Look{Cluster: w.c, Before: w.before, Heals: w.heals, Autoscaling: w.rule}
+	l := health.Look{Cluster: w.c, Before: w.before, Heals: w.heals, Autoscaling: w.rule, Growths: w.grown}
 	if w.active != nil {
 		l.Cluster.Active = &cluster.ActiveOperation{ID: w.active.ID, Type: w.active.Type}
 	}
