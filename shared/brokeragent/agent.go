@@ -19,7 +19,7 @@ import (
 	"github.com/millrace/millrace/shared/nodespec"
 )
 
-// Agent keeps one node. All fields but Limit are required.
+// Agent keeps one node. All fields but Limit and Parts are required.
 type Agent struct {
 	HostID string
 	// Dir belongs to this agent alone: keys, rendered files, Kafka's logs, the last spec. It has to outlive the agent for
@@ -28,7 +28,9 @@ type Agent struct {
 	Mailbox nodespec.Mailbox
 	Volume  VolumeFinder
 	// Limit is nil where a log volume is a file system of its own, which lets nobody have more than its size.
-	Limit    VolumeLimit
+	Limit VolumeLimit
+	// Parts is nil where nobody says what a log volume is made of.
+	Parts    VolumeParts
 	Software Software
 	// HeartbeatInterval lies between the heartbeats of a running node: what they cost is the platform's to weigh.
 	HeartbeatInterval time.Duration
@@ -42,9 +44,15 @@ type Agent struct {
 
 // VolumeFinder knows where the log volume appears once it is attached to this host.
 type VolumeFinder interface {
-	// Volume gives the directory of the volume; attached is false while it has not appeared.
+	// Volume gives the directory of the volume; attached is false while it has not appeared. A [VolumeIncomplete] says what else
+	// than time is missing for that.
 	Volume() (dir string, attached bool, err error)
 }
+
+// VolumeIncomplete says why a volume has not appeared although something of it is there. It will, as soon as the rest comes.
+type VolumeIncomplete string
+
+func (e VolumeIncomplete) Error() string { return string(e) }
 
 // Software has Kafka's releases.
 type Software interface {
@@ -106,7 +114,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		n.newProbe, n.saysStarted = newKafkaProbe, evidence.saysStarted
 	}
 
-	report.meter.limit = a.Limit
+	report.meter.limit, report.meter.parts = a.Limit, a.Parts
 	if a.write != nil {
 		report.meter.write = a.write
 	}

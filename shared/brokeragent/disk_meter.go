@@ -30,7 +30,8 @@ const (
 type diskMeter struct {
 	write   func(dir string) error // one small synchronous write
 	limit   VolumeLimit            // nil where volumes are file systems of their own
-	crossed func()                 // called when the use of the disk has crossed a step that others should hear of, or its size has changed
+	parts   VolumeParts            // nil where nobody says what the volume is made of
+	crossed func()                 // called when the use of the disk has crossed a step that others should hear of, or its size or its parts have changed
 
 	mu     sync.Mutex
 	dir    string        // empty until the volume is known
@@ -161,7 +162,7 @@ func (m *diskMeter) awaitRoom() {
 		asking, dir := make(chan struct{}), m.dir
 		m.asking = asking
 		go func() {
-			found := lookAt(dir, m.limit)
+			found := lookAt(dir, m.limit, m.parts)
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			if m.asking = nil; m.dir == dir {
@@ -182,7 +183,7 @@ func (m *diskMeter) awaitRoom() {
 }
 
 // found takes what a look has found: it ends a Kafka that has no room any more, as a full disk would, and lets others hear of
-// it when the disk has filled, or emptied, by a step, or has grown.
+// it when the disk has filled, or emptied, by a step, has grown, or is made of other volumes.
 func (m *diskMeter) found(r *room) {
 	m.room = r
 	if r == nil {
@@ -192,7 +193,7 @@ func (m *diskMeter) found(r *room) {
 		m.ended = m.kafka
 	}
 	was := m.told
-	if was != nil && was.limit == r.limit && !r.disk.FillsBeyond(&was.disk) && !r.disk.FallsBelow(&was.disk) {
+	if was != nil && was.limit == r.limit && !r.disk.FillsBeyond(&was.disk) && !r.disk.FallsBelow(&was.disk) && r.disk.MadeAs(was.disk) {
 		return
 	}
 	m.told = r

@@ -31,6 +31,8 @@ type rig struct {
 	log     *bytes.Buffer
 	write   func(dir string) error // to the disk; nil for the real thing
 	limit   VolumeLimit            // nil where the file system has the size
+	parts   VolumeParts            // nil where nobody says them
+	finder  VolumeFinder           // nil for the volume's directory
 	stop    func()
 	// killAgent ends the agent as SIGKILL does: Kafka lives on, with the volume's lock.
 	killAgent func()
@@ -50,7 +52,7 @@ func (r *rig) startAgent() {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	agent := Agent{
-		HostID: "i-1", Dir: r.dir, Mailbox: r.mailbox, Volume: VolumeAt(r.volume), Software: r.machine,
+		HostID: "i-1", Dir: r.dir, Mailbox: r.mailbox, Volume: r.finder, Software: r.machine,
 		HeartbeatInterval: 15 * time.Second,
 
 		Log:       slog.New(slog.NewTextHandler(r.log, nil)),
@@ -58,6 +60,10 @@ func (r *rig) startAgent() {
 		newProbe:  func(nodespec.Spec, keyPair) (probe, error) { return r.machine, nil },
 		write:     r.write,
 		Limit:     r.limit,
+		Parts:     r.parts,
+	}
+	if agent.Volume == nil {
+		agent.Volume = VolumeAt(r.volume)
 	}
 	go func() {
 		defer close(ended)

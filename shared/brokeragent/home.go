@@ -20,9 +20,14 @@ func (h home) truststore() string { return filepath.Join(h.private(), "truststor
 func (h home) properties() string { return filepath.Join(h.private(), "server.properties") }
 func (h home) spec() string       { return filepath.Join(h.private(), "spec.json") }
 func (h home) member() string     { return filepath.Join(h.private(), "member") } // see node.remember
+func (h home) first() string      { return filepath.Join(h.dir, FirstVolumeFile) }
 func (h home) logs() string       { return filepath.Join(h.dir, "logs") }
 func (h home) kafkaLog() string   { return filepath.Join(h.logs(), "kafka.log") }
 func (h home) output() string     { return filepath.Join(h.logs(), "kafka.out") } // what the JVM itself has to say
+
+// FirstVolumeFile is the file, in the agent's directory, that names the volume that its log volume begins on. Whoever brings the volume
+// may have to be somebody else than the agent, and learns there which one may be formatted.
+const FirstVolumeFile = "first-volume"
 
 func (h home) create() error {
 	if err := os.MkdirAll(h.logs(), 0o755); err != nil {

@@ -1,6 +1,7 @@
 package brokeragent
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -100,11 +101,23 @@ func (n *node) follow(ctx context.Context, spec nodespec.Spec) {
 		b.Cluster, b.NodeID, b.Role, b.CertificateEnds = spec.Cluster, spec.NodeID, spec.Role, endOf(spec.Certificate)
 	})
 	n.strikes = 0
+	n.nameVolume(spec)
 	for ctx.Err() == nil {
 		err := n.keep(ctx, spec)
 		if ctx.Err() == nil {
 			n.recover(ctx, err)
 		}
+	}
+}
+
+// nameVolume leaves for whoever brings the volume which one it is.
+func (n *node) nameVolume(spec nodespec.Spec) {
+	id := []byte(spec.Volume.ID)
+	if old, err := os.ReadFile(n.home.first()); len(id) == 0 || err == nil && bytes.Equal(old, id) {
+		return
+	}
+	if err := writePrivately(n.home.first(), id); err != nil {
+		n.log.Error("cannot say which volume is this node's", "volume", spec.Volume.ID, "error", err)
 	}
 }
 
@@ -296,14 +309,19 @@ func (n *node) findVolume() (dir string, attached bool, err error) {
 func (n *node) awaitVolume(ctx context.Context) (string, error) {
 	for {
 		dir, attached, err := n.findVolume()
-		if err != nil {
+		var incomplete VolumeIncomplete
+		if err != nil && !errors.As(err, &incomplete) {
 			return "", fmt.Errorf("look for the volume: %w", err)
 		}
 		if attached {
 			n.report.meter.watch(dir)
 			return dir, nil
 		}
-		n.report.say(nodespec.Preparing, "waiting for the volume to be attached")
+		reason := "waiting for the volume to be attached"
+		if incomplete != "" {
+			reason = "waiting for the volume: " + string(incomplete)
+		}
+		n.report.say(nodespec.Preparing, reason)
 		if !pause(ctx, fastPoll) {
 			return "", ctx.Err()
 		}

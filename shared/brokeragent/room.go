@@ -20,6 +20,13 @@ type VolumeLimit interface {
 	Bytes() (bytes int64, known bool)
 }
 
+// VolumeParts says what a log volume is made of, where that may be several of the platform's volumes.
+type VolumeParts interface {
+	// Parts are the ids of those that it is made of, the first one first, and of those that it was made of once and that hold nothing
+	// of it any more; nothing where no further ones can be joined to it.
+	Parts() (made, left []string)
+}
+
 const (
 	// fastestFill, in bytes a second, is more than the disks and networks of the machines that share one can bring.
 	fastestFill = 1 << 30
@@ -42,7 +49,7 @@ type room struct {
 }
 
 // lookAt looks how full a volume is; nil when nobody can tell.
-func lookAt(dir string, limit VolumeLimit) *room {
+func lookAt(dir string, limit VolumeLimit, parts VolumeParts) *room {
 	began := time.Now()
 	disk := diskOf(dir)
 	if disk == nil {
@@ -57,6 +64,9 @@ func lookAt(dir string, limit VolumeLimit) *room {
 			}
 			r.disk, r.limit, r.used = within(bytes, used, *disk), bytes, used
 		}
+	}
+	if parts != nil {
+		r.disk.Volumes, r.disk.Left = parts.Parts()
 	}
 	r.took = time.Since(began)
 	return &r

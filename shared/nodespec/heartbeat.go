@@ -51,6 +51,11 @@ func (d Disk) FallsBelow(before *Disk) bool {
 	return before != nil && d.useStep() < before.useStep()-1
 }
 
+// MadeAs tells whether the log volume is made of the same volumes as another time, and has left the same.
+func (d Disk) MadeAs(before Disk) bool {
+	return slices.Equal(d.Volumes, before.Volumes) && slices.Equal(d.Left, before.Left)
+}
+
 // FreeBytes is how much room is left for Kafka.
 func (d Disk) FreeBytes() int64 { return max(0, d.TotalBytes-d.UsedBytes) }
 

@@ -39,11 +39,14 @@ func isNews(told *nodespec.Heartbeat, beat nodespec.Heartbeat) bool {
 		told.CertificateNearItsEnd() != beat.CertificateNearItsEnd()
 }
 
-// diskCrossed tells whether the disk became nearly full, full or slow, or is so no more, or its use crossed a step of 5 %. A disk
-// that is not seen says nothing.
+// diskCrossed tells whether the disk became nearly full, full or slow, or is so no more, its use crossed a step of 5 %, or it is made
+// of other volumes. A disk that is not seen says nothing.
 func diskCrossed(told, beat nodespec.Heartbeat) bool {
 	if beat.Disk == nil {
 		return false
+	}
+	if told.Disk != nil && !beat.Disk.MadeAs(*told.Disk) {
+		return true
 	}
 	used := beat.Disk.UsedPercent()
 	return beat.Disk.FillsBeyond(told.Disk) || beat.Disk.FallsBelow(told.Disk) ||

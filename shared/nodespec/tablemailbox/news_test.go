@@ -28,6 +28,11 @@ func TestNews_IsWhatChangesWhatOthersShouldKnow(t *testing.T) {
 			b.Disk = &nodespec.Disk{TotalBytes: 100, UsedBytes: 50, WriteMillis: millis}
 		}
 	}
+	made := func(volumes, left []string) func(*nodespec.Heartbeat) {
+		return func(b *nodespec.Heartbeat) {
+			b.Disk = &nodespec.Disk{TotalBytes: 100, UsedBytes: 50, Volumes: volumes, Left: left}
+		}
+	}
 	process := func(heldSince *time.Time) func(*nodespec.Heartbeat) {
 		return func(b *nodespec.Heartbeat) { b.Process = &nodespec.Process{HeldSince: heldSince} }
 	}
@@ -71,6 +76,9 @@ func TestNews_IsWhatChangesWhatOthersShouldKnow(t *testing.T) {
 		{"the disk is slower still", writes(1000), writes(9000), false},
 		{"a slow disk is a little faster", writes(1000), writes(700), false},
 		{"a slow disk is fast again", writes(1000), writes(499), true},
+		{"the log volume is made of one more volume", made([]string{"vol-1"}, nil), made([]string{"vol-1", "vol-2"}, nil), true},
+		{"the log volume has left a volume", made([]string{"vol-1", "vol-2"}, nil), made([]string{"vol-1"}, []string{"vol-2"}), true},
+		{"the log volume is made of what it was", made([]string{"vol-1"}, []string{"vol-2"}), made([]string{"vol-1"}, []string{"vol-2"}), false},
 		{"somebody holds Kafka", process(nil), process(&now), true},
 		{"Kafka is held for longer", process(&now), process(&ends), false},
 		{"Kafka was let go", process(&now), process(nil), true},
