@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
@@ -16,6 +17,9 @@ import (
 
 // A scalable target says up to which size the volumes of a cluster may grow. It may be registered in every state of its cluster, also
 // while that is created, and goes with it.
+
+// roleARN is kept and shown, and nobody is asked whether there is such a role.
+var roleARN = regexp.MustCompile(`^arn:[a-z-]+:iam::\d*:role/[!-~]{1,512}$`)
 
 // registerScalableTarget registers a target, or changes the members of one that are given.
 func (a *API) registerScalableTarget(
@@ -73,6 +77,9 @@ func register(t *cluster.ScalableTarget, in *applicationautoscaling.RegisterScal
 			cluster.MostVolumeGiB, t.MinGiB, t.MaxGiB)
 	}
 	if in.RoleARN != nil {
+		if !roleARN.MatchString(*in.RoleARN) {
+			return aasapi.Invalid("RoleARN is the ARN of a role of IAM, if anything.")
+		}
 		t.RoleARN = *in.RoleARN
 	}
 	if s := in.SuspendedState; s != nil {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/applicationautoscaling/types"
 
@@ -96,13 +97,22 @@ type scaled struct {
 	said    cluster.StorageScaling
 }
 
-// scaledClusters gives the clusters that a request names, or all of which something was said.
+// mostNamed is how many things a request of Application Auto Scaling may name to be shown.
+const mostNamed = 50
+
+// scaledClusters gives the clusters that a request names, each once, or all of which something was said.
 func (a *API) scaledClusters(ctx context.Context, resources []string) ([]scaled, error) {
 	if len(resources) == 0 {
 		return a.allScaled(ctx)
 	}
+	if len(resources) > mostNamed {
+		return nil, aasapi.Invalid("A request names %d resources at most, not %d.", mostNamed, len(resources))
+	}
 	var named []scaled
-	for _, resource := range resources {
+	for i, resource := range resources {
+		if slices.Contains(resources[:i], resource) {
+			continue
+		}
 		c, found, err := a.scaledCluster(ctx, resource)
 		if err != nil {
 			return nil, err

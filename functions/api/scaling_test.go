@@ -171,6 +171,9 @@ func TestScaling_RefusesByNameWhatItDoesNotScale(t *testing.T) {
 			in.MinCapacity, in.MaxCapacity = aws.Int32(90), aws.Int32(80)
 		}, "can't be 90 and 80"},
 		{"growth at once", func(in *applicationautoscaling.RegisterScalableTargetInput) { in.MinCapacity = aws.Int32(20000) }, "use UpdateBrokerStorage"},
+		{"a role that is none", func(in *applicationautoscaling.RegisterScalableTargetInput) {
+			in.RoleARN = aws.String(strings.Repeat("x", 500_000))
+		}, "RoleARN is the ARN of a role"},
 		{"a reserved tag", func(in *applicationautoscaling.RegisterScalableTargetInput) {
 			in.Tags = map[string]string{"aws:x": "y"}
 		}, "reserved"},
@@ -288,7 +291,29 @@ func TestScaling_ListsGoByPages(t *testing.T) {
 	if !slices.Equal(names, []string{"grow-a", "grow-b", "grow-c"}) {
 		t.Errorf("the policies are %v", names)
 	}
+	// Who is named twice is shown once, however the pages are cut.
+	b, c := desk.recorded(t, "b").ARN, desk.recorded(t, "c").ARN
+	var resources []string
+	named := applicationautoscaling.NewDescribeScalableTargetsPaginator(client, &applicationautoscaling.DescribeScalableTargetsInput{
+		ServiceNamespace: kafkaNamespace, MaxResults: aws.Int32(1), ResourceIds: []string{c, b, c, b, b},
+	})
+	for named.HasMorePages() {
+		page, err := named.NextPage(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, target := range page.ScalableTargets {
+			resources = append(resources, *target.ResourceId)
+		}
+	}
+	if !slices.Equal(resources, []string{b, c}) {
+		t.Errorf("the targets of %s and %s are %v", b, c, resources)
+	}
 	_, err := client.DescribeScalableTargets(t.Context(), &applicationautoscaling.DescribeScalableTargetsInput{
+		ServiceNamespace: kafkaNamespace, ResourceIds: slices.Repeat([]string{b}, 51),
+	})
+	refused(t, err, "ValidationException", "50 resources at most")
+	_, err = client.DescribeScalableTargets(t.Context(), &applicationautoscaling.DescribeScalableTargetsInput{
 		ServiceNamespace: kafkaNamespace, NextToken: aws.String("nonsense"),
 	})
 	refused(t, err, "InvalidNextTokenException", "not a token")

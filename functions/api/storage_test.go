@@ -324,9 +324,12 @@ func TestUpdateBrokerStorage_RefusesWithoutATrace(t *testing.T) {
 	}{
 		{"nothing", []types.BrokerEBSVolumeInfo{}, "targetBrokerEBSVolumeInfo", "Name the volumes to update"},
 		{"no id", []types.BrokerEBSVolumeInfo{volumeOf("b-1", 200)}, "kafkaBrokerNodeId", `"b-1" is not the id of a broker`},
+		{"an id with a zero before it", []types.BrokerEBSVolumeInfo{volumeOf("01", 200)}, "kafkaBrokerNodeId", `"01" is not the id of a broker`},
+		{"an id with a sign", []types.BrokerEBSVolumeInfo{volumeOf("+1", 200)}, "kafkaBrokerNodeId", `"+1" is not the id of a broker`},
+		{"an id with a space", []types.BrokerEBSVolumeInfo{volumeOf(" 1", 200)}, "kafkaBrokerNodeId", `" 1" is not the id of a broker`},
 		{"a broker that is not there", []types.BrokerEBSVolumeInfo{volumeOf("4", 200)}, "kafkaBrokerNodeId", "has no broker 4"},
 		{"a controller", []types.BrokerEBSVolumeInfo{volumeOf("1001", 200)}, "kafkaBrokerNodeId", "has no broker 1001"},
-		{"a broker twice", []types.BrokerEBSVolumeInfo{volumeOf("1", 200), volumeOf("01", 300)}, "targetBrokerEBSVolumeInfo", "duplicate items: broker 1"},
+		{"a broker twice", []types.BrokerEBSVolumeInfo{volumeOf("1", 200), volumeOf("1", 300)}, "targetBrokerEBSVolumeInfo", "duplicate items: broker 1"},
 		{"all and one", []types.BrokerEBSVolumeInfo{volumeOf("1", 200), volumeOf("all", 200)}, "targetBrokerEBSVolumeInfo", "nothing can be named beside it"},
 		{"all twice", []types.BrokerEBSVolumeInfo{volumeOf("All", 200), volumeOf("ALL", 200)}, "targetBrokerEBSVolumeInfo", "nothing can be named beside it"},
 		{"the same size", []types.BrokerEBSVolumeInfo{volumeOf("All", 100)}, "targetBrokerEBSVolumeInfo", "The request does not include any updates to the EBS volumes of the cluster."},
@@ -350,7 +353,11 @@ func TestUpdateBrokerStorage_RefusesWithoutATrace(t *testing.T) {
 			refusedMember(t, err, tt.parameter, tt.want)
 		})
 	}
-	_, err := desk.UpdateBrokerStorage(t.Context(), &kafka.UpdateBrokerStorageInput{
+	desk.change(t, func(c *cluster.Cluster) { c.Spec.ThroughputMiB = 500 })
+	_, err := desk.update(t, with(100, types.ProvisionedThroughput{})) // which takes away nothing
+	refusedMember(t, err, "targetBrokerEBSVolumeInfo", "does not include any updates")
+	desk.change(t, func(c *cluster.Cluster) { c.Spec.ThroughputMiB = 0 })
+	_, err = desk.UpdateBrokerStorage(t.Context(), &kafka.UpdateBrokerStorageInput{
 		ClusterArn: &desk.c.ARN, CurrentVersion: aws.String("K0"), TargetBrokerEBSVolumeInfo: []types.BrokerEBSVolumeInfo{volumeOf("All", 200)},
 	})
 	refusedMember(t, err, "currentVersion", "The version of the cluster isn't current")

@@ -36,7 +36,7 @@ func newVolumeWish(broker int32, sizeGB *int32, throughput *types.ProvisionedThr
 	if err := throughputIsEnabled(throughput); err != nil {
 		return w, err
 	}
-	if throughput != nil {
+	if throughput != nil && throughput.Enabled != nil { // one that says nothing takes nothing away
 		w.throughputMiB = new(throughputOf(throughput))
 	}
 	return w, nil
@@ -54,7 +54,7 @@ func readVolumes(infos []types.BrokerEBSVolumeInfo) (storageWish, error) {
 		broker := int32(0)
 		if !strings.EqualFold(id, all) {
 			n, err := strconv.ParseInt(id, 10, 32)
-			if err != nil || n < 1 {
+			if err != nil || n < 1 || strconv.FormatInt(n, 10) != id { // "+1" and "01" are nobody's id
 				return nil, mskapi.BadRequest("kafkaBrokerNodeId", "%q is not the id of a broker: name it by its number, or %q for every broker.", id, all)
 			}
 			broker = int32(n)
