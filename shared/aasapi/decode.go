@@ -2,14 +2,12 @@ package aasapi
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
-	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/millrace/millrace/shared/mskapi"
@@ -31,7 +29,7 @@ func Decode(op Operation, r mskapi.Request) (any, error) {
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, Invalid("The request body has something after its JSON object.")
 	}
-	return input, required(op.validate(input))
+	return input, checkRequired(op, input)
 }
 
 // notTaken says what is wrong with a body, in the words of who wrote it.
@@ -49,36 +47,16 @@ func notTaken(err error) error {
 	return Invalid("The request body is not valid JSON.")
 }
 
-// validatingClient is a client of the SDK that goes no further than its own validators. They know which members are required, at any
-// depth, and cannot be called in any other way. It never opens a connection.
+// validatingClient knows which members of the operations are required.
 var validatingClient = applicationautoscaling.New(applicationautoscaling.Options{
-	Region:     "local",
-	APIOptions: []func(*middleware.Stack) error{stopAfterValidation},
+	Region: "local", APIOptions: []func(*middleware.Stack) error{mskapi.OnlyValidate},
 })
 
-// errValidated ends a call whose input has every required member.
-var errValidated = errors.New("the input is valid")
-
-func stopAfterValidation(stack *middleware.Stack) error {
-	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("StopAfterValidation",
-		func(context.Context, middleware.InitializeInput, middleware.InitializeHandler) (
-			middleware.InitializeOutput, middleware.Metadata, error,
-		) {
-			return middleware.InitializeOutput{}, middleware.Metadata{}, errValidated
-		}), middleware.After)
-}
-
-// required turns what a validator says into a refusal that names the first member that is missing.
-func required(err error) error {
-	var missing smithy.InvalidParamsError
-	var first smithy.InvalidParamError
-	switch {
-	case errors.Is(err, errValidated):
-		return nil
-	case errors.As(err, &missing) && errors.As(errors.Join(missing.Errs()...), &first):
-		_, path, _ := strings.Cut(first.Field(), ".") // without the name of the input
-		return Invalid("The member %s is required.", path)
-	default:
+// checkRequired refuses an input that lacks a required member, naming the first one.
+func checkRequired(op Operation, input any) error {
+	path, missing, err := mskapi.FirstMissing(op.validate(input))
+	if err != nil || !missing {
 		return err
 	}
+	return Invalid("The member %s is required.", path)
 }
