@@ -7,7 +7,8 @@ package events
 //     cluster: storage_wake.json is what the rule makes of host_event_disk_fills.json;
 //   - an alarm about full volumes sounds (alarm_disk_use.json, an [Alarm]). It names no cluster, so the rule hands over an empty object.
 //
-// Where all of these were lost, health-sweep, which comes each minute, has the same step called.
+// No schedule starts them. Where all of these were lost, health-sweep, which comes each minute, finds a broker that is at its cluster's
+// target, and calls the same step itself.
 type StorageWake struct {
 	Cluster string `json:"cluster,omitempty"`
 }

@@ -10,11 +10,11 @@ import (
 	"github.com/millrace/millrace/statemachines"
 )
 
-// addMachines deploys every file of statemachines/ as it is. The sweeps are Express: they run each minute for a
-// moment, for a hundredth of the price.
+// addMachines deploys every file of statemachines/ as it is. The sweeps are Express: they run for a moment, each minute or at any
+// event, for a hundredth of the price.
 //
-// All events are logged, without the data; of sweeps only errors, because one that went well has nothing to tell. An execution's history holds its data for 90 days already, and logs that hold none
-// can be read by whoever is on call, whatever a request contained.
+// All events are logged, without the data; of sweeps only errors, because one that went well has nothing to tell. An execution's
+// history holds its data for 90 days already, and logs that hold none can be read by whoever is on call, whatever a request contained.
 func (d *deployment) addMachines() map[string]awsstepfunctions.StateMachine {
 	machines := map[string]awsstepfunctions.StateMachine{}
 	for _, name := range statemachines.Names() {

@@ -28,6 +28,7 @@ func TestBrokers_OutliveTheControlPlaneAndEndWithDown(t *testing.T) {
 	const hosts = 4 // three brokers and a controller
 	m.followTopics()
 	m.administerTopics()
+	m.followStorage()
 
 	f.end(unix.SIGINT)
 	if said := f.said(); !strings.Contains(said, "go on running on 4 hosts") || !strings.Contains(said, "millrace down") {

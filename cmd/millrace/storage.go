@@ -35,8 +35,9 @@ func (a *app) showStorageCommand() *cobra.Command {
 		Long: `Shows the volume of each broker of a cluster: how large it is, how much of it its last heartbeat
 said to be used, and how much it takes and gives in a second where somebody has asked for more
 than a volume has (MIB/S). Then the policy by which volumes grow by themselves, what is growing,
-and the last growths with their cause: a request, autoscaling, or healing of a full disk. A dash
-means that it is unknown, or not set. CLUSTER is its name or its ARN.`,
+and the last growths with their cause: a request, autoscaling, healing of a full disk, or merging
+of the volumes that one was made of meanwhile, which changes no size. A dash means that it is
+unknown, or not set. CLUSTER is its name or its ARN.`,
 		Example: `  millrace storage show demo
   millrace storage show demo --output json`,
 		Args: cobra.ExactArgs(1),
@@ -130,8 +131,10 @@ func volumeText(v client.VolumeChange) string {
 	switch {
 	case v.FromGiB == 0:
 		parts = append(parts, fmt.Sprintf("to %d GiB", v.ToGiB))
-	case v.FromGiB != v.ToGiB || v.FromThroughputMiB == v.ToThroughputMiB:
+	case v.FromGiB != v.ToGiB:
 		parts = append(parts, fmt.Sprintf("%d → %d GiB", v.FromGiB, v.ToGiB))
+	case v.FromThroughputMiB == v.ToThroughputMiB:
+		parts = append(parts, fmt.Sprintf("%d GiB as before", v.ToGiB))
 	}
 	if from, to := v.FromThroughputMiB, v.ToThroughputMiB; from != to {
 		speed := func(n int) int {

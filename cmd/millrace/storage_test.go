@@ -42,6 +42,10 @@ func TestStorage_IsShownForPeople(t *testing.T) {
 				Operation: client.Operation{State: cluster.OperationFailed, StartedAt: noon, Failure: &client.Failure{Code: "Conflict", Message: "no volume was changed"}},
 			},
 			{
+				Cause: "merging", Volumes: []client.VolumeChange{{NodeID: 1, FromGiB: 100, ToGiB: 100}, {NodeID: 2, FromGiB: 100, ToGiB: 100}},
+				Operation: client.Operation{State: cluster.Complete, StartedAt: noon},
+			},
+			{
 				Cause: "healing", Reason: "99 % are used", Volumes: []client.VolumeChange{{NodeID: 2, ToGiB: 110}},
 				Operation: client.Operation{State: cluster.Complete, StartedAt: noon},
 			},
@@ -61,6 +65,7 @@ BROKER  ZONE      GIB  USED-GIB  FULL   MIB/S  SEEN                 VOLUME
 BEGUN                CAUSE        STATE               GROWTH                                                                DETAIL
 2026-09-20 12:00:00  request      UPDATE_IN_PROGRESS  brokers 1,3: 100 → 200 GiB; broker 2: 110 → 200 GiB, 125 → 250 MiB/s  -
 2026-09-20 12:00:00  autoscaling  UPDATE_FAILED       broker 1: 250 → 125 MiB/s                                             Conflict: no volume was changed
+2026-09-20 12:00:00  merging      UPDATE_COMPLETE     brokers 1,2: 100 GiB as before                                        -
 2026-09-20 12:00:00  healing      UPDATE_COMPLETE     broker 2: to 110 GiB                                                  99 % are used
 `
 	if err != nil || out.String() != want {
@@ -76,23 +81,7 @@ BEGUN                CAUSE        STATE               GROWTH                    
 // growing waits until volumes are growing, and changes the operation.
 func (d *deployment) growing(change func(c *cluster.Cluster, op *cluster.Operation)) {
 	d.t.Helper()
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		c := d.cluster()
-		if c.Growing == nil {
-			continue
-		}
-		if _, _, err := d.records.ChangeOperation(d.t.Context(), c.ID, c.Growing.ID, func(c *cluster.Cluster, op *cluster.Operation) error {
-			if len(op.Steps) == 0 {
-				op.Steps = op.Plan()
-			}
-			change(c, op)
-			return nil
-		}); err != nil {
-			d.t.Error(err)
-		}
-		return
-	}
-	d.t.Error("no volumes are growing")
+	d.underWay(cluster.UpdateBrokerStorage, change)
 }
 
 func TestStorage_GrowsAndIsWaitedFor(t *testing.T) {

@@ -44,12 +44,19 @@ func (d *deployment) run(args ...string) result {
 // applying waits until an application is under way, and changes it.
 func (d *deployment) applying(change func(c *cluster.Cluster, op *cluster.Operation)) {
 	d.t.Helper()
+	d.underWay(cluster.ApplyTopics, change)
+}
+
+// underWay waits until an operation holds what one of a type needs, and changes it.
+func (d *deployment) underWay(kind cluster.OperationType, change func(c *cluster.Cluster, op *cluster.Operation)) {
+	d.t.Helper()
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		c := d.cluster()
-		if c.Applying == nil {
+		holder := c.Holder(kind)
+		if holder == nil {
 			continue
 		}
-		if _, _, err := d.records.ChangeOperation(d.t.Context(), c.ID, c.Applying.ID, func(c *cluster.Cluster, op *cluster.Operation) error {
+		if _, _, err := d.records.ChangeOperation(d.t.Context(), c.ID, holder.ID, func(c *cluster.Cluster, op *cluster.Operation) error {
 			if len(op.Steps) == 0 {
 				op.Steps = op.Plan()
 			}
@@ -60,7 +67,7 @@ func (d *deployment) applying(change func(c *cluster.Cluster, op *cluster.Operat
 		}
 		return
 	}
-	d.t.Error("no topics are being applied")
+	d.t.Errorf("no %s is under way", kind)
 }
 
 // waiting is a run of the program that waits for something.

@@ -12,8 +12,8 @@ import (
 	"github.com/millrace/millrace/shared/fault"
 )
 
-// EndOperation records how an operation ended and lets go of the cluster, of its topics or of its volumes, in one write: nobody ever sees a
-// complete operation of a cluster that is not ACTIVE with its new version.
+// EndOperation records how an operation ended and lets go of the cluster, of its topics or of its volumes, in one write: nobody ever
+// sees a complete operation of a cluster that is not ACTIVE with its new version.
 type EndOperation struct {
 	Records interface {
 		ChangeOperation(ctx context.Context, clusterID, id string,
