@@ -789,13 +789,19 @@ func TestHostEvents_ThatNeedSomebodyAreToldAtOnce(t *testing.T) {
 	}
 }
 
-// Whatever may be about a host starts a look: at its cluster where the event says whose it is, and at all otherwise.
-func TestHealth_IsLookedAtWhateverWakesIt(t *testing.T) {
-	made := standard(t)
-	got := map[string]string{}
-	for _, rule := range made.of("AWS::Events::Rule") {
+// wake is a rule that starts a machine.
+type wake struct {
+	id, bus string // bus is "null" for the account's own
+	pattern any
+	input   string // what the machine gets, with the paths in the event that it is made of
+}
+
+// wakesOf gives the rules that start a machine, each in the role that is for it.
+func (m template) wakesOf(t *testing.T, machine string) (wakes []wake) {
+	t.Helper()
+	for _, rule := range m.of("AWS::Events::Rule") {
 		target := at(rule.Properties, "Targets", 0)
-		if words(at(target, "Arn")) != "${HealthSweep}" {
+		if words(at(target, "Arn")) != machine {
 			continue
 		}
 		if words(at(target, "RoleArn")) != "${WakeRole.Arn}" {
@@ -805,7 +811,17 @@ func TestHealth_IsLookedAtWhateverWakesIt(t *testing.T) {
 		if transformed := at(target, "InputTransformer"); transformed != nil {
 			input = words(at(transformed, "InputTemplate")) + " of " + words(at(transformed, "InputPathsMap"))
 		}
-		got[rule.id] = strings.Trim(words(rule.Properties["EventBusName"])+" "+words(rule.Properties["EventPattern"]), "nul ") + " gives " + input
+		wakes = append(wakes, wake{rule.id, words(rule.Properties["EventBusName"]), rule.Properties["EventPattern"], input})
+	}
+	return wakes
+}
+
+// Whatever may be about a host starts a look: at its cluster where the event says whose it is, and at all otherwise.
+func TestHealth_IsLookedAtWhateverWakesIt(t *testing.T) {
+	made := standard(t)
+	got := map[string]string{}
+	for _, w := range made.wakesOf(t, "${HealthSweep}") {
+		got[w.id] = strings.TrimPrefix(w.bus+" "+words(w.pattern), "null ") + " gives " + w.input
 	}
 	var sound []string
 	for _, a := range made.of("AWS::CloudWatch::Alarm") {
@@ -837,21 +853,9 @@ func TestHealth_IsLookedAtWhateverWakesIt(t *testing.T) {
 // Whoever makes volumes grow hears of each step by which one fills, whichever of the events tells of it, and of the alarms.
 func TestStorage_IsLookedAtWhenADiskFills(t *testing.T) {
 	got := map[string]string{}
-	for _, rule := range standard(t).of("AWS::Events::Rule") {
-		target := at(rule.Properties, "Targets", 0)
-		if words(at(target, "Arn")) != "${StorageAutoscaling}" {
-			continue
-		}
-		if words(at(target, "RoleArn")) != "${WakeRole.Arn}" {
-			t.Errorf("%s starts it as %s", rule.id, words(at(target, "RoleArn")))
-		}
-		input := words(at(target, "Input"))
-		if transformed := at(target, "InputTransformer"); transformed != nil {
-			input = words(at(transformed, "InputTemplate")) + " of " + words(at(transformed, "InputPathsMap"))
-		}
-		pattern := rule.Properties["EventPattern"]
-		about := strings.Join(append(all(at(pattern, "detail-type")), all(at(pattern, "resources"))...), ", ")
-		got[rule.id] = strings.TrimPrefix(words(rule.Properties["EventBusName"])+" "+about, "null ") + " gives " + input
+	for _, w := range standard(t).wakesOf(t, "${StorageAutoscaling}") {
+		about := strings.Join(append(all(at(w.pattern, "detail-type")), all(at(w.pattern, "resources"))...), ", ")
+		got[w.id] = strings.TrimPrefix(w.bus+" "+about, "null ") + " gives " + w.input
 	}
 	const alarm = "arn:aws:cloudwatch:us-east-1:${AccountId}:alarm:millrace-"
 	want := map[string]string{
