@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"strconv"
 	"strings"
@@ -85,6 +86,7 @@ func (v Volumes) ensureSize(id string, sizeGiB int) (int, error) {
 	return sizeGiB, v.setSize(id, sizeGiB)
 }
 
+// size is how large a volume is. A file that says nothing is as good as none: whoever knows the size writes it again.
 func (v Volumes) size(id string) (sizeGiB int, known bool, err error) {
 	content, err := os.ReadFile(v.Layout.volumeSize(id))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -94,8 +96,9 @@ func (v Volumes) size(id string) (sizeGiB int, known bool, err error) {
 		return 0, false, fmt.Errorf("size of volume %s: %w", id, err)
 	}
 	bytes, err := strconv.ParseInt(strings.TrimSpace(string(content)), 10, 64)
-	if err != nil {
-		return 0, false, fmt.Errorf("size of volume %s: %w", id, err)
+	if err != nil || bytes <= 0 {
+		slog.Warn("the size of a volume can't be read", "volume", id, "file", v.Layout.volumeSize(id))
+		return 0, false, nil
 	}
 	return int(bytes / v.gib()), true, nil
 }

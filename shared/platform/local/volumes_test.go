@@ -87,6 +87,30 @@ func TestVolumes_MadeWhileSizesMeantNothingGetThoseOfTheRecordsOnce(t *testing.T
 	}
 }
 
+func TestVolumes_GetTheirSizesBackWhenNobodyCanReadThem(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	p := openPlatform(t, dir)
+	defer p.Close()
+	v, err := p.Volumes.EnsureVolume(t.Context(), cluster.VolumeRequest{Token: cluster.Token{ClusterID: "c", NodeID: 1}, SizeGiB: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nodes := []cluster.Node{{ClusterID: "c", ID: 1, Volume: &v}}
+	for _, garbage := range []string{"", "a lot\n", "-1\n", "1e12\n", "99999999999999999999\n"} {
+		for name, mend := range map[string]func() error{
+			"the next start":  func() error { return p.Volumes.SizeVolumes(nodes) },
+			"the next growth": func() error { return p.Volumes.GrowVolume(t.Context(), v.ID, cluster.VolumeShape{SizeGiB: 100}) },
+		} {
+			if err := os.WriteFile(filepath.Join(dir, "volumes", v.ID+".size"), []byte(garbage), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := mend(); err != nil || sizeOf(t, dir, v.ID) != 100<<30 {
+				t.Errorf("of %q %s makes %d: %v", garbage, name, sizeOf(t, dir, v.ID), err)
+			}
+		}
+	}
+}
+
 func TestVolumes_HaveSmallerGiBWhereTestsFillThem(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	p, err := local.Open(local.Config{Layout: local.Layout{Dir: dir}, Region: "us-east-1", GiB: 1 << 20})
