@@ -423,16 +423,24 @@ func (p *process) isFull() bool {
 	return d != nil && d.UsedBytes >= d.TotalBytes
 }
 
-// disk is a node's log volume, with as much on it as the test says.
+// disk is a node's log volume as its host finds it, with as much on it as the test says. Where hosts are of an older kind, they can't
+// join anything to it.
 func (w *world) disk(node int32, hostID string) *nodespec.Disk {
 	const gib = 1 << 30
-	total := int64(w.platform.SizeOf(cluster.Token{ClusterID: clusterID, NodeID: node})) * gib
+	volumes, left, size, complete := w.platform.LogVolume(cluster.Token{ClusterID: clusterID, NodeID: node}, hostID)
+	if !complete {
+		return nil
+	}
+	if w.older {
+		volumes, left = nil, nil
+	}
+	total := int64(size) * gib
 	if sees := w.kafka.ails(hostID).sees; sees > 0 {
 		total = int64(sees) * gib
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return &nodespec.Disk{TotalBytes: total, UsedBytes: min(w.usedGiB[node]*gib, total)}
+	return &nodespec.Disk{TotalBytes: total, UsedBytes: min(w.usedGiB[node]*gib, total), Volumes: volumes, Left: left}
 }
 
 func (p *process) beat(ctx context.Context) {

@@ -81,7 +81,13 @@ func (w *world) wantAllGrown(op cluster.Operation) {
 func (w *world) wantAllOf(want cluster.VolumeShape) {
 	w.t.Helper()
 	for _, n := range w.brokers() {
-		if got := w.platform.SizeOf(launchOf(n.ID, 0)); n.Volume.Shape() != want || got != want.SizeGiB {
+		got := w.platform.SizeOf(launchOf(n.ID, 0))
+		for _, f := range n.Volume.Further {
+			if n.Volume.IsNeeded(f) {
+				got += w.platform.SizeOf(f.Token(n))
+			}
+		}
+		if n.Volume.Shape() != want || got != want.SizeGiB {
 			w.t.Errorf("%s has %s on record and %d GiB in truth, want %s", n, n.Volume.Shape(), got, want)
 		}
 	}
@@ -112,8 +118,10 @@ func TestUpdateBrokerStorage_StopsNoBroker(t *testing.T) {
 	})
 }
 
+// Hosts that can't join a further volume leave it at what EBS takes.
 func TestUpdateBrokerStorage_FailsUnchangedWhileNoVolumeTakesAChange(t *testing.T) {
 	inBubble(t, func(w *world) {
+		w.older = true
 		w.platform.ChangesAgainAfter = 6 * time.Hour
 		w.serving()
 		w.wait(w.growAll(cluster.VolumeShape{SizeGiB: 150}))
@@ -124,6 +132,7 @@ func TestUpdateBrokerStorage_FailsUnchangedWhileNoVolumeTakesAChange(t *testing.
 		w.wantPath(op, []string{"BeginOperation", "GrowVolumes", "JudgeGrowth", "EndOperation", "HasSucceeded", "FailedUnchanged"})
 		w.wantFailed(op, "no volume was changed; broker 1: grow volume vol-")
 		w.wantFailed(op, "takes no other change before 20")
+		w.wantFailed(op, "no further volume helps: its host does not say that it can join one")
 		w.wantFailedStep(op, cluster.StepGrowVolumes)
 		w.wantAllOf(cluster.VolumeShape{SizeGiB: 150})
 
@@ -137,6 +146,7 @@ func TestUpdateBrokerStorage_FailsUnchangedWhileNoVolumeTakesAChange(t *testing.
 // One volume that EBS does not change keeps no other from growing: what fills them does not wait.
 func TestUpdateBrokerStorage_GrowsWhatCanBeGrown(t *testing.T) {
 	inBubble(t, func(w *world) {
+		w.older = true
 		w.platform.ChangesAgainAfter = 6 * time.Hour
 		w.serving()
 		h := w.judged(2, cluster.Grow, cluster.DiskFull)

@@ -62,6 +62,8 @@ type world struct {
 	powerMayBeOut bool
 	// rests is how often a host says something in peace.
 	rests time.Duration
+	// older says that hosts can't join further volumes to the first.
+	older bool
 	// agent is what runs on every host.
 	agent func(ctx context.Context, hostID string, nodeID int32)
 	// write, when it is set, is asked before every write to the table; its error is what the writer gets.
@@ -159,6 +161,9 @@ func (w *world) powerOn(journal asl.Journal) {
 }
 
 func (w *world) end() {
+	if harm := w.platform.Harm(); len(harm) > 0 {
+		w.t.Errorf("data was lost: %v", harm)
+	}
 	w.platform.ShutDown()
 	if err := w.engine.Close(context.Background()); err != nil {
 		w.t.Error(err)
@@ -479,13 +484,19 @@ func (w *world) wantActive(op cluster.Operation) {
 
 func (w *world) wantOneOfEverything(nodes int) {
 	w.t.Helper()
-	alive, left := w.platform.Alive(), w.platform.Left()
-	if len(alive) != nodes || len(left) != 3*nodes+secrets { // an address, a volume and a host each
-		w.t.Errorf("%d nodes have the hosts %v, and there is %v", nodes, alive, left)
-	}
 	recorded, err := w.records.Nodes(w.t.Context(), clusterID)
 	if err != nil {
 		w.t.Fatal(err)
+	}
+	further := 0
+	for _, n := range recorded {
+		if n.Volume != nil {
+			further += len(n.Volume.Further)
+		}
+	}
+	alive, left := w.platform.Alive(), w.platform.Left()
+	if len(alive) != nodes || len(left) != 3*nodes+further+secrets { // an address, a volume and a host each
+		w.t.Errorf("%d nodes have the hosts %v, and there is %v", nodes, alive, left)
 	}
 	for _, n := range recorded {
 		if n.Host == nil || n.Volume == nil || n.Address == nil || !slices.Contains(alive, n.Host.ID) {
@@ -494,6 +505,11 @@ func (w *world) wantOneOfEverything(nodes int) {
 		}
 		if host := w.platform.AttachedTo(cluster.Token{ClusterID: clusterID, NodeID: n.ID}); host != n.Host.ID {
 			w.t.Errorf("the volume of %s is attached to %q, not to %s", n, host, n.Host.ID)
+		}
+		for _, f := range n.Volume.Further {
+			if host := w.platform.AttachedTo(f.Token(n)); f.ID == "" || host != n.Host.ID {
+				w.t.Errorf("further volume %+v of %s is attached to %q, not to %s", f, n, host, n.Host.ID)
+			}
 		}
 	}
 }

@@ -24,6 +24,8 @@ type CheckVolumeGrown struct {
 	Platform   interface {
 		// VolumeGrown tells whether a volume has become what was wanted, so that its host can use all of it.
 		VolumeGrown(ctx context.Context, volumeID string, want cluster.VolumeShape) (bool, error)
+		// AttachVolume attaches a volume to a running host. A host that does not run is a Conflict, and so is a volume that another has.
+		AttachVolume(ctx context.Context, volumeID, hostID string) error
 	}
 	Hosts interface {
 		// Host tells how far a host is; an unknown host is terminated.
@@ -102,7 +104,11 @@ func (s CheckVolumeGrown) lookAtVolume(ctx context.Context, in CheckNodeInput) (
 	case g.change == nil:
 		return CheckOutput{}, fault.New(fault.Internal, "operation %s was about volumes a moment ago", in.OperationID)
 	}
-	if !g.change.Done() {
+	if g.change.Done() {
+		if out, err := s.attach(ctx, g.node); err != nil || !out.Done { // its host may be another one by now
+			return out, err
+		}
+	} else {
 		if out, err := s.grown(ctx, g); err != nil || !out.Done {
 			return out, err
 		}
@@ -138,9 +144,18 @@ func (s CheckVolumeGrown) foundRoom(ctx context.Context, g growth) (bool, error)
 	return !reports || beat.Disk.TotalBytes > before, nil
 }
 
-// grown asks the platform for the volume, and records what the node has from now on.
+// grown asks the platform for the volume, gives the host what further ones there are, and records what the node has from now on.
 func (s CheckVolumeGrown) grown(ctx context.Context, g growth) (CheckOutput, error) {
 	n := g.node
+	if out, err := s.attach(ctx, n); err != nil || !out.Done {
+		return out, err
+	}
+	if g.byFurther() {
+		if n.Volume.MissesMade() {
+			return CheckOutput{Reason: fmt.Sprintf("%s: a further volume is not made yet", n)}, nil
+		}
+		return s.record(ctx, n, func(v *cluster.Volume) { v.SizeGiB = max(v.SizeGiB, v.TogetherGiB()) })
+	}
 	grown, err := s.Platform.VolumeGrown(ctx, n.Volume.ID, g.want)
 	if err != nil {
 		return CheckOutput{}, fmt.Errorf("look at volume %s of %s: %w", n.Volume.ID, n, err)
@@ -148,13 +163,40 @@ func (s CheckVolumeGrown) grown(ctx context.Context, g growth) (CheckOutput, err
 	if !grown {
 		return CheckOutput{Reason: fmt.Sprintf("%s: volume %s does not have %s yet", n, n.Volume.ID, g.want)}, nil
 	}
-	if !n.Volume.Shape().Meets(g.want) {
-		_, err := s.Nodes.ChangeNode(ctx, n.ClusterID, n.ID, func(n *cluster.Node) error {
-			n.Volume.Reshape(g.want)
-			return nil
-		})
-		if err != nil {
-			return CheckOutput{}, err
+	return s.record(ctx, n, func(v *cluster.Volume) {
+		v.Reshape(g.want)
+		if len(v.Further) > 0 {
+			v.FirstGiB = max(v.FirstGiB, g.want.SizeGiB)
+		}
+	})
+}
+
+// record notes what the volume of a node has become, where that is news.
+func (s CheckVolumeGrown) record(ctx context.Context, n cluster.Node, edit func(*cluster.Volume)) (CheckOutput, error) {
+	is := *n.Volume
+	if edit(&is); is.Shape() == n.Volume.Shape() && is.FirstGiB == n.Volume.FirstGiB {
+		return CheckOutput{Done: true}, nil
+	}
+	_, err := s.Nodes.ChangeNode(ctx, n.ClusterID, n.ID, func(n *cluster.Node) error {
+		edit(n.Volume)
+		return nil
+	})
+	return CheckOutput{Done: err == nil}, err
+}
+
+// attach gives the host that a node has by now the further volumes that it needs. One that has ended, or does not run, is given them
+// by whoever gives the node its next one.
+func (s CheckVolumeGrown) attach(ctx context.Context, n cluster.Node) (CheckOutput, error) {
+	for _, f := range n.Volume.Further {
+		if n.Host == nil || f.ID == "" || !n.Volume.IsNeeded(f) {
+			continue
+		}
+		err := s.Platform.AttachVolume(ctx, f.ID, n.Host.ID)
+		switch {
+		case fault.Is(err, fault.Unavailable):
+			return CheckOutput{Reason: fmt.Sprintf("%s: its further volume %s is not attached yet: %s", n, f.ID, err)}, nil
+		case err != nil && !fault.Is(err, fault.Conflict):
+			return CheckOutput{}, fmt.Errorf("attach further volume %s of %s: %w", f.ID, n, err)
 		}
 	}
 	return CheckOutput{Done: true}, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
@@ -12,19 +13,36 @@ import (
 )
 
 // GrowVolume makes a node's log volume as large as the operation says, and as fast, while Kafka goes on using it.
+//
+// It asks for the first volume to become as large as the whole is to be. While that takes no change, a further volume makes up for
+// what is missing, until the first one takes changes again.
 type GrowVolume struct {
+	Clusters   clusterRecords
 	Nodes      nodeRecords
 	Operations volumeRecords
-	Beats      interface {
-		LastBeat(ctx context.Context, hostID string) (beat nodespec.Heartbeat, ok bool, err error)
-	}
-	Platform interface {
-		// GrowVolume begins to make a volume larger, or to give it another throughput. One that meets what is wanted already, or is
-		// on its way there, stays so; one that can't be changed at the moment is a Conflict.
-		GrowVolume(ctx context.Context, volumeID string, want cluster.VolumeShape) error
-	}
-	Progress progress.Reporter
+	Beats      lastBeats
+	Platform   growingVolumes
+	Progress   progress.Reporter
+	Now        func() time.Time
 }
+
+type growingVolumes interface {
+	// GrowVolume begins to make a volume larger, or to give it another throughput. One that meets what is wanted already, or is
+	// on its way there, stays so; one that can't be changed at the moment is a Conflict, of the reason cluster.VolumeRests where
+	// it is only because it was changed lately.
+	GrowVolume(ctx context.Context, volumeID string, want cluster.VolumeShape) error
+	// VolumeSize tells how large a volume is, or is about to be where it is being changed.
+	VolumeSize(ctx context.Context, volumeID string) (gib int, err error)
+	// EnsureVolume makes a volume, or gives the one that the token has made before.
+	EnsureVolume(ctx context.Context, request cluster.VolumeRequest) (cluster.Volume, error)
+}
+
+type lastBeats interface {
+	LastBeat(ctx context.Context, hostID string) (beat nodespec.Heartbeat, ok bool, err error)
+}
+
+// mergesAgainAfter is how long nobody asks again for a merge that was asked for.
+const mergesAgainAfter = time.Hour
 
 // GrowVolumeOutput says whether the volume is on its way.
 type GrowVolumeOutput struct {
@@ -33,7 +51,7 @@ type GrowVolumeOutput struct {
 	Refused bool `json:"refused"`
 }
 
-// Run may be called again.
+// Run may be called again: a further volume that was put on record is the one that is made.
 func (s GrowVolume) Run(ctx context.Context, in CheckNodeInput) (GrowVolumeOutput, error) {
 	g, err := growthOf(ctx, s.Operations, s.Nodes, in)
 	switch {
@@ -41,22 +59,44 @@ func (s GrowVolume) Run(ctx context.Context, in CheckNodeInput) (GrowVolumeOutpu
 		return GrowVolumeOutput{}, err
 	case g.change != nil && g.change.Refusal != "":
 		return GrowVolumeOutput{Refused: true}, nil
-	case g.node.Volume.Shape().Meets(g.want):
+	case g.isMet():
 		return GrowVolumeOutput{}, nil
 	}
 	if err := s.announce(ctx, in, g); err != nil {
 		return GrowVolumeOutput{}, err
 	}
-	n := g.node
-	if err := s.Platform.GrowVolume(ctx, n.Volume.ID, g.want); err != nil {
-		err = fmt.Errorf("grow volume %s of %s to %s: %w", n.Volume.ID, n, g.want, err)
+	if err := s.grow(ctx, in, g); err != nil {
+		err = fmt.Errorf("grow volume %s of %s to %s: %w", g.node.Volume.ID, g.node, g.want, err)
 		if g.change == nil || !refuses(err) {
 			return GrowVolumeOutput{}, err
 		}
 		return GrowVolumeOutput{Refused: true}, s.noteRefusal(ctx, in, *g.change, err)
 	}
-	slog.InfoContext(ctx, "volume grows", "cluster", n.ClusterID, "node", n.ID, "volume", n.Volume.ID, "to", g.want.String())
 	return GrowVolumeOutput{}, nil
+}
+
+// grow asks for the first volume, unless further ones do already, and has a further one made where that may be tried again later.
+func (s GrowVolume) grow(ctx context.Context, in CheckNodeInput, g growth) error {
+	n := g.node
+	if g.byFurther() {
+		return s.makeFurther(ctx, n)
+	}
+	err := s.Platform.GrowVolume(ctx, n.Volume.ID, g.want)
+	if err == nil {
+		slog.InfoContext(ctx, "volume grows", "cluster", n.ClusterID, "node", n.ID, "volume", n.Volume.ID, "to", g.want.String())
+		return nil
+	}
+	if fault.ReasonOf(err) != cluster.VolumeRests || g.merges {
+		return err
+	}
+	why, lookErr := s.needsFirst(ctx, g)
+	switch {
+	case lookErr != nil:
+		return lookErr
+	case why != "":
+		return fmt.Errorf("%w; no further volume helps: %s", err, why)
+	}
+	return s.addFurther(ctx, in, g)
 }
 
 // announce says that the volume is about to be changed. That is on record before it is done, so that nobody takes a volume for
@@ -68,27 +108,47 @@ func (s GrowVolume) announce(ctx context.Context, in CheckNodeInput, g growth) e
 			fmt.Sprintf("from %d to %d GiB", g.node.Volume.SizeGiB, g.want.SizeGiB))
 	case g.change.Asked:
 		return nil
+	case g.merges:
+		if _, err := s.changeVolume(ctx, g.node, func(v *cluster.Volume) { v.MergeAt = s.Now().Add(mergesAgainAfter) }); err != nil {
+			return err
+		}
+		return note(ctx, s.Operations, in, func(v *cluster.VolumeChange) { v.Asked = true })
 	}
-	room, err := s.room(ctx, g.node)
+	disk, err := s.disk(ctx, g.node)
 	if err != nil {
 		return err
 	}
-	return note(ctx, s.Operations, in, func(v *cluster.VolumeChange) { v.Asked, v.RoomBytes = true, room })
+	if disk.Volumes != nil && !g.node.Volume.Joins { // so that it is known once its host says nothing any more
+		if _, err := s.changeVolume(ctx, g.node, func(v *cluster.Volume) { v.Joins = true }); err != nil {
+			return err
+		}
+	}
+	return note(ctx, s.Operations, in, func(v *cluster.VolumeChange) { v.Asked, v.RoomBytes = true, disk.TotalBytes })
 }
 
-// room is what the host last said that the volume has; 0 when that is not known.
-func (s GrowVolume) room(ctx context.Context, n cluster.Node) (int64, error) {
+// disk is what the host last said of the volume; nothing when that is not known.
+func (s GrowVolume) disk(ctx context.Context, n cluster.Node) (nodespec.Disk, error) {
 	if n.Host == nil {
-		return 0, nil
+		return nodespec.Disk{}, nil
 	}
 	beat, ok, err := s.Beats.LastBeat(ctx, n.Host.ID)
 	if err != nil {
-		return 0, fmt.Errorf("heartbeat of %s: %w", n, err)
+		return nodespec.Disk{}, fmt.Errorf("heartbeat of %s: %w", n, err)
 	}
 	if !ok || beat.Disk == nil {
-		return 0, nil
+		return nodespec.Disk{}, nil
 	}
-	return beat.Disk.TotalBytes, nil
+	return *beat.Disk, nil
+}
+
+func (s GrowVolume) changeVolume(ctx context.Context, n cluster.Node, edit func(*cluster.Volume)) (cluster.Node, error) {
+	return s.Nodes.ChangeNode(ctx, n.ClusterID, n.ID, func(n *cluster.Node) error {
+		if n.Volume == nil {
+			return fault.New(fault.NotFound, "%s has no volume any more", n)
+		}
+		edit(n.Volume)
+		return nil
+	})
 }
 
 // refuses tells whether the platform has said no, and not that it could not say.

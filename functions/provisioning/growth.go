@@ -14,6 +14,23 @@ type growth struct {
 	node   cluster.Node
 	want   cluster.VolumeShape
 	change *cluster.VolumeChange // nil where the operation heals
+	merges bool                  // the operation is about further volumes, and gives nobody more room
+}
+
+// byFurther tells whether the further volumes that are there, or on record, do for what is wanted.
+func (g growth) byFurther() bool {
+	v := g.node.Volume
+	together := cluster.VolumeShape{SizeGiB: v.TogetherGiB(), ThroughputMiB: v.ThroughputMiB}
+	return !g.merges && len(v.Further) > 0 && together.Meets(g.want)
+}
+
+// isMet tells whether nothing has to be done any more.
+func (g growth) isMet() bool {
+	v := g.node.Volume
+	if g.merges {
+		return v.FirstGiB >= v.TogetherGiB() || len(v.Further) == 0
+	}
+	return v.Shape().Meets(g.want)
 }
 
 // growthOf loads what a node's volume is and is to be.
@@ -34,7 +51,7 @@ func growthOf(ctx context.Context, operations operationRecords, nodes nodeRecord
 	}
 	if op.Storage != nil {
 		if change, ok := op.Storage.Of(n.ID); ok {
-			return growth{node: n, want: change.Wanted(), change: &change}, nil
+			return growth{node: n, want: change.Wanted(), change: &change, merges: op.Storage.Merges}, nil
 		}
 	}
 	return growth{}, fault.New(fault.Invalid, "operation %s is not about the volume of %s", op.ID, n)

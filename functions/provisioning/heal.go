@@ -14,9 +14,7 @@ import (
 // judgement and the deed a control plane may have been away for hours.
 type secondLooks struct {
 	Operations operationRecords
-	Beats      interface {
-		LastBeat(ctx context.Context, hostID string) (beat nodespec.Heartbeat, ok bool, err error)
-	}
+	Beats      lastBeats
 	Now func() time.Time
 }
 

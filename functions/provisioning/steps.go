@@ -23,6 +23,7 @@ type Platform struct {
 		AttachVolume(ctx context.Context, volumeID, hostID string) error
 		GrowVolume(ctx context.Context, volumeID string, want cluster.VolumeShape) error
 		VolumeGrown(ctx context.Context, volumeID string, want cluster.VolumeShape) (bool, error)
+		VolumeSize(ctx context.Context, volumeID string) (gib int, err error)
 		DeleteVolume(ctx context.Context, token cluster.Token) error
 	}
 	Hosts interface {
@@ -74,14 +75,14 @@ func Steps(d Deps) serve.Steps {
 		"CheckHostReported": serve.New(CheckHostReported{r, r, p.Hosts, reporter, d.Now}.Run),
 		"WriteNodeSpec":     serve.New(WriteNodeSpec{specs, looks}.Run),
 		"CheckNodeJoined":   serve.New(CheckNodeJoined{r, r, r, p.Hosts, r, reporter, d.Now}.Run),
-		"GrowVolume":        serve.New(GrowVolume{r, r, r, p.Volumes, reporter}.Run),
+		"GrowVolume":        serve.New(GrowVolume{r, r, r, r, p.Volumes, reporter, d.Now}.Run),
 		"CheckVolumeGrown":  serve.New(CheckVolumeGrown{r, r, r, p.Volumes, p.Hosts, reporter, d.Now}.Run),
 		"JudgeGrowth":       serve.New(JudgeGrowth{r}.Run),
 
 		"PlanTeardown":     serve.New(PlanTeardown{r, reporter}.Run),
 		"RetireHost":       serve.New(RetireHost{r, p.Hosts}.Run),
 		"CheckHostRetired": serve.New(CheckHostRetired{r, p.Hosts, reporter, d.Now}.Run),
-		"RemoveVolume":     serve.New(RemoveVolume{r, r, p.Volumes}.Run),
+		"RemoveVolume":     serve.New(RemoveVolume{r, r, p.Volumes, d.Now}.Run),
 		"ReleaseAddress":   serve.New(ReleaseAddress{p.Addresses}.Run),
 		"ForgetNodes":      serve.New(ForgetNodes{r, r, p.Hosts, p.Secrets, reporter}.Run),
 	}

@@ -209,3 +209,17 @@ func (c *cloud) VolumeGrown(ctx context.Context, id string, want cluster.VolumeS
 		return v.shape().Meets(want), nil
 	})
 }
+
+// VolumeSize tells how large a volume is, or is about to be.
+func (c *cloud) VolumeSize(ctx context.Context, id string) (int, error) {
+	return call(ctx, c, "VolumeSize", id, func() (int, error) {
+		v := c.volumeByID(id)
+		if v == nil {
+			return 0, fault.New(fault.NotFound, "there is no volume %s", id)
+		}
+		if time.Now().Before(v.settled) && !v.gaveUp {
+			return max(v.sizeGiB, v.target.SizeGiB), nil
+		}
+		return v.sizeGiB, nil
+	})
+}

@@ -84,10 +84,16 @@ type Volume struct {
 	SizeGiB int    `json:"sizeGiB"` // of all together
 	// ThroughputMiB is in MiB a second; 0 is what a volume has that nobody has asked for more.
 	ThroughputMiB int `json:"throughputMiB,omitempty"`
+	// Joins says that a host has said of this volume that it can join further ones to it, which not every file system lets it.
+	Joins bool `json:"joins,omitempty"`
 	// Further are those that are joined to the first, or on their way there or back; by number. Added counts all that there ever
 	// were: no number is used again.
 	Further []FurtherVolume `json:"further,omitempty"`
 	Added   int             `json:"added,omitempty"`
+	// FirstGiB is how large the first one is by itself, as far as is known, and MergeAt when it is to be asked next to become as large
+	// as the whole. Both say something only where there are further ones.
+	FirstGiB int       `json:"firstGiB,omitempty"`
+	MergeAt  time.Time `json:"mergeAt,omitzero"`
 }
 
 // FurtherVolume is joined to a log volume while the platform takes no change of that. It is emptied by the host, and then deleted, once
@@ -96,14 +102,58 @@ type FurtherVolume struct {
 	Number  int    `json:"number"`       // from 1
 	ID      string `json:"id,omitempty"` // empty until it is made
 	SizeGiB int    `json:"sizeGiB"`
-	// Operation is what asked for it, at AddedAt.
+	// WholeGiB is what the log volume has with it. Once the first one has as much, this one is needed no longer.
+	WholeGiB int `json:"wholeGiB"`
+	// Operation is what wanted it, and AddedAt when it was asked for, the last time.
 	Operation string    `json:"operation"`
 	AddedAt   time.Time `json:"addedAt"`
+	// LeftAt is when somebody began, the last time, to take it away, because the host has said that nothing is on it any more; zero
+	// before that. No host is given it from then on.
+	LeftAt time.Time `json:"leftAt,omitzero"`
 }
 
 // Token names a further volume of a node.
 func (f FurtherVolume) Token(n Node) Token {
 	return Token{ClusterID: n.ClusterID, NodeID: n.ID, Volume: f.Number}
+}
+
+// IsNeeded tells whether the log volume would be smaller without one of its further volumes.
+func (v Volume) IsNeeded(f FurtherVolume) bool { return f.LeftAt.IsZero() && v.FirstGiB < f.WholeGiB }
+
+// TogetherGiB is what the first volume and those further ones have that are needed, also those that are not joined to it yet.
+func (v Volume) TogetherGiB() int {
+	if len(v.Further) == 0 {
+		return v.SizeGiB
+	}
+	gib := v.FirstGiB
+	for _, f := range v.Further {
+		if v.IsNeeded(f) {
+			gib += f.SizeGiB
+		}
+	}
+	return gib
+}
+
+// MissesMade tells whether there are further volumes that are on record and not made, as far as is known.
+func (v Volume) MissesMade() bool {
+	return slices.ContainsFunc(v.Further, func(f FurtherVolume) bool { return f.ID == "" && f.LeftAt.IsZero() })
+}
+
+// EditFurther edits the further volume of a number; one that is not there is left alone.
+func (v *Volume) EditFurther(number int, edit func(*FurtherVolume)) {
+	for i := range v.Further {
+		if v.Further[i].Number == number {
+			edit(&v.Further[i])
+		}
+	}
+}
+
+// Forget strikes the further volume of a number.
+func (v *Volume) Forget(number int) {
+	v.Further = slices.DeleteFunc(v.Further, func(f FurtherVolume) bool { return f.Number == number })
+	if len(v.Further) == 0 {
+		v.Further, v.FirstGiB, v.MergeAt = nil, 0, time.Time{}
+	}
 }
 
 // Shape is how large the volume is, and how fast.

@@ -1,6 +1,7 @@
 package platformtest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -50,6 +51,7 @@ type Cloud struct {
 	launched  map[cluster.Token]int // hosts so far, by node
 	troubles  map[string]*Trouble   // by the name of the call
 	watchers  map[chan struct{}]bool
+	harm      []string // that was done to data
 }
 
 type volume struct {
@@ -59,6 +61,9 @@ type volume struct {
 	before int       // the size until then
 	// changesAgain is when the volume takes another change.
 	changesAgain time.Time
+	// whole is what the log volume has with this further one, 0 for a first one; joined and left are what the host has made of it.
+	whole        int
+	joined, left bool
 }
 
 type host struct {
@@ -177,7 +182,7 @@ func (c *Cloud) EnsureVolume(ctx context.Context, r cluster.VolumeRequest) (clus
 		if c.volumes[r.Token] == nil {
 			c.volumes[r.Token] = &volume{Volume: cluster.Volume{
 				ID: "vol-" + r.Token.String(), SizeGiB: r.SizeGiB, ThroughputMiB: r.ThroughputMiB,
-			}}
+			}, whole: r.WholeGiB}
 		}
 		return c.volumes[r.Token].Volume, nil
 	})
@@ -202,6 +207,19 @@ func (c *Cloud) AttachVolume(ctx context.Context, id, hostID string) error {
 	return err
 }
 
+func (c *Cloud) DetachVolume(ctx context.Context, id, hostID string) error {
+	_, err := call(ctx, c, "DetachVolume", func() (nothing, error) {
+		if v, err := c.volume(id); err == nil && v.host == hostID {
+			if v.joined {
+				c.harm = append(c.harm, fmt.Sprintf("volume %s was taken from %s with data on it", id, hostID))
+			}
+			v.host = ""
+		}
+		return nothing{}, nil
+	})
+	return err
+}
+
 func (c *Cloud) GrowVolume(ctx context.Context, id string, want cluster.VolumeShape) error {
 	_, err := call(ctx, c, "GrowVolume", func() (nothing, error) {
 		v, err := c.volume(id)
@@ -209,7 +227,8 @@ func (c *Cloud) GrowVolume(ctx context.Context, id string, want cluster.VolumeSh
 			return nothing{}, err
 		}
 		if now := time.Now(); now.Before(v.changesAgain) {
-			return nothing{}, fault.New(fault.Conflict, "volume %s takes no other change before %s", id, v.changesAgain.UTC().Format(time.RFC3339))
+			return nothing{}, fault.Refused(fault.Conflict, cluster.VolumeRests,
+				"volume %s takes no other change before %s", id, v.changesAgain.UTC().Format(time.RFC3339))
 		}
 		if !time.Now().Before(v.grown) {
 			v.before = v.SizeGiB
@@ -232,6 +251,16 @@ func (c *Cloud) VolumeGrown(ctx context.Context, id string, want cluster.VolumeS
 	})
 }
 
+func (c *Cloud) VolumeSize(ctx context.Context, id string) (int, error) {
+	return call(ctx, c, "VolumeSize", func() (int, error) {
+		v, err := c.volume(id)
+		if err != nil {
+			return 0, err
+		}
+		return v.SizeGiB, nil
+	})
+}
+
 func (c *Cloud) volume(id string) (*volume, error) {
 	for _, v := range c.volumes {
 		if v.ID == id {
@@ -249,6 +278,9 @@ func (c *Cloud) DeleteVolume(ctx context.Context, token cluster.Token) error {
 		}
 		if h := c.hosts[v.host]; h != nil && h.State != cluster.HostTerminated {
 			return nothing{}, fault.New(fault.Conflict, "volume %s is attached to %s", v.ID, h.ID)
+		}
+		if v.joined && c.volumes[cluster.Token{ClusterID: token.ClusterID, NodeID: token.NodeID}] != nil {
+			c.harm = append(c.harm, fmt.Sprintf("volume %s was deleted with data on it", v.ID))
 		}
 		delete(c.volumes, token)
 		return nothing{}, nil
@@ -464,7 +496,66 @@ func (c *Cloud) Launched() map[cluster.Token]int {
 	return maps.Clone(c.launched)
 }
 
-// AttachedTo gives the host that a node's volume is attached to; empty when there is none, or no volume.
+// VolumesOf are the volumes that are attached to a host, those of a node in the order of their numbers: the first one first.
+func (c *Cloud) VolumesOf(hostID string) []cluster.Volume {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var found []cluster.Volume
+	for _, token := range c.tokens() {
+		if v := c.volumes[token]; v.host == hostID {
+			found = append(found, v.Volume)
+		}
+	}
+	return found
+}
+
+func (c *Cloud) tokens() []cluster.Token {
+	return slices.SortedFunc(maps.Keys(c.volumes), func(a, b cluster.Token) int {
+		return cmp.Or(cmp.Compare(a.NodeID, b.NodeID), cmp.Compare(a.Volume, b.Volume))
+	})
+}
+
+// LogVolume is what a host makes of the volumes of its node that it has by now: it joins a further one that is blank, and leaves one
+// as soon as the first has room for it. complete is false where it has not all that the log volume is made of, and can't use any.
+func (c *Cloud) LogVolume(node cluster.Token, hostID string) (volumes, left []string, gib int, complete bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	first := c.volumes[node]
+	if first == nil || first.host != hostID {
+		return nil, nil, 0, false
+	}
+	volumes, gib = []string{first.ID}, first.usable()
+	for _, token := range c.tokens() {
+		v := c.volumes[token]
+		switch {
+		case token.NodeID != node.NodeID || token.Volume == 0:
+			continue
+		case v.host != hostID && v.joined:
+			return nil, nil, 0, false
+		case v.host != hostID:
+			continue
+		case !v.left && first.usable() >= v.whole:
+			v.left, v.joined = true, false
+		case !v.left:
+			v.joined = true
+		}
+		if v.left {
+			left = append(left, v.ID)
+			continue
+		}
+		volumes, gib = append(volumes, v.ID), gib+v.usable()
+	}
+	return volumes, left, gib, true
+}
+
+// Harm is what was done to the data on volumes.
+func (c *Cloud) Harm() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.harm)
+}
+
+// AttachedTo gives the host that a volume is attached to, by its token; empty when there is none, or no volume.
 func (c *Cloud) AttachedTo(node cluster.Token) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -474,19 +565,21 @@ func (c *Cloud) AttachedTo(node cluster.Token) string {
 	return ""
 }
 
-// SizeOf is how large a node's volume is, in GiB, as far as its host can use it; 0 when there is none.
+// SizeOf is how large a volume is, by its token, in GiB, as far as its host can use it; 0 when there is none.
 func (c *Cloud) SizeOf(node cluster.Token) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	v := c.volumes[node]
-	switch {
-	case v == nil:
-		return 0
-	case time.Now().Before(v.grown):
-		return v.before
-	default:
-		return v.SizeGiB
+	if v := c.volumes[node]; v != nil {
+		return v.usable()
 	}
+	return 0
+}
+
+func (v *volume) usable() int {
+	if time.Now().Before(v.grown) {
+		return v.before
+	}
+	return v.SizeGiB
 }
 
 // HostIDOf is the id that a launch's host has or would have.

@@ -1,0 +1,111 @@
+package provisioning
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/fault"
+)
+
+const (
+	// restsFor is how long EBS takes no second change of a volume, and a little more.
+	restsFor = 6*time.Hour + 5*time.Minute
+	// fastFromGiB is how large a further volume is at least that gets more throughput than every volume has: EBS gives a small one
+	// no more.
+	fastFromGiB = 10
+)
+
+// needsFirst says why a further volume is no help; empty when it is.
+func (s GrowVolume) needsFirst(ctx context.Context, g growth) (why string, err error) {
+	v := g.node.Volume
+	switch same := (cluster.VolumeShape{SizeGiB: g.want.SizeGiB, ThroughputMiB: v.ThroughputMiB}); {
+	case !same.Meets(g.want):
+		return "it would take and give as much in a second as the volume does now", nil
+	case len(v.Further) >= cluster.MostFurtherVolumes:
+		return fmt.Sprintf("there are %d already", len(v.Further)), nil
+	case v.Joins:
+		return "", nil
+	}
+	disk, err := s.disk(ctx, g.node)
+	if err == nil && disk.Volumes == nil {
+		why = "its host does not say that it can join one to this volume"
+	}
+	return why, err
+}
+
+// addFurther puts a further volume on record that makes up for what is missing, and makes it.
+//
+// Whatever is made is on record before, and where the cluster is being deleted nothing is made any more: whoever deletes it finds all
+// that there is, or waits for it. How large the first volume is the platform says: another operation may be changing it.
+func (s GrowVolume) addFurther(ctx context.Context, in CheckNodeInput, g growth) error {
+	first, err := s.Platform.VolumeSize(ctx, g.node.Volume.ID)
+	if err != nil {
+		return err
+	}
+	n, err := s.changeVolume(ctx, g.node, func(v *cluster.Volume) {
+		v.FirstGiB = max(v.FirstGiB, first)
+		if missing := g.want.SizeGiB - v.TogetherGiB(); missing > 0 {
+			v.Added++
+			v.Further = append(v.Further, cluster.FurtherVolume{
+				Number: v.Added, SizeGiB: missing, WholeGiB: g.want.SizeGiB, Operation: in.OperationID, AddedAt: s.Now(),
+			})
+			v.MergeAt = s.Now().Add(restsFor)
+		}
+		if len(v.Further) == 0 { // the first one has what is wanted after all, or is about to
+			v.FirstGiB = 0
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return s.makeFurther(ctx, n)
+}
+
+// makeFurther makes the further volumes of a node that are on record and not there yet.
+func (s GrowVolume) makeFurther(ctx context.Context, n cluster.Node) error {
+	if !n.Volume.MissesMade() {
+		return nil
+	}
+	n, err := s.changeVolume(ctx, n, func(v *cluster.Volume) {
+		for i := range v.Further {
+			if v.Further[i].ID == "" {
+				v.Further[i].AddedAt = s.Now()
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	c, err := s.Clusters.Cluster(ctx, n.ClusterID) // after the record, so that either of us sees the other
+	if err != nil {
+		return fmt.Errorf("load cluster: %w", err)
+	}
+	if c.State() == cluster.Deleting {
+		return fault.New(fault.Conflict, "cluster %s is being deleted", c.Name)
+	}
+	for _, f := range n.Volume.Further {
+		if f.ID != "" || !f.LeftAt.IsZero() {
+			continue
+		}
+		request := cluster.VolumeRequest{
+			Token: f.Token(n), ClusterName: c.Name, Role: n.Role, Rack: n.Rack, SizeGiB: f.SizeGiB, WholeGiB: f.WholeGiB,
+		}
+		if f.SizeGiB >= fastFromGiB {
+			request.ThroughputMiB = n.Volume.ThroughputMiB
+		}
+		made, err := s.Platform.EnsureVolume(ctx, request)
+		if err != nil {
+			return fmt.Errorf("further volume %d: %w", f.Number, err)
+		}
+		if _, err := s.changeVolume(ctx, n, func(v *cluster.Volume) {
+			v.EditFurther(f.Number, func(f *cluster.FurtherVolume) { f.ID = made.ID })
+		}); err != nil {
+			return err
+		}
+		slog.InfoContext(ctx, "volume grows by a further one", "cluster", n.ClusterID, "node", n.ID, "volume", made.ID, "gib", f.SizeGiB, "to", f.WholeGiB)
+	}
+	return nil
+}
