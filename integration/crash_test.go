@@ -128,7 +128,7 @@ func killAtRandom(t *testing.T, m *harness.Millrace, moments *rand.Rand, machine
 			time.Sleep(time.Duration(moments.Int64N(int64(200 * time.Millisecond))))
 		}
 		m.Kill()
-		if ready && !m.Execution(machine).Over {
+		if ready && !m.Execution(machine, "").Over {
 			atWork++
 		}
 	}
@@ -166,13 +166,19 @@ func once(o *kafka.Options) { o.RetryMaxAttempts = 1 }
 // are those it has to come through.
 func crawl(t *testing.T, m *harness.Millrace, machine string, states []string) {
 	t.Helper()
+	crawlAfter(t, m, machine, "", states)
+}
+
+// crawlAfter is crawl where the machine has executions already, of which one is the latest.
+func crawlAfter(t *testing.T, m *harness.Millrace, machine, latest string, states []string) {
+	t.Helper()
 	kills := map[string]int{}
 	for when := "before"; ; {
 		if _, state := m.WaitUntilEnded(2 * time.Minute); !wasKilled(state.Sys()) {
 			t.Fatalf("the control plane ended by itself: %s", state)
 		}
 		kills[when]++
-		if m.Execution(machine).Over {
+		if m.Execution(machine, latest).Over {
 			break
 		}
 		if when == "before" {
@@ -182,7 +188,7 @@ func crawl(t *testing.T, m *harness.Millrace, machine string, states []string) {
 		}
 		m.Begin(failPoint(machine, when))
 	}
-	history := m.Execution(machine)
+	history := m.Execution(machine, latest)
 	t.Logf("killed %d times before and %d times after a transition of %s was journalled; its history has %d transitions",
 		kills["before"], kills["after"], machine, history.Transitions)
 	for _, state := range states {

@@ -13,6 +13,8 @@ import (
 
 // Execution is what the journal of a control plane holds of a machine's latest execution.
 type Execution struct {
+	// ARN is empty when there is none.
+	ARN string
 	// Over tells that it has ended; false also when there is none.
 	Over bool
 	// Transitions counts the states that were entered and exited, States are their names.
@@ -20,8 +22,9 @@ type Execution struct {
 	States      []string
 }
 
-// Execution reads the journal while no control plane runs: it belongs to one that does.
-func (m *Millrace) Execution(machine string) (e Execution) {
+// Execution reads the journal while no control plane runs: it belongs to one that does. An execution that is named, and those before
+// it, don't count.
+func (m *Millrace) Execution(machine, after string) (e Execution) {
 	m.t.Helper()
 	db, err := bbolt.Open(filepath.Join(m.Data, "control-plane.db"), 0o600, &bbolt.Options{Timeout: ends})
 	if err != nil {
@@ -32,7 +35,7 @@ func (m *Millrace) Execution(machine string) (e Execution) {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	var last string
+	last := after
 	err = journal.Load(func(arn string, _ []byte) error {
 		if strings.Contains(arn, ":"+machine+":") {
 			last = max(last, arn) // names begin with the operation's id, which sorts by time
@@ -42,9 +45,10 @@ func (m *Millrace) Execution(machine string) (e Execution) {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	if last == "" {
+	if last == after {
 		return e
 	}
+	e.ARN = last
 	texts, err := journal.Events(last)
 	if err != nil {
 		m.t.Fatal(err)

@@ -34,10 +34,12 @@ type Target struct {
 type Options struct {
 	Topic      string
 	Partitions int32
-	// Pause lies between two records of a partition.
+	// Pause lies between two records of a partition; without one, they are sent as fast as the brokers take them.
 	Pause time.Duration
-	// Size is what a record carries beside its number, in bytes.
+	// Size is what a record carries beside its number, in bytes. It takes as much on the wire and in the log.
 	Size int
+	// Unread leaves the consumer away, so that the brokers have nothing to do but to write.
+	Unread bool
 }
 
 // Load is a producer and a consumer that run until they are stopped.
@@ -88,7 +90,7 @@ func Start(ctx context.Context, target Target, o Options) (*Load, error) {
 		all[p] = kgo.NewOffset().AtStart()
 	}
 	var err error
-	if l.producer, err = target.client(kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0), kgo.MaxBufferedRecords(1_000_000)); err != nil {
+	if l.producer, err = target.client(o.producing()...); err != nil {
 		return nil, err
 	}
 	if l.consumer, err = target.client(kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{o.Topic: all})); err != nil {
@@ -100,8 +102,23 @@ func Start(ctx context.Context, target Target, o Options) (*Load, error) {
 	reading, stopReading := context.WithCancel(context.WithoutCancel(ctx))
 	l.stopSending, l.stopReading = stopSending, stopReading
 	l.running.Go(func() { l.send(sending) })
-	l.running.Go(func() { l.read(reading) })
+	if !o.Unread {
+		l.running.Go(func() { l.read(reading) })
+	}
 	return l, nil
+}
+
+// producing is how a producer sends. One that pauses never waits for room in its buffer, so that it keeps its pace whatever the
+// brokers do; any other keeps no more than what takes them about a second.
+func (o Options) producing() []kgo.Opt {
+	options := []kgo.Opt{
+		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0), kgo.ProducerBatchCompression(kgo.NoCompression()),
+		kgo.MaxBufferedRecords(1_000_000),
+	}
+	if o.Pause == 0 {
+		options = append(options, kgo.MaxBufferedBytes(32<<20))
+	}
+	return options
 }
 
 // Bounds of a client that does not wait for ever for a broker that is there and says nothing.
@@ -170,13 +187,19 @@ func (l *Load) makeTopic(ctx context.Context) error {
 
 // send sends one record to each partition, again and again.
 func (l *Load) send(ctx context.Context) {
-	ticker := time.NewTicker(l.options.Pause)
-	defer ticker.Stop()
-	for number := 0; ; number++ {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
+	var pause <-chan time.Time
+	if l.options.Pause > 0 {
+		ticker := time.NewTicker(l.options.Pause)
+		defer ticker.Stop()
+		pause = ticker.C
+	}
+	for number := 0; ctx.Err() == nil; number++ {
+		if pause != nil {
+			select {
+			case <-ctx.Done():
+				return
+			case <-pause:
+			}
 		}
 		for p := range l.options.Partitions {
 			l.mu.Lock()
@@ -386,13 +409,18 @@ func (l *Load) Stop(ctx context.Context) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	if err := l.awaitConsumer(ctx, ends); err != nil {
-		return Report{}, err
+	if !l.options.Unread {
+		if err := l.awaitConsumer(ctx, ends); err != nil {
+			return Report{}, err
+		}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := Report{LongestGap: gap, EmptySlots: slots, Failures: slices.Clone(l.failures)}
 	for p, b := range l.partitions {
+		if l.options.Unread {
+			b.delivered = log[p] // by the consumer that has read it just now
+		}
 		r.compare(p, b, log[p])
 	}
 	return r, nil
