@@ -131,6 +131,7 @@ func TestUsage_MistakesAreToldApartFromFailures(t *testing.T) {
 		{"storage", "autoscale", "demo", "--off", "--max", "500"},
 		{"storage", "grow", "demo"},
 		{"storage", "grow", "demo", "--to", "0"},
+		{"storage", "grow", "demo", "--to", "4294967496"}, // which 32 bits take for 200
 		{"storage", "grow", "demo", "--to", "200GiB"},
 		{"storage", "grow", "demo", "--to", "200", "--broker", "0"},
 		{"storage", "grow", "demo", "--to", "200", "--broker", "b-1"},

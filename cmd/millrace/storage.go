@@ -181,8 +181,8 @@ said again waits for the same operation.`,
 	c.Flags().IntVar(&gib, "to", 0, "how many GiB each volume is to have")
 	c.Flags().Int32SliceVar(&brokers, "broker", nil, "a broker whose volume grows, by its id; may be said more than once (default all of them)")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if gib < 1 {
-			return usagef("--to says how many GiB each volume is to have, such as 200")
+		if gib < 1 || gib > cluster.MostVolumeGiB {
+			return usagef("--to says how many GiB each volume is to have, such as 200, and %d at most", cluster.MostVolumeGiB)
 		}
 		if c.Flags().Changed("broker") && (len(brokers) == 0 || slices.Min(brokers) < 1) {
 			return usagef("--broker is the id of a broker, such as 2")
