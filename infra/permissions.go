@@ -244,7 +244,7 @@ func (d *deployment) provisionHosts() []statement {
 			when:    tagging,
 		},
 		{
-			id: "MakeVolumes", why: "one encrypted log volume for each node, tagged at birth",
+			id: "MakeVolumes", why: "encrypted log volumes of nodes, tagged at birth",
 			actions: []string{"ec2:CreateVolume"},
 			on:      []string{d.ec2("volume/*")},
 			when:    merge(tagging, conditions{"Bool": {"ec2:Encrypted": "true"}}),
@@ -258,7 +258,8 @@ func (d *deployment) provisionHosts() []statement {
 		{
 			id: "HandleOwn", why: "hosts, volumes and addresses of this deployment alone",
 			actions: []string{
-				"ec2:TerminateInstances", "ec2:AttachVolume", "ec2:ModifyVolume", "ec2:DeleteVolume", "ec2:DeleteNetworkInterface",
+				"ec2:TerminateInstances", "ec2:AttachVolume", "ec2:DetachVolume", "ec2:ModifyVolume", "ec2:DeleteVolume",
+				"ec2:DeleteNetworkInterface",
 			},
 			on:   []string{d.ec2("instance/*"), d.ec2("volume/*"), d.ec2("network-interface/*")},
 			when: tagged,

@@ -68,7 +68,13 @@ func runControlPlane(ctx context.Context, c controlPlaneConfig, ready func(addre
 	if err != nil {
 		return err
 	}
-	platform, err := local.Open(local.Config{Layout: layout, Region: c.Region, Agent: c.Agent, Software: c.Software, GiB: gib})
+	rests, err := volumeRests(os.Getenv("MILLRACE_VOLUME_RESTS"))
+	if err != nil {
+		return err
+	}
+	platform, err := local.Open(local.Config{
+		Layout: layout, Region: c.Region, Agent: c.Agent, Software: c.Software, GiB: gib, VolumeRests: rests,
+	})
 	if err != nil {
 		return err
 	}
@@ -145,6 +151,19 @@ func bytesOfGiB(setting string) (int64, error) {
 		return 0, fmt.Errorf("MILLRACE_GIB is %q: it has to be how many bytes a GiB of a volume has", setting)
 	}
 	return bytes, nil
+}
+
+// volumeRests reads MILLRACE_VOLUME_RESTS: how long a volume takes no other change after one, such as 6h. Tests set it, to be refused as
+// EBS refuses; by itself a volume on one machine does not rest.
+func volumeRests(setting string) (time.Duration, error) {
+	if setting == "" {
+		return 0, nil
+	}
+	rests, err := time.ParseDuration(setting)
+	if err != nil || rests < 0 {
+		return 0, fmt.Errorf("MILLRACE_VOLUME_RESTS is %q: it has to be how long a volume takes no other change after one, such as 6h", setting)
+	}
+	return rests, nil
 }
 
 // sizeVolumes sees that every volume has a size: those that were made by a Millrace for which sizes meant nothing have none yet.

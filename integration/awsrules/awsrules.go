@@ -34,9 +34,12 @@ type Config struct {
 	PendingFor, ShuttingDownFor time.Duration
 	// GracefulFor is how much longer one takes to end whose operating system is asked to shut down first.
 	GracefulFor time.Duration
-	// ModifyingFor and OptimizingFor are how long volumes take to grow, and how much longer to be done with it. ChangesAgainAfter
-	// is when a volume may be changed again, after the last change began.
+	// ModifyingFor and OptimizingFor are how long volumes take to grow, and how much longer to be done with it. Within
+	// ChangesAgainAfter a volume takes no more than MostChanges, each once the last is done: one, unless it is set.
 	ModifyingFor, OptimizingFor, ChangesAgainAfter time.Duration
+	MostChanges                                    int
+	// DetachingFor is how long a volume takes to be detached.
+	DetachingFor time.Duration
 	// LetsGoAfter is how much longer what was attached to an instance is held when that has ended.
 	LetsGoAfter time.Duration
 	// UnseenFor is by how many descriptions a new instance, volume or interface is overlooked, and by how many looks the first

@@ -62,19 +62,19 @@ func (e *laws) showVolumes(root *element, visible func(id string) bool) {
 			}
 			shape.show(v)
 		}
-		holder, attached := e.volumes[id]
-		if !attached {
+		if _, ever := e.volumes[id]; !ever {
 			continue
 		}
-		if !e.holds(holder) {
+		a, status := e.attached(id)
+		if status == "" {
 			v.set(text("status", "available"))
 			v.set(node("attachmentSet"))
 			continue
 		}
 		v.set(text("status", "in-use"))
 		v.set(node("attachmentSet", node("item",
-			text("volumeId", id), text("instanceId", holder), text("device", "/dev/sdf"),
-			text("status", "attached"), text("deleteOnTermination", "false"))))
+			text("volumeId", id), text("instanceId", a.instance), text("device", a.device),
+			text("status", status), text("deleteOnTermination", "false"))))
 	}
 }
 

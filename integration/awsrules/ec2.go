@@ -18,12 +18,13 @@ type laws struct {
 	mu        *sync.Mutex
 	tokens    map[string]used // by action and client token
 	instances map[string]*instance
-	volumes   map[string]string  // the instance that each attached volume has
-	networks  map[string]string  // the instance that each attached interface has
-	zones     map[string]string  // where each interface is: moto has instances elsewhere
-	shapes    map[string]shape   // of volumes
-	changes   map[string]*change // the last one of each volume that was ever changed
-	unseen    map[string]int     // how often each new thing is still overlooked
+	volumes   map[string]attachment  // of volumes that have ever been attached: the last one
+	networks  map[string]string      // the instance that each attached interface has
+	zones     map[string]string      // where each interface is: moto has instances elsewhere
+	shapes    map[string]shape       // of volumes
+	changes   map[string]*change     // the last one of each volume that was ever changed
+	changed   map[string][]time.Time // when changes of each volume began that EBS did not give up
+	unseen    map[string]int         // how often each new thing is still overlooked
 }
 
 // used is what a client token was used for.
@@ -49,8 +50,8 @@ func newLaws(c Config, moto func(context.Context, request) (answer, error)) laws
 	return laws{
 		config: c, moto: moto, mu: new(sync.Mutex),
 		tokens: map[string]used{}, instances: map[string]*instance{},
-		volumes: map[string]string{}, networks: map[string]string{}, zones: map[string]string{}, unseen: map[string]int{},
-		changes: map[string]*change{}, shapes: map[string]shape{},
+		volumes: map[string]attachment{}, networks: map[string]string{}, zones: map[string]string{}, unseen: map[string]int{},
+		changes: map[string]*change{}, changed: map[string][]time.Time{}, shapes: map[string]shape{},
 	}
 }
 
@@ -164,9 +165,9 @@ func (e *laws) answer(ctx context.Context, q request) (answer, error) {
 	case "RunInstances", "CreateVolume", "CreateNetworkInterface":
 		return e.once(ctx, q)
 	case "AttachVolume":
-		return e.carryOut(ctx, q, func(*element) { e.volumes[q.form.Get("VolumeId")] = q.form.Get("InstanceId") })
+		return e.carryOut(ctx, q, func(*element) { e.attach(q) })
 	case "DetachVolume":
-		return e.carryOut(ctx, q, func(*element) { delete(e.volumes, q.form.Get("VolumeId")) })
+		return e.carryOut(ctx, q, func(root *element) { e.detach(q, root) })
 	case "TerminateInstances":
 		return e.carryOut(ctx, q, func(root *element) { e.terminate(q, root) })
 	case "StopInstances":

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 )
 
 // refuse tells why EC2 would not carry a call out, where moto would.
@@ -14,6 +13,8 @@ func (e *laws) refuse(ctx context.Context, q request) *refused {
 		return e.refuseRun(q)
 	case "AttachVolume":
 		return e.refuseAttach(ctx, q)
+	case "DetachVolume":
+		return e.refuseDetach(q)
 	case "CreateVolume":
 		return shapeOf(q).refuse()
 	case "ModifyVolume":
@@ -29,8 +30,8 @@ func (e *laws) refuse(ctx context.Context, q request) *refused {
 		}
 	case "DeleteVolume":
 		id := q.form.Get("VolumeId")
-		if holder := e.volumes[id]; e.holds(holder) {
-			return &refused{http.StatusBadRequest, "VolumeInUse", fmt.Sprintf("Volume %s is currently attached to %s", id, holder)}
+		if a, status := e.attached(id); status != "" {
+			return &refused{http.StatusBadRequest, "VolumeInUse", fmt.Sprintf("Volume %s is currently attached to %s", id, a.instance)}
 		}
 	case "DeleteNetworkInterface":
 		id := q.form.Get("NetworkInterfaceId")
@@ -68,43 +69,6 @@ func (e *laws) refuseRun(q request) *refused {
 		}
 		if e.holds(e.networks[id]) {
 			return &refused{http.StatusBadRequest, "InvalidNetworkInterface.InUse", fmt.Sprintf("Interface: [%s] in use.", id)}
-		}
-	}
-	return nil
-}
-
-// refuseAttach holds that a volume has one living instance, which runs in its zone.
-func (e *laws) refuseAttach(ctx context.Context, q request) *refused {
-	id, instanceID := q.form.Get("VolumeId"), q.form.Get("InstanceId")
-	if e.unseen[id] > 0 {
-		return absent("InvalidVolume.NotFound", "volume", id)
-	}
-	i, ok := e.instances[instanceID]
-	if !ok || i.forgotten || e.unseen[instanceID] > 0 {
-		return absent("InvalidInstanceID.NotFound", "instance", instanceID)
-	}
-	if e.state(instanceID) != "running" {
-		return &refused{http.StatusBadRequest, "IncorrectState", fmt.Sprintf("Instance '%s' is not 'running'.", instanceID)}
-	}
-	if e.changeState(id) == "modifying" {
-		return &refused{
-			http.StatusBadRequest, "OperationNotPermitted",
-			fmt.Sprintf("Cannot attach volume %s when it is in modification state: MODIFYING", id),
-		}
-	}
-	if e.holds(e.volumes[id]) {
-		return &refused{http.StatusBadRequest, "VolumeInUse", fmt.Sprintf("%s is already attached to an instance", id)}
-	}
-	root, err := e.ask(ctx, q, url.Values{"Action": {"DescribeVolumes"}, "VolumeId.1": {id}})
-	if err != nil {
-		return absent("InvalidVolume.NotFound", "volume", id)
-	}
-	for _, volume := range root.child("volumeSet").children {
-		if zone := volume.at("availabilityZone"); zone != i.zone {
-			return &refused{
-				http.StatusBadRequest, "InvalidVolume.ZoneMismatch",
-				fmt.Sprintf("The volume '%s' is not in the same availability zone as instance '%s'", id, instanceID),
-			}
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -79,6 +80,17 @@ func (r *Rules) FailChange(volume string) {
 	c := r.ec2.changes[volume]
 	c.failed = true
 	r.ec2.shapes[volume] = c.from
+	r.ec2.changed[volume] = slices.DeleteFunc(r.ec2.changed[volume], c.began.Equal)
+}
+
+// LetVolumesRest lets the time pass after which every volume takes changes again.
+func (r *Rules) LetVolumesRest() {
+	r.ec2.mu.Lock()
+	defer r.ec2.mu.Unlock()
+	for _, c := range r.ec2.changes {
+		c.began = c.began.Add(-r.ec2.config.ModifyingFor - r.ec2.config.OptimizingFor)
+	}
+	clear(r.ec2.changed)
 }
 
 // changeState is how far the last change of a volume is, in EBS's words; empty where there never was one.
@@ -113,14 +125,13 @@ func (e *laws) refuseChange(q request) *refused {
 	if had, unread := strconv.Atoi(is.size); err == nil && unread == nil && size < had {
 		return &refused{http.StatusBadRequest, "InvalidParameterValue", fmt.Sprintf("New size cannot be smaller than existing size: %s GiB.", is.size)}
 	}
-	c, ok := e.changes[id]
-	if !ok {
+	if _, ever := e.changes[id]; !ever {
 		return nil
 	}
 	switch state := e.changeState(id); {
 	case state == "modifying" || state == "optimizing":
 		return &refused{http.StatusBadRequest, "IncorrectModificationState", fmt.Sprintf("Volume %s is already being modified.", id)}
-	case state != "failed" && time.Since(c.began) < e.config.ChangesAgainAfter:
+	case e.changedLately(id) >= max(1, e.config.MostChanges):
 		return &refused{
 			http.StatusBadRequest, "VolumeModificationRateExceeded",
 			"You've reached the maximum modification rate per volume limit. Wait at least 6 hours between modifications per EBS volume.",
@@ -129,11 +140,23 @@ func (e *laws) refuseChange(q request) *refused {
 	return nil
 }
 
+// changedLately is how many changes of a volume began within the time that EBS counts.
+func (e *laws) changedLately(id string) int {
+	n := 0
+	for _, began := range e.changed[id] {
+		if time.Since(began) < e.config.ChangesAgainAfter {
+			n++
+		}
+	}
+	return n
+}
+
 // change notes a change that moto has made at once.
 func (e *laws) change(q request, root *element) {
 	id, m := q.form.Get("VolumeId"), root.child("volumeModification")
 	c := &change{from: e.shapes[id], to: e.shapes[id].with(q.form), began: time.Now()}
 	e.changes[id], e.shapes[id] = c, c.to
+	e.changed[id] = append(e.changed[id], c.began)
 	for _, said := range c.says(id, e.changeState(id)) {
 		m.set(said)
 	}

@@ -52,20 +52,79 @@ func (h Host) Write(dir string) error {
 	return writePrivately(hostFile(dir), append(content, '\n'))
 }
 
-// VolumeAt is a volume that appears at a path.
+// VolumeAt is a volume that appears at a path. Further volumes appear beside it, at [FurtherVolumes].
 type VolumeAt string
+
+// FurtherVolumes is the directory in which further volumes appear beside a volume: links to directories, by the volumes' ids.
+func FurtherVolumes(path string) string { return path + "s-further" }
 
 // VolumeSizeFile is the file in which a platform says how many bytes a volume that is a directory may hold. It is replaced when the
 // volume grows.
 func VolumeSizeFile(volume string) string { return volume + ".size" }
 
-// Bytes implements [VolumeLimit].
+// VolumeWholeFile is the file in which a platform says, of a further volume, how many bytes the first one has to hold for the further
+// one not to be needed any more.
+func VolumeWholeFile(volume string) string { return volume + ".whole" }
+
+// Bytes implements [VolumeLimit]: a log volume has the size of all the volumes that it is made of.
 func (path VolumeAt) Bytes() (bytes int64, known bool) {
-	volume := string(path)
-	if target, err := os.Readlink(volume); err == nil {
-		volume = target
+	bytes, known = bytesIn(VolumeSizeFile(path.directory()))
+	if !known {
+		return 0, false
 	}
-	content, err := os.ReadFile(VolumeSizeFile(volume))
+	used, _ := path.further(bytes)
+	for _, volume := range used {
+		if more, known := bytesIn(VolumeSizeFile(volume)); known {
+			bytes += more
+		}
+	}
+	return bytes, true
+}
+
+// Parts implements [VolumeParts]. Nothing has to be moved where a volume is a directory: a further one is left as soon as the first
+// holds as much as both together.
+func (path VolumeAt) Parts() (volumes, left []string) {
+	first, known := bytesIn(VolumeSizeFile(path.directory()))
+	if !known {
+		return nil, nil
+	}
+	used, unused := path.further(first)
+	volumes = append(volumes, filepath.Base(path.directory()))
+	for _, volume := range used {
+		volumes = append(volumes, filepath.Base(volume))
+	}
+	for _, volume := range unused {
+		left = append(left, filepath.Base(volume))
+	}
+	return volumes, left
+}
+
+// directory is that of the volume itself, which may appear as a link.
+func (path VolumeAt) directory() string {
+	if target, err := os.Readlink(string(path)); err == nil {
+		return target
+	}
+	return string(path)
+}
+
+// further are the directories of further volumes, in one order: those that are used beside a first one of so many bytes, and those
+// that are not.
+func (path VolumeAt) further(first int64) (used, left []string) {
+	entries, _ := os.ReadDir(FurtherVolumes(string(path))) // there are none, or this is read again in a second
+	for _, e := range entries {
+		volume := VolumeAt(filepath.Join(FurtherVolumes(string(path)), e.Name())).directory()
+		if whole, known := bytesIn(VolumeWholeFile(volume)); known && whole <= first {
+			left = append(left, volume)
+		} else {
+			used = append(used, volume)
+		}
+	}
+	return used, left
+}
+
+// bytesIn reads a file that holds a number of bytes above zero.
+func bytesIn(file string) (bytes int64, known bool) {
+	content, err := os.ReadFile(file)
 	if err != nil {
 		return 0, false
 	}

@@ -37,10 +37,15 @@ func (l Layout) hostVolume(id string) string {
 	return filepath.Join(l.host(id), "volume") // a link to the volume, once it is attached
 }
 
-func (l Layout) volumeSize(id string) string {
-	return brokeragent.VolumeSizeFile(l.volume(id)) // how many bytes it may hold
-}
-func (l Layout) agentLog(id string) string { return filepath.Join(l.host(id), "logs", "agent.log") }
+// hostFurther are links to further volumes, by their ids, while they are attached.
+func (l Layout) hostFurther(id string) string { return brokeragent.FurtherVolumes(l.hostVolume(id)) }
+
+// What is beside a volume: how many bytes it may hold; of a further one, how many the first one has to hold for it to be left; and
+// when its size was changed last.
+func (l Layout) volumeSize(id string) string    { return brokeragent.VolumeSizeFile(l.volume(id)) }
+func (l Layout) volumeWhole(id string) string   { return brokeragent.VolumeWholeFile(l.volume(id)) }
+func (l Layout) volumeChanged(id string) string { return l.volume(id) + ".changed" }
+func (l Layout) agentLog(id string) string      { return filepath.Join(l.host(id), "logs", "agent.log") }
 
 // LogFile is where a control plane in the background writes.
 func (l Layout) LogFile() string { return filepath.Join(l.Dir, "control-plane.log") }

@@ -21,8 +21,9 @@ type Config struct {
 	Region string
 	// Agent is the path of the broker-agent program, Software the directory that hosts keep Kafka's jars in.
 	Agent, Software string
-	// GiB is how many bytes a GiB of a volume has; see [Volumes].
-	GiB int64
+	// GiB is how many bytes a GiB of a volume has, and VolumeRests how long one takes no other change after one; see [Volumes].
+	GiB         int64
+	VolumeRests time.Duration
 }
 
 // Account is the account of everything local.
@@ -94,7 +95,7 @@ func open(c Config) (*Platform, error) {
 		Database:    db,
 		Records:     records.Records{Table: table},
 		Hosts:       hosts,
-		Volumes:     Volumes{Layout: c.Layout, Hosts: hosts, GiB: c.GiB},
+		Volumes:     Volumes{Layout: c.Layout, Hosts: hosts, GiB: c.GiB, Rests: c.VolumeRests},
 		Addresses:   &Addresses{Layout: c.Layout},
 		Secrets:     Secrets{Layout: c.Layout},
 		Seal:        seal,

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -17,8 +18,8 @@ import (
 )
 
 // GrowVolume makes a volume larger, at once: the agent of its host sees the new size within a second, and whatever uses the volume
-// goes on. It is as fast as its disk, whatever throughput is asked for. One that is as large already stays as it is; one that is not
-// there is NotFound.
+// goes on. It is as fast as its disk, whatever throughput is asked for. One that is as large already stays as it is; one that rests
+// is a Conflict of the reason [cluster.VolumeRests], and one that is not there is NotFound.
 func (v Volumes) GrowVolume(_ context.Context, id string, want cluster.VolumeShape) error {
 	v.Hosts.changing.Lock()
 	defer v.Hosts.changing.Unlock()
@@ -29,7 +30,18 @@ func (v Volumes) GrowVolume(_ context.Context, id string, want cluster.VolumeSha
 	if err != nil || known && size >= want.SizeGiB {
 		return err
 	}
-	return v.setSize(id, want.SizeGiB)
+	if changed, err := os.Stat(v.Layout.volumeChanged(id)); err == nil {
+		if again := changed.ModTime().Add(v.Rests); time.Now().Before(again) {
+			return fault.Refused(fault.Conflict, cluster.VolumeRests, "volume %s takes no other change before %s", id, again.UTC().Format(time.RFC3339))
+		}
+	}
+	if err := v.setSize(id, want.SizeGiB); err != nil {
+		return err
+	}
+	if err := writeFile(v.Layout.volumeChanged(id), nil); err != nil {
+		return fmt.Errorf("note the change of volume %s: %w", id, err)
+	}
+	return nil
 }
 
 // VolumeGrown tells whether a volume is as large as it was to be. While the disk that it is on is full that would be no help, and
@@ -104,10 +116,15 @@ func (v Volumes) size(id string) (sizeGiB int, known bool, err error) {
 }
 
 func (v Volumes) setSize(id string, sizeGiB int) error {
-	if err := writeFile(v.Layout.volumeSize(id), fmt.Appendf(nil, "%d\n", int64(sizeGiB)*v.gib())); err != nil {
+	if err := v.write(v.Layout.volumeSize(id), sizeGiB); err != nil {
 		return fmt.Errorf("set the size of volume %s: %w", id, err)
 	}
 	return nil
+}
+
+// write replaces a file by one that holds a size, in bytes.
+func (v Volumes) write(file string, sizeGiB int) error {
+	return writeFile(file, fmt.Appendf(nil, "%d\n", int64(sizeGiB)*v.gib()))
 }
 
 func (v Volumes) gib() int64 {

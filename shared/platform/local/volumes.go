@@ -7,18 +7,24 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
 )
 
 // Volumes are directories. One is attached to a host by a link in the host's directory. Its size is in a file beside it, which the
-// agent of whatever host has the volume follows: it lets Kafka have no more than that, as a disk of that size would.
+// agent of whatever host has the volume follows: it lets Kafka have no more than that, as a disk of that size would. Of a further
+// volume nothing but its size is ever used.
 type Volumes struct {
 	Layout Layout
 	Hosts  *Hosts
 	// GiB is how many bytes a GiB of a volume's size has: fewer than it should where tests fill volumes. 0 is as many as it should.
 	GiB int64
+	// Rests is how long a volume takes no other change after one, as EBS has it; not at all unless tests want it.
+	Rests time.Duration
 }
 
 func volumeID(token cluster.Token) string { return "vol-" + token.String() }
@@ -30,6 +36,11 @@ func (v Volumes) EnsureVolume(_ context.Context, request cluster.VolumeRequest) 
 	id := volumeID(request.Token)
 	if err := os.MkdirAll(v.Layout.volume(id), 0o700); err != nil {
 		return cluster.Volume{}, fmt.Errorf("make volume %s: %w", id, err)
+	}
+	if request.WholeGiB > 0 {
+		if err := v.write(v.Layout.volumeWhole(id), request.WholeGiB); err != nil {
+			return cluster.Volume{}, fmt.Errorf("make volume %s: %w", id, err)
+		}
 	}
 	size, err := v.ensureSize(id, request.SizeGiB)
 	if err != nil {
@@ -58,7 +69,14 @@ func (v Volumes) AttachVolume(ctx context.Context, id, hostID string) error {
 	case holder != "":
 		return fault.New(fault.Conflict, "volume %s is attached to host %s", id, holder)
 	}
-	err = os.Symlink(v.Layout.volume(id), v.Layout.hostVolume(hostID))
+	link := v.Layout.hostVolume(hostID)
+	if v.isFurther(id) {
+		link = filepath.Join(v.Layout.hostFurther(hostID), id)
+		if err := os.MkdirAll(filepath.Dir(link), 0o700); err != nil {
+			return fmt.Errorf("attach volume %s: %w", id, err)
+		}
+	}
+	err = os.Symlink(v.Layout.volume(id), link)
 	if errors.Is(err, fs.ErrExist) {
 		return fault.New(fault.Conflict, "host %s has another volume", hostID)
 	}
@@ -68,18 +86,42 @@ func (v Volumes) AttachVolume(ctx context.Context, id, hostID string) error {
 	return nil
 }
 
+// isFurther tells whether a volume is a further one, beside the first.
+func (v Volumes) isFurther(id string) bool {
+	_, err := os.Stat(v.Layout.volumeWhole(id))
+	return err == nil
+}
+
+// DetachVolume takes a volume from a host that uses it no longer. One that the host does not have is success.
+func (v Volumes) DetachVolume(_ context.Context, id, hostID string) error {
+	v.Hosts.changing.Lock()
+	defer v.Hosts.changing.Unlock()
+	for _, link := range v.links(id, hostID) {
+		if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("detach volume %s from host %s: %w", id, hostID, err)
+		}
+	}
+	return nil
+}
+
+// links are those by which hosts have a volume; hosts is one, or a pattern.
+func (v Volumes) links(id, hosts string) []string {
+	candidates, _ := filepath.Glob(v.Layout.hostVolume(hosts)) // the only error is a bad pattern
+	further, _ := filepath.Glob(filepath.Join(v.Layout.hostFurther(hosts), id))
+	return slices.DeleteFunc(append(candidates, further...), func(link string) bool {
+		target, err := os.Readlink(link)
+		return err != nil || target != v.Layout.volume(id)
+	})
+}
+
 // holder gives the host that has a volume; empty when none has, or when the one that had has ended.
 func (v Volumes) holder(ctx context.Context, id string) (string, error) {
-	links, err := filepath.Glob(v.Layout.hostVolume("*"))
-	if err != nil {
-		return "", err
-	}
-	for _, link := range links {
-		target, err := os.Readlink(link)
-		if err != nil || target != v.Layout.volume(id) {
-			continue
+	for _, link := range v.links(id, "*") {
+		inHost, err := filepath.Rel(v.Layout.hosts(), link)
+		if err != nil {
+			return "", err
 		}
-		hostID := filepath.Base(filepath.Dir(link))
+		hostID, _, _ := strings.Cut(inHost, string(filepath.Separator))
 		host, err := v.Hosts.Host(ctx, hostID)
 		if err != nil {
 			return "", err
@@ -102,11 +144,10 @@ func (v Volumes) DeleteVolume(ctx context.Context, token cluster.Token) error {
 	if err := v.putAside(ctx, id, doomed); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(v.Layout.volumeSize(id)); err != nil {
-		return fmt.Errorf("delete the size of volume %s: %w", id, err)
-	}
-	if err := os.RemoveAll(doomed); err != nil {
-		return fmt.Errorf("delete volume %s: %w", id, err)
+	for _, path := range []string{v.Layout.volumeSize(id), v.Layout.volumeWhole(id), v.Layout.volumeChanged(id), doomed} {
+		if err := os.RemoveAll(path); err != nil {
+			return fmt.Errorf("delete volume %s: %w", id, err)
+		}
 	}
 	return nil
 }

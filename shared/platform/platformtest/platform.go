@@ -36,6 +36,7 @@ type Hosts interface {
 type Volumes interface {
 	EnsureVolume(ctx context.Context, request cluster.VolumeRequest) (cluster.Volume, error)
 	AttachVolume(ctx context.Context, volumeID, hostID string) error
+	DetachVolume(ctx context.Context, volumeID, hostID string) error
 	GrowVolume(ctx context.Context, volumeID string, want cluster.VolumeShape) error
 	VolumeGrown(ctx context.Context, volumeID string, want cluster.VolumeShape) (bool, error)
 	DeleteVolume(ctx context.Context, token cluster.Token) error

@@ -21,6 +21,8 @@ func VolumesSuite(t *testing.T, open func(t *testing.T) Platform) {
 		"a volume grows under its host":                          volumesGrow,
 		"a volume gets the throughput that is asked for":         volumesGetThroughput,
 		"a volume that is not there does not grow":               absentVolumesDoNotGrow,
+		"a host has further volumes beside the first":            hostsHaveFurtherVolumes,
+		"a volume is detached from the host that has it":         volumesAreDetached,
 	})
 }
 
@@ -115,6 +117,92 @@ func volumesGetThroughput(t *testing.T, p Platform) {
 	p.awaitGrowth(t, v.ID, gib(20))
 	wantCode(t, "again", p.GrowVolume(t.Context(), v.ID, want), "")
 	p.awaitGrowth(t, v.ID, want)
+}
+
+// further is the token of a further volume of a node.
+func further(id int32, number int) cluster.Token {
+	t := node(id)
+	t.Volume = number
+	return t
+}
+
+// furtherVolume makes a further volume of 10 GiB, with which its log volume has so much.
+func (p Platform) furtherVolume(t *testing.T, token cluster.Token, wholeGiB int) cluster.Volume {
+	t.Helper()
+	request := p.volumeRequest(t, token)
+	request.WholeGiB = wholeGiB
+	v, err := p.EnsureVolume(t.Context(), request)
+	if err != nil {
+		t.Fatalf("volume %s: %v", token, err)
+	}
+	return v
+}
+
+func hostsHaveFurtherVolumes(t *testing.T, p Platform) {
+	first, second := p.launchRunning(t, attempt(1, 1)), p.launchRunning(t, attempt(2, 1))
+	volumes := []cluster.Volume{p.volume(t, node(1))}
+	for i, number := range []int{1, 2, 12} { // hosts have fewer names for disks than there are numbers
+		volumes = append(volumes, p.furtherVolume(t, further(1, number), 20+10*i))
+	}
+	ids := map[string]bool{}
+	for _, v := range volumes {
+		ids[v.ID] = true
+		wantCode(t, "attach "+v.ID, p.AttachVolume(t.Context(), v.ID, first.ID), "")
+		wantCode(t, "attach again "+v.ID, p.AttachVolume(t.Context(), v.ID, first.ID), "")
+		wantCode(t, "attach elsewhere "+v.ID, p.AttachVolume(t.Context(), v.ID, second.ID), fault.Conflict)
+	}
+	if again := p.furtherVolume(t, further(1, 2), 30); len(ids) != 4 || again.ID != volumes[2].ID || again.SizeGiB != 10 {
+		t.Errorf("the volumes are %v, and the second further one %+v", ids, again)
+	}
+	wantCode(t, "grow the first", p.GrowVolume(t.Context(), volumes[0].ID, gib(40)), "")
+	p.awaitGrowth(t, volumes[0].ID, gib(40))
+	wantCode(t, "delete while it is attached", p.DeleteVolume(t.Context(), further(1, 1)), fault.Conflict)
+
+	p.retire(t, first.ID)
+	next := p.launchRunning(t, attempt(1, 2))
+	for _, v := range volumes {
+		wantCode(t, "attach to the next host "+v.ID, p.AttachVolume(t.Context(), v.ID, next.ID), "")
+	}
+}
+
+func volumesAreDetached(t *testing.T, p Platform) {
+	host, other := p.launchRunning(t, attempt(1, 1)), p.launchRunning(t, attempt(2, 1))
+	first, second := p.volume(t, node(1)), p.furtherVolume(t, further(1, 1), 20)
+	wantCode(t, "detach before it is attached", p.DetachVolume(t.Context(), second.ID, host.ID), "")
+	for _, v := range []cluster.Volume{first, second} {
+		wantCode(t, "attach "+v.ID, p.AttachVolume(t.Context(), v.ID, host.ID), "")
+	}
+	wantCode(t, "detach from another", p.DetachVolume(t.Context(), second.ID, other.ID), "")
+	wantCode(t, "delete, as it is attached still", p.DeleteVolume(t.Context(), further(1, 1)), fault.Conflict)
+	p.detach(t, second.ID, host.ID)
+	wantCode(t, "detach again", p.DetachVolume(t.Context(), second.ID, host.ID), "")
+	wantCode(t, "the first is where it was", p.AttachVolume(t.Context(), first.ID, other.ID), fault.Conflict)
+	wantCode(t, "attach to another", p.AttachVolume(t.Context(), second.ID, other.ID), "")
+	p.detach(t, second.ID, other.ID)
+	wantCode(t, "delete", p.DeleteVolume(t.Context(), further(1, 1)), "")
+	wantCode(t, "detach what is gone", p.DetachVolume(t.Context(), second.ID, host.ID), "")
+	wantCode(t, "attach what is gone", p.AttachVolume(t.Context(), second.ID, host.ID), fault.NotFound)
+	wantCode(t, "the first is attached", p.AttachVolume(t.Context(), first.ID, host.ID), "")
+
+	third := p.furtherVolume(t, further(1, 2), 30)
+	wantCode(t, "attach the next", p.AttachVolume(t.Context(), third.ID, host.ID), "")
+	p.retire(t, host.ID)
+	p.detach(t, third.ID, host.ID)
+	wantCode(t, "delete", p.DeleteVolume(t.Context(), further(1, 2)), "")
+}
+
+// detach takes a volume from a host, and waits until that has let go.
+func (p Platform) detach(t *testing.T, id, hostID string) {
+	t.Helper()
+	for late := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		err := p.DetachVolume(t.Context(), id, hostID)
+		if err == nil {
+			return
+		}
+		if !fault.Is(err, fault.Unavailable) || time.Now().After(late) {
+			t.Fatalf("detach volume %s from %s: %v", id, hostID, err)
+		}
+	}
 }
 
 // awaitGrowth waits until a volume is as large as it was to be.

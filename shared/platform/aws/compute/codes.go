@@ -15,6 +15,7 @@ const (
 	noInterface        = "InvalidNetworkInterfaceID.NotFound"
 	interfaceInUse     = "InvalidNetworkInterface.InUse"
 	volumeInUse        = "VolumeInUse"
+	noAttachment       = "InvalidAttachment.NotFound"         // a volume that is to be detached from a host that does not have it
 	changedLately      = "VolumeModificationRateExceeded"     // EBS lets a volume be changed so often
 	beingChanged       = "IncorrectModificationState"         // a change of the volume has not ended
 	neverChanged       = "InvalidVolumeModification.NotFound" // a volume that is as it was made

@@ -586,3 +586,27 @@ func TestAddresses_AreGuardedByOurGroupAndTheClusters(t *testing.T) {
 		})
 	}
 }
+
+// A host lets go of a volume in its own time. It is asked until it does, and the volume is nobody else's before.
+func TestDetachVolume_EndsOnceTheHostHasLetGo(t *testing.T) {
+	c := open(t, awsrules.Config{DetachingFor: 500 * time.Millisecond})
+	c.volume(t)
+	request := c.volumeRequest(t)
+	request.Token.Volume, request.WholeGiB = 1, 20
+	v, err := c.Volumes.EnsureVolume(t.Context(), request)
+	wantCode(t, "make a further volume", err, "")
+	h := c.host(t, launch)
+	wantCode(t, "attach", c.Volumes.AttachVolume(t.Context(), v.ID, h.ID), "")
+	c.rules.Fail("ec2:DetachVolume", awsrules.LostAnswer, tries)
+	wantCode(t, "detach without an answer", c.Volumes.DetachVolume(t.Context(), v.ID, h.ID), fault.Unavailable)
+	wantCode(t, "attach meanwhile", c.Volumes.AttachVolume(t.Context(), v.ID, h.ID), fault.Unavailable)
+	wantCode(t, "delete meanwhile", c.Volumes.DeleteVolume(t.Context(), request.Token), fault.Conflict)
+	for err = fault.New(fault.Unavailable, "not yet"); fault.Is(err, fault.Unavailable); {
+		err = c.Volumes.DetachVolume(t.Context(), v.ID, h.ID)
+	}
+	wantCode(t, "detach", err, "")
+	wantCode(t, "delete", c.Volumes.DeleteVolume(t.Context(), request.Token), "")
+	if n := c.rules.Count("ec2:DetachVolume"); n != tries { // those without an answer
+		t.Errorf("DetachVolume was called %d times", n)
+	}
+}

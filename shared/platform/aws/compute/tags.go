@@ -16,6 +16,8 @@ const (
 	nodeTag   = "millrace:node"
 	tokenTag  = "millrace:token"
 	recordTag = "millrace:record" // on network interfaces: the name in Route 53 that goes with it
+	// furtherTag is on further volumes: the number that tells them from the first one, and from each other.
+	furtherTag = "millrace:further-volume"
 )
 
 // tags are those of something that is made for a token. They are in one order always: parameters of a repeated call with a
@@ -29,6 +31,20 @@ func (r region) tags(kind types.ResourceType, token cluster.Token, clusterName s
 		{Key: aws.String(nodeTag), Value: &node},
 		{Key: aws.String(tokenTag), Value: aws.String(token.String())},
 	}, more...)}
+}
+
+// numbered is the tag of a further volume; none for the first one.
+func numbered(token cluster.Token) []types.Tag {
+	if token.Volume == 0 {
+		return nil
+	}
+	return []types.Tag{{Key: aws.String(furtherTag), Value: aws.String(strconv.Itoa(token.Volume))}}
+}
+
+// numberOf is a further volume's number; 0 for the first one.
+func numberOf(v types.Volume) int {
+	number, _ := strconv.Atoi(tag(v.Tags, furtherTag)) // none, or one of ours
+	return number
 }
 
 // ofToken filters by what was made for a token.

@@ -14,8 +14,8 @@ import (
 )
 
 // GrowVolume begins to make a volume larger, or to give it another throughput, while whatever uses it goes on. A volume that is as
-// it was to be, or on its way there, is success. One that EBS has changed too lately is a Conflict, and so is one that is being
-// changed to something else; one that is not there is NotFound.
+// it was to be, or on its way there, is success. One that EBS has changed too lately, or is still changing to something else, is a
+// Conflict of the reason [cluster.VolumeRests]; one that is not there is NotFound.
 func (v Volumes) GrowVolume(ctx context.Context, id string, want cluster.VolumeShape) error {
 	now, change, err := v.growth(ctx, id)
 	if err != nil || meets(now, want) || leadsTo(change, want) {
@@ -24,14 +24,16 @@ func (v Volumes) GrowVolume(ctx context.Context, id string, want cluster.VolumeS
 	_, err = v.ec2.ModifyVolume(ctx, modification(now, want))
 	switch {
 	case is(err, changedLately):
-		return fault.New(fault.Conflict, "volume %s was changed%s and EBS takes no other change of it for six hours after that%s: %w",
+		return fault.Refused(fault.Conflict, cluster.VolumeRests,
+			"volume %s was changed%s, and EBS takes four changes of a volume in 24 hours, in some regions one in six hours%s: %w",
 			id, at(began(change)), tryAgain(change), err)
 	case is(err, beingChanged): // perhaps by this: an answer may have been lost
 		now, change, lookErr := v.growth(ctx, id)
 		if lookErr != nil || meets(now, want) || leadsTo(change, want) {
 			return lookErr
 		}
-		return fault.New(fault.Conflict, "volume %s is still being changed%s, and EBS takes the next change once that has ended: try again then: %w",
+		return fault.Refused(fault.Conflict, cluster.VolumeRests,
+			"volume %s is still being changed%s, and EBS takes the next change once that has ended, within hours: try again then: %w",
 			id, since(change), err)
 	case err != nil:
 		return fmt.Errorf("grow volume %s: %w", id, failure(err, fmt.Sprintf("%s of volume %s", want, id)))
@@ -130,16 +132,21 @@ func leadsTo(change *types.VolumeModification, want cluster.VolumeShape) bool {
 	return shapeOf(types.Volume{Size: change.TargetSize, Throughput: change.TargetThroughput}).Meets(want)
 }
 
-// pauseBetweenChanges is how long EBS takes no second change of a volume. It has begun to take up to four a day, each once the
-// last has ended, but not everywhere.
-const pauseBetweenChanges = 6 * time.Hour
+// EBS takes up to four changes of a volume in 24 hours, each once the last has ended; where its newer rule has not arrived, one in six
+// hours. It tells of the last one only, so the time at which it takes the next can't be told before it does.
+const (
+	newerPause = 24 * time.Hour
+	olderPause = 6 * time.Hour
+)
 
-// tryAgain says from when on a volume can be changed again.
+// tryAgain says when a volume can be changed again.
 func tryAgain(change *types.VolumeModification) string {
-	if change == nil || change.StartTime == nil {
+	began := began(change)
+	if began == nil {
 		return ""
 	}
-	return ": try again" + at(aws.Time(change.StartTime.Add(pauseBetweenChanges)))
+	older, newer := began.Add(olderPause), began.Add(newerPause)
+	return ": try again" + at(&older) + ", or" + at(&newer) + " at the latest"
 }
 
 func since(change *types.VolumeModification) string {

@@ -66,16 +66,45 @@ func TestGrowVolume_AgainIsSuccessAlsoWhenTheAnswerWasLost(t *testing.T) {
 	wantCode(t, "grow to more meanwhile", c.Volumes.GrowVolume(t.Context(), v.ID, gib(40)), fault.Conflict)
 }
 
+// wantRest checks that a volume is refused a change because it rests, and that the refusal says what is to be known.
+func wantRest(t *testing.T, what string, err error, words ...string) {
+	t.Helper()
+	wantCode(t, what, err, fault.Conflict)
+	if fault.ReasonOf(err) != cluster.VolumeRests {
+		t.Errorf("%s: the reason is %q", what, fault.ReasonOf(err))
+	}
+	for _, w := range words {
+		if err == nil || !strings.Contains(err.Error(), w) {
+			t.Errorf("%s: it does not say %q: %v", what, w, err)
+		}
+	}
+}
+
 func TestGrowVolume_SaysWhenEBSTakesNoChangeYet(t *testing.T) {
 	c := open(t, awsrules.Config{ChangesAgainAfter: long})
 	v := c.volume(t)
 	wantCode(t, "grow", c.Volumes.GrowVolume(t.Context(), v.ID, gib(20)), "")
-	err := c.Volumes.GrowVolume(t.Context(), v.ID, gib(40))
-	wantCode(t, "grow again", err, fault.Conflict)
-	if err == nil || !strings.Contains(err.Error(), v.ID+" was changed at 20") || !strings.Contains(err.Error(), "six hours after that: try again at 20") {
-		t.Errorf("it says: %v", err)
-	}
+	wantRest(t, "grow again", c.Volumes.GrowVolume(t.Context(), v.ID, gib(40)), v.ID+" was changed at 20", "try again at 20", "at the latest")
 	c.wantGrown(t, v.ID, 20, true)
+	c.rules.LetVolumesRest()
+	wantCode(t, "grow later", c.Volumes.GrowVolume(t.Context(), v.ID, gib(40)), "")
+	c.waitGrown(t, v.ID, 40)
+}
+
+// EBS takes four changes a day, and the next only once the last has ended, which can take hours.
+func TestGrowVolume_RestsBetweenChangesAlsoWhereEBSTakesMoreOfThem(t *testing.T) {
+	c := open(t, awsrules.Config{OptimizingFor: long, ChangesAgainAfter: 24 * time.Hour, MostChanges: 2})
+	v := c.volume(t)
+	wantCode(t, "grow", c.Volumes.GrowVolume(t.Context(), v.ID, gib(20)), "")
+	wantRest(t, "grow while EBS is not done", c.Volumes.GrowVolume(t.Context(), v.ID, gib(40)), v.ID+" is still being changed, since 20")
+	c.wantGrown(t, v.ID, 20, true)
+
+	c = open(t, awsrules.Config{ChangesAgainAfter: 24 * time.Hour, MostChanges: 2})
+	v = c.volume(t)
+	for size := 20; size <= 30; size += 10 {
+		wantCode(t, "grow", c.Volumes.GrowVolume(t.Context(), v.ID, gib(size)), "")
+	}
+	wantRest(t, "grow too often", c.Volumes.GrowVolume(t.Context(), v.ID, gib(40)), "four changes of a volume in 24 hours")
 }
 
 func TestGrowVolume_BeginsAgainWhatEBSGaveUp(t *testing.T) {

@@ -14,8 +14,20 @@ import (
 	"github.com/millrace/millrace/shared/fault"
 )
 
-// volumeDevice is the name under which every host has its log volume.
-const volumeDevice = "/dev/sdf"
+// devices are the names under which a host has its log volume: the first one the first, further ones the others, by their numbers.
+// Only who attaches minds them; a host tells volumes apart by their ids.
+var devices = strings.Split("fghijklmnop", "")
+
+// devicesFor are the names for a further volume of a number, or for the first one, in the order in which they are tried. Numbers go
+// on for ever, and names do not: one may be taken by a further volume of another number.
+func devicesFor(number int) []string {
+	if number == 0 {
+		return devices[:1]
+	}
+	further := devices[1:]
+	start := (number - 1) % len(further)
+	return append(slices.Clone(further[start:]), further[:start]...)
+}
 
 // EnsureVolume makes a volume, or gives the one that the token has made before.
 func (v Volumes) EnsureVolume(ctx context.Context, r cluster.VolumeRequest) (cluster.Volume, error) {
@@ -33,7 +45,7 @@ func (v Volumes) EnsureVolume(ctx context.Context, r cluster.VolumeRequest) (clu
 			Size:               aws.Int32(int32(r.SizeGiB)), //nolint:gosec // EBS's largest is 65536 GiB
 			VolumeType:         types.VolumeTypeGp3,
 			Encrypted:          aws.Bool(true), KmsKeyId: &v.VolumeKey,
-			TagSpecifications: []types.TagSpecification{v.tags(types.ResourceTypeVolume, r.Token, r.ClusterName, r.Role)},
+			TagSpecifications: []types.TagSpecification{v.tags(types.ResourceTypeVolume, r.Token, r.ClusterName, r.Role, numbered(r.Token)...)},
 		}
 		if r.ThroughputMiB > 0 {
 			in.Throughput, in.Iops = aws.Int32(int32(r.ThroughputMiB)), aws.Int32(iopsFor(r.ThroughputMiB)) //nolint:gosec // at most 2000
@@ -75,16 +87,21 @@ func (v Volumes) seen(ctx context.Context, id string) (bool, error) {
 // AttachVolume attaches a volume to a running host. A volume that is attached there already stays so. One that another host
 // has is a Conflict, and so is a host that does not run; a volume that is not there is NotFound.
 func (v Volumes) AttachVolume(ctx context.Context, id, hostID string) error {
-	there, err := v.attached(ctx, id, hostID)
+	there, number, err := v.attached(ctx, id, hostID)
 	if err != nil || there {
 		return err
 	}
-	_, err = v.ec2.AttachVolume(ctx, &ec2.AttachVolumeInput{VolumeId: &id, InstanceId: &hostID, Device: aws.String(volumeDevice)})
+	for _, device := range devicesFor(number) {
+		_, err = v.ec2.AttachVolume(ctx, &ec2.AttachVolumeInput{VolumeId: &id, InstanceId: &hostID, Device: aws.String("/dev/sd" + device)})
+		if !is(err, invalidValue) || !strings.Contains(err.Error(), "already in use") { // "Attachment point /dev/sdg is already in use"
+			break
+		}
+	}
 	if err == nil {
 		return nil
 	}
-	if is(err, volumeInUse, incorrectState) { // it may be ours: an answer may have been lost
-		if there, lookErr := v.attached(ctx, id, hostID); lookErr != nil || there {
+	if is(err, volumeInUse, incorrectState, invalidValue) { // it may be ours: an answer may have been lost
+		if there, _, lookErr := v.attached(ctx, id, hostID); lookErr != nil || there {
 			return lookErr
 		}
 	}
@@ -110,31 +127,66 @@ func (v Volumes) hostUnknown(ctx context.Context, hostID string, refusal error) 
 	return failure(refusal, "host "+hostID)
 }
 
-// attached tells whether a host has a volume. That another has it is an error, and so is a volume that can't be attached.
-func (v Volumes) attached(ctx context.Context, id, hostID string) (bool, error) {
+// attached tells whether a host has a volume, and the volume's number. That another has it is an error, and so is a volume that can't
+// be attached.
+func (v Volumes) attached(ctx context.Context, id, hostID string) (there bool, number int, err error) {
 	var found *types.Volume
-	_, err := v.settled(ctx, func() (_ bool, err error) {
+	_, err = v.settled(ctx, func() (_ bool, err error) {
 		found, err = v.describe(ctx, id)
 		return found != nil && found.State != types.VolumeStateCreating, err
 	})
 	switch {
 	case err != nil:
-		return false, fmt.Errorf("look at volume %s: %w", id, err)
+		return false, 0, fmt.Errorf("look at volume %s: %w", id, err)
 	case found == nil || ending(*found):
-		return false, fault.New(fault.NotFound, "there is no volume %s", id)
+		return false, 0, fault.New(fault.NotFound, "there is no volume %s", id)
 	case found.State == types.VolumeStateCreating:
-		return false, fault.New(fault.Unavailable, "volume %s is still being made", id)
+		return false, 0, fault.New(fault.Unavailable, "volume %s is still being made", id)
 	}
+	number = numberOf(*found)
 	holder, letGo := holderOf(*found)
 	switch {
 	case holder == hostID && !letGo:
-		return true, nil
+		return true, number, nil
 	case holder == hostID:
-		return false, fault.New(fault.Unavailable, "volume %s is being detached from host %s", id, hostID)
+		return false, number, letsGo(id, hostID)
 	case holder != "":
-		return false, v.held(ctx, "volume "+id, holder)
+		return false, number, v.held(ctx, "volume "+id, holder)
 	}
-	return false, nil
+	return false, number, nil
+}
+
+func letsGo(id, hostID string) error {
+	return fault.New(fault.Unavailable, "volume %s is being detached from host %s", id, hostID)
+}
+
+// DetachVolume takes a volume from a host that uses it no longer. A volume that the host does not have, because another has it,
+// nobody has, or it is gone, is success. It is Unavailable while the host has not let go yet; nothing is done by force.
+func (v Volumes) DetachVolume(ctx context.Context, id, hostID string) error {
+	gone, err := v.settled(ctx, func() (bool, error) {
+		found, err := v.describe(ctx, id)
+		if err != nil || found == nil {
+			return found == nil, err
+		}
+		switch holder, letGo := holderOf(*found); {
+		case holder != hostID:
+			return true, nil
+		case letGo:
+			return false, nil
+		}
+		_, err = v.ec2.DetachVolume(ctx, &ec2.DetachVolumeInput{VolumeId: &id, InstanceId: &hostID})
+		if is(err, incorrectState, noAttachment, noVolume) { // it has let go meanwhile, as the next look shows
+			err = nil
+		}
+		return false, failure(err, "volume "+id)
+	})
+	switch {
+	case err != nil:
+		return fmt.Errorf("detach volume %s from host %s: %w", id, hostID, err)
+	case !gone:
+		return letsGo(id, hostID)
+	}
+	return nil
 }
 
 // DeleteVolume deletes what a token has made. A volume that is gone, or never was, is success; one that a host has is a
@@ -205,7 +257,7 @@ func ending(v types.Volume) bool {
 func holderOf(v types.Volume) (hostID string, letsGo bool) {
 	for _, a := range v.Attachments {
 		if a.State != types.VolumeAttachmentStateDetached {
-			return aws.ToString(a.InstanceId), a.State == types.VolumeAttachmentStateDetaching
+			return aws.ToString(a.InstanceId), a.State == types.VolumeAttachmentStateDetaching || a.State == types.VolumeAttachmentStateBusy
 		}
 	}
 	return "", false
