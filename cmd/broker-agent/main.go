@@ -125,6 +125,7 @@ func runAgent(ctx context.Context, args []string, output io.Writer) error {
 		Mailbox:  httpmailbox.NewClient(host.HostID, host.EndpointFile, host.TokenFile),
 		Volume:   brokeragent.VolumeAt(host.Volume),
 		Limit:    brokeragent.VolumeAt(host.Volume),
+		Parts:    brokeragent.VolumeAt(host.Volume),
 		Software: software{kafkadist.Store{Dir: host.Kafka}},
 		// A heartbeat costs a write to this machine's own disk.
 		HeartbeatInterval: 15 * time.Second,

@@ -1,12 +1,17 @@
 package local_test
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/millrace/millrace/shared/brokeragent"
 	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/platform/local"
 )
 
@@ -78,27 +83,96 @@ func TestVolumes_MadeWhileSizesMeantNothingGetThoseOfTheRecordsOnce(t *testing.T
 	}
 }
 
-func TestVolumes_GetTheirSizesBackWhenNobodyCanReadThem(t *testing.T) {
+// partsOf is what an agent tells of the log volume of a host.
+func partsOf(dir, hostID string) (volumes, left []string, gib int64) {
+	at := brokeragent.VolumeAt(filepath.Join(dir, "hosts", hostID, "volume"))
+	volumes, left = at.Parts()
+	bytes, _ := at.Bytes()
+	return volumes, left, bytes >> 30
+}
+
+func TestVolumes_AddUpWhileFurtherOnesAreNeeded(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	p := openPlatform(t, dir)
 	defer p.Close()
-	v, err := p.Volumes.EnsureVolume(t.Context(), cluster.VolumeRequest{Token: cluster.Token{ClusterID: "c", NodeID: 1}, SizeGiB: 100})
+	const host = "h-1"
+	home := filepath.Join(dir, "hosts", host) // of a host that nothing runs on
+	if err := errors.Join(os.MkdirAll(home, 0o700), os.WriteFile(filepath.Join(home, "host.json"), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	ids := make([]string, 3)
+	for number, whole := range []int{0, 20, 40} {
+		v, err := p.Volumes.EnsureVolume(t.Context(), cluster.VolumeRequest{
+			Token: cluster.Token{ClusterID: "c", NodeID: 1, Volume: number}, SizeGiB: max(10, whole/2), WholeGiB: whole,
+		})
+		if err == nil {
+			err = p.Volumes.AttachVolume(t.Context(), v.ID, host)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[number] = v.ID
+	}
+	want := func(what string, wantVolumes, wantLeft []string, wantGiB int64) {
+		t.Helper()
+		if volumes, left, gib := partsOf(dir, host); !slices.Equal(volumes, wantVolumes) || !slices.Equal(left, wantLeft) || gib != wantGiB {
+			t.Errorf("%s: made of %q, left are %q, %d GiB", what, volumes, left, gib)
+		}
+	}
+	want("all are attached", ids, nil, 40)
+	for _, step := range []struct {
+		gib           int
+		volumes, left []string
+		whole         int64
+	}{
+		{19, ids, nil, 49},
+		{20, []string{ids[0], ids[2]}, ids[1:2], 40},
+		{40, ids[:1], ids[1:], 40},
+	} {
+		if err := p.Volumes.GrowVolume(t.Context(), ids[0], cluster.VolumeShape{SizeGiB: step.gib}); err != nil {
+			t.Fatal(err)
+		}
+		want(fmt.Sprintf("the first has %d GiB", step.gib), step.volumes, step.left, step.whole)
+	}
+	for number := 1; number <= 2; number++ {
+		err := errors.Join(p.Volumes.DetachVolume(t.Context(), ids[number], host),
+			p.Volumes.DeleteVolume(t.Context(), cluster.Token{ClusterID: "c", NodeID: 1, Volume: number}))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	want("the further ones are gone", ids[:1], nil, 40)
+	if entries, err := os.ReadDir(filepath.Join(dir, "volumes")); err != nil || len(entries) != 3 {
+		t.Errorf("left beside a volume, its size and when it was changed: %v (%v)", entries, err)
+	}
+}
+
+func TestVolumes_RestAfterAChangeWhereTestsWantIt(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	p, err := local.Open(local.Config{Layout: local.Layout{Dir: dir}, Region: "us-east-1", VolumeRests: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
-	nodes := []cluster.Node{{ClusterID: "c", ID: 1, Volume: &v}}
-	for _, garbage := range []string{"", "a lot\n", "-1\n", "1e12\n", "99999999999999999999\n"} {
-		for name, mend := range map[string]func() error{
-			"the next start":  func() error { return p.Volumes.SizeVolumes(nodes) },
-			"the next growth": func() error { return p.Volumes.GrowVolume(t.Context(), v.ID, cluster.VolumeShape{SizeGiB: 100}) },
-		} {
-			if err := os.WriteFile(filepath.Join(dir, "volumes", v.ID+".size"), []byte(garbage), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			if err := mend(); err != nil || sizeOf(t, dir, v.ID) != 100<<30 {
-				t.Errorf("of %q %s makes %d: %v", garbage, name, sizeOf(t, dir, v.ID), err)
-			}
-		}
+	defer p.Close()
+	v, err := p.Volumes.EnsureVolume(t.Context(), cluster.VolumeRequest{Token: cluster.Token{ClusterID: "c", NodeID: 1}, SizeGiB: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	grow := func(gib int) error {
+		return p.Volumes.GrowVolume(t.Context(), v.ID, cluster.VolumeShape{SizeGiB: gib})
+	}
+	if err := errors.Join(grow(20), grow(20)); err != nil {
+		t.Error(err)
+	}
+	if err := grow(30); !fault.Is(err, fault.Conflict) || fault.ReasonOf(err) != cluster.VolumeRests {
+		t.Errorf("grow again: %v", err)
+	}
+	earlier := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(filepath.Join(dir, "volumes", v.ID+".changed"), earlier, earlier); err != nil {
+		t.Fatal(err)
+	}
+	if err := grow(30); err != nil || sizeOf(t, dir, v.ID) != 30<<30 {
+		t.Errorf("grow later: %v", err)
 	}
 }
 
