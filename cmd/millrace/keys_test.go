@@ -10,25 +10,13 @@ import (
 	"testing"
 
 	"github.com/millrace/millrace/cmd/millrace/internal/client"
+	"github.com/millrace/millrace/shared/mskapi/mskapitest"
 )
-
-// awsProgram finds the aws command line. Without it promises would go untested, so its absence is a failure.
-func awsProgram(t *testing.T) string {
-	t.Helper()
-	if path := os.Getenv("MILLRACE_AWS_CLI"); path != "" {
-		return path
-	}
-	path, err := exec.LookPath("aws")
-	if err != nil {
-		t.Fatal("the aws command line is missing: run `make setup`, or set MILLRACE_AWS_CLI")
-	}
-	return path
-}
 
 // awsCLI is the aws command line with nothing of the user's own AWS set-up, but these variables.
 func awsCLI(t *testing.T, environment ...string) func(args ...string) (out string, err error) {
 	t.Helper()
-	program := awsProgram(t)
+	program := mskapitest.CommandLine(t)
 	return func(args ...string) (string, error) {
 		t.Helper()
 		c := exec.CommandContext(t.Context(), program, append([]string{"--output", "json"}, args...)...)
@@ -174,7 +162,7 @@ func TestKeys_AreIssuedAsLinesThatClientsRead(t *testing.T) {
 		t.Fatalf("it says:\n%s", said)
 	}
 
-	shell := exec.CommandContext(t.Context(), "sh", "-euc", exports+"exec \"$1\" kafka list-clusters", "sh", awsProgram(t))
+	shell := exec.CommandContext(t.Context(), "sh", "-euc", exports+"exec \"$1\" kafka list-clusters", "sh", mskapitest.CommandLine(t))
 	shell.Env = append(withoutAWS(os.Environ()), "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull,
 		"AWS_SESSION_TOKEN=of whoever issued it", "AWS_PROFILE=whose credentials issued it", "HTTP_PROXY=http://127.0.0.1:1")
 	if out, err := shell.CombinedOutput(); err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/millrace/millrace/cmd/millrace/internal/client"
 	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/mskapi/mskapitest"
 )
 
 // The first cluster of a deployment is made by copying this command; the aws command line checks it without calling anybody.
@@ -68,7 +69,7 @@ func readmeSection(t *testing.T, title string) readme {
 func (m *machine) follow(r readme, answers map[string]string) (printed map[string]string) {
 	m.t.Helper()
 	clone := m.t.TempDir()
-	for name, target := range map[string]string{"bin/millrace": filepath.Join(programs, "millrace"), ".venv/bin/aws": awsProgram(m.t)} {
+	for name, target := range map[string]string{"bin/millrace": filepath.Join(programs, "millrace"), ".venv/bin/aws": mskapitest.CommandLine(m.t)} {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(clone, name)), 0o700); err != nil {
 			m.t.Fatal(err)
 		}

@@ -4,9 +4,10 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/millrace/millrace/shared/mskapi/mskapitest"
 )
 
 // outside runs a client of AWS's with nothing set but an endpoint, a region and a key of ours.
@@ -26,19 +27,6 @@ func (d *frontDesk) outside(t *testing.T, program string, args ...string) (strin
 	return string(out), err
 }
 
-// awsCommandLine finds the aws command line. Without it a promise of this package would go untested, so its absence is a failure.
-func awsCommandLine(t *testing.T) string {
-	t.Helper()
-	if path := os.Getenv("MILLRACE_AWS_CLI"); path != "" {
-		return path
-	}
-	path, err := exec.LookPath("aws")
-	if err != nil {
-		t.Fatal("the aws command line is missing: run `make setup`, or set MILLRACE_AWS_CLI")
-	}
-	return path
-}
-
 // The commands are the ones that MSK's own guide has for storage that scales by itself.
 func TestScaling_TheAwsCommandLineWorksWithTheEndpointAlone(t *testing.T) {
 	if testing.Short() {
@@ -46,7 +34,7 @@ func TestScaling_TheAwsCommandLineWorksWithTheEndpointAlone(t *testing.T) {
 	}
 	desk := openFrontDesk(t)
 	c := desk.create(t, "orders")
-	cli := awsCommandLine(t)
+	cli := mskapitest.CommandLine(t)
 	aws := func(args ...string) (string, error) {
 		return desk.outside(t, cli, append([]string{"application-autoscaling"}, args...)...)
 	}
@@ -123,8 +111,7 @@ func TestScaling_Boto3GoesThroughItsPages(t *testing.T) {
 	for _, name := range []string{"a", "b", "c"} {
 		arns = append(arns, desk.create(t, name).ARN)
 	}
-	python := filepath.Join(filepath.Dir(awsCommandLine(t)), "python3")
-	out, err := desk.outside(t, python, append([]string{"-c", botoScript}, arns...)...)
+	out, err := desk.outside(t, mskapitest.Python(t), append([]string{"-c", botoScript}, arns...)...)
 	want := `{"activities": [0], "max": [501], "policies": [2, 1], "tags": {"n": "1"}, "targets": [2, 1], "told": [["ValidationException", "ValidationException"], ` +
 		`["ValidationException", "ValidationException"], ["ResourceNotFoundException", "ResourceNotFoundException"]], "year": true}`
 	if err != nil || strings.TrimSpace(out) != want {

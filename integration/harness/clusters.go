@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/kafka"
 	"github.com/aws/aws-sdk-go-v2/service/kafka/types"
+
+	"github.com/millrace/millrace/shared/mskapi/mskapitest"
 )
 
 // Environment is what `eval "$(millrace env)"` sets in a shell, and nothing else.
@@ -58,15 +58,14 @@ func (m *Millrace) AWS(t testing.TB, args ...string) string {
 // TryAWS is AWS for what may be refused: the error holds what the command line said.
 func (m *Millrace) TryAWS(t testing.TB, args ...string) (string, error) {
 	t.Helper()
-	return run(m.context(), m.clientEnvironment(), awsCommandLine(t), append([]string{"--output", "json"}, args...)...)
+	return run(m.context(), m.clientEnvironment(), mskapitest.CommandLine(t), append([]string{"--output", "json"}, args...)...)
 }
 
 // Boto runs a Python script that uses boto3 with what millrace env prints, and gives what it printed. The Python is the one that the
 // aws command line runs on.
 func (m *Millrace) Boto(t testing.TB, script string, args ...string) string {
 	t.Helper()
-	python := filepath.Join(filepath.Dir(awsCommandLine(t)), "python3")
-	out, err := run(m.context(), m.clientEnvironment(), python, append([]string{"-c", script}, args...)...)
+	out, err := run(m.context(), m.clientEnvironment(), mskapitest.Python(t), append([]string{"-c", script}, args...)...)
 	if err != nil {
 		t.Fatalf("boto3: %v", err)
 	}
@@ -81,20 +80,6 @@ func (m *Millrace) clientEnvironment() []string {
 		environment = append(environment, name+"="+value)
 	}
 	return append(environment, "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull, "AWS_PAGER=")
-}
-
-// awsCommandLine finds the aws command line. Without it the main promise of Millrace would go untested, so its absence is
-// a failure.
-func awsCommandLine(t testing.TB) string {
-	t.Helper()
-	if path := os.Getenv("MILLRACE_AWS_CLI"); path != "" {
-		return path
-	}
-	path, err := exec.LookPath("aws")
-	if err != nil {
-		t.Fatal("the aws command line is missing: run `make setup`, or set MILLRACE_AWS_CLI")
-	}
-	return path
 }
 
 // Request is a request for a cluster, to be changed by those who want another one than the usual: three brokers in three

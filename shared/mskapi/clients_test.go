@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kafka/types"
 
 	"github.com/millrace/millrace/shared/mskapi"
+	"github.com/millrace/millrace/shared/mskapi/mskapitest"
 )
 
 // recorder answers every operation with something small and keeps what it was asked.
@@ -67,33 +68,6 @@ func (r *recorder) want(t *testing.T, want ...string) {
 	r.seen = nil
 }
 
-// awsCLI finds the aws command line. Without it a promise of this package would go untested, so its absence is a failure.
-func awsCLI(t *testing.T) string {
-	t.Helper()
-	if path := os.Getenv("MILLRACE_AWS_CLI"); path != "" {
-		return path
-	}
-	path, err := exec.LookPath("aws")
-	if err != nil {
-		t.Fatal("the aws command line is missing: run `make setup`, or set MILLRACE_AWS_CLI")
-	}
-	return path
-}
-
-// pythonWithBotocore finds the Python that the aws command line itself runs on, which always has botocore.
-func pythonWithBotocore(t *testing.T) string {
-	t.Helper()
-	beside := filepath.Join(filepath.Dir(awsCLI(t)), "python3")
-	if _, err := os.Stat(beside); err == nil {
-		return beside
-	}
-	path, err := exec.LookPath("python3")
-	if err != nil {
-		t.Fatal("python3 is missing: run `make setup`")
-	}
-	return path
-}
-
 // run starts a program with our keys and nothing of the user's own AWS set-up; it ends with the test at the latest.
 func run(t *testing.T, name string, args ...string) (stdout, stderr []byte, err error) {
 	t.Helper()
@@ -113,7 +87,7 @@ func withoutAWS(environ []string) []string {
 }
 
 func TestClients_TheCommandLineIsUnderstood(t *testing.T) {
-	cli := awsCLI(t)
+	cli := mskapitest.CommandLine(t)
 	var r recorder
 	server := serve(t, r.handle)
 	ask := func(args ...string) []byte {
@@ -186,7 +160,7 @@ print(json.dumps({
 func TestClients_BotoIsUnderstood(t *testing.T) {
 	var r recorder
 	server := serve(t, r.handle)
-	out, errs, err := run(t, pythonWithBotocore(t), "-c", pythonScript, server.URL, clusterARN, configurationARN)
+	out, errs, err := run(t, mskapitest.Python(t), "-c", pythonScript, server.URL, clusterARN, configurationARN)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, errs)
 	}
@@ -223,7 +197,7 @@ print(json.dumps({n: [e.name for e in m.operation_model(n).error_shapes] for n i
 `
 
 func TestOperations_HaveTheExceptionsOfTheModel(t *testing.T) {
-	out, errs, err := run(t, pythonWithBotocore(t), "-c", modelScript)
+	out, errs, err := run(t, mskapitest.Python(t), "-c", modelScript)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, errs)
 	}

@@ -21,6 +21,7 @@ import (
 
 	"github.com/millrace/millrace/integration/aws/iam"
 	kafka "github.com/millrace/millrace/integration/harness"
+	"github.com/millrace/millrace/shared/mskapi/mskapitest"
 	"github.com/millrace/millrace/shared/platform/local/asl"
 )
 
@@ -89,14 +90,7 @@ func (d *Deployment) AWS(c Credentials, args ...string) string {
 // TryAWS is AWS for what may be refused: the error holds what the command line said.
 func (d *Deployment) TryAWS(c Credentials, args ...string) (string, error) {
 	d.t.Helper()
-	program := os.Getenv("MILLRACE_AWS_CLI")
-	if program == "" {
-		var err error
-		if program, err = exec.LookPath("aws"); err != nil {
-			d.t.Fatal("the aws command line is missing: run `make setup`, or set MILLRACE_AWS_CLI")
-		}
-	}
-	return d.run(d.environment(c), program, append([]string{"--output", "json"}, args...)...)
+	return d.run(d.environment(c), mskapitest.CommandLine(d.t), append([]string{"--output", "json"}, args...)...)
 }
 
 // environment is that of a client: the endpoint, an access key, and the way to the stand-in for API Gateway, which a client in
