@@ -10,6 +10,7 @@ import (
 	"github.com/millrace/millrace/shared/autoscale"
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
+	"github.com/millrace/millrace/shared/nodespec"
 )
 
 // ScaleStorage looks how full the brokers of clusters are whose volumes may grow by themselves, and begins to grow those that are to.
@@ -27,6 +28,9 @@ type ScaleStorageOutput struct {
 
 // remembered is how long growths count for whether the next one is tried at once.
 const remembered = 24 * time.Hour
+
+// longestGrowth is how long before a heartbeat a growth may have been recorded of which it does not tell.
+const longestGrowth = 12 * time.Hour
 
 // errChanged is what a look at a cluster gives that is no longer what it was.
 var errChanged = errors.New("the cluster is not what it was when it was looked at")
@@ -91,55 +95,67 @@ func (s ScaleStorage) scale(
 	return s.begin(ctx, c, verdict)
 }
 
-// look gathers what is known of a cluster's volumes.
+// look gathers what is known of a cluster's volumes: what the host of each broker said last, however long ago, because nothing goes
+// away from the volume of one that is down.
 func (s ScaleStorage) look(ctx context.Context, c cluster.Cluster, rule cluster.StorageAutoscaling) (autoscale.Look, error) {
 	l := autoscale.Look{Now: s.Now().UTC(), Cluster: c, Rule: rule}
 	nodes, err := s.Records.Nodes(ctx, c.ID)
 	if err != nil {
 		return l, err
 	}
-	if l.Growths, err = s.Records.GrowthsSince(ctx, c.ID, l.Now.Add(-remembered)); err != nil {
+	since := l.Now.Add(-remembered)
+	beats := map[int32]nodespec.Heartbeat{}
+	for _, n := range nodes {
+		if n.Role != cluster.Broker || n.Host == nil {
+			continue
+		}
+		beat, ok, err := s.Records.LastBeat(ctx, n.Host.ID)
+		if err != nil {
+			return l, fmt.Errorf("heartbeat of %s: %w", n, err)
+		}
+		if !ok || beat.Disk == nil || beat.Disk.TotalBytes <= 0 {
+			continue
+		}
+		beats[n.ID] = beat
+		if longest := beat.At.Add(-longestGrowth); longest.Before(since) {
+			since = longest // it does not know of any growth since
+		}
+	}
+	if l.Growths, err = s.Records.GrowthsSince(ctx, c.ID, since); err != nil {
 		return l, fmt.Errorf("read its growths: %w", err)
 	}
 	for _, n := range nodes {
 		if n.Role != cluster.Broker {
 			continue
 		}
-		b, err := s.lookAt(ctx, n, l.Growths)
-		if err != nil {
-			return l, err
+		b := autoscale.Broker{ID: n.ID}
+		if n.Volume != nil {
+			b.Shape, b.SeenGiB = n.Volume.Shape(), n.Volume.SizeGiB
+			if beat, heard := beats[n.ID]; heard {
+				b.UsedPercent, b.Known, b.SeenGiB = beat.Disk.UsedPercent(), true, seenBy(beat, n, l.Growths)
+			}
 		}
 		l.Brokers = append(l.Brokers, b)
 	}
 	return l, nil
 }
 
-// lookAt takes what the host of a broker said last, however long ago: nothing goes away from the volume of one that is down.
-func (s ScaleStorage) lookAt(ctx context.Context, n cluster.Node, growths []cluster.Operation) (autoscale.Broker, error) {
-	b := autoscale.Broker{ID: n.ID}
-	if n.Volume == nil {
-		return b, nil
-	}
-	b.Shape, b.SeenGiB = n.Volume.Shape(), n.Volume.SizeGiB
-	if n.Host == nil {
-		return b, nil
-	}
-	beat, ok, err := s.Records.LastBeat(ctx, n.Host.ID)
-	if err != nil {
-		return b, fmt.Errorf("heartbeat of %s: %w", n, err)
-	}
-	if !ok || beat.Disk == nil || beat.Disk.TotalBytes <= 0 {
-		return b, nil
-	}
-	b.UsedPercent, b.Known = beat.Disk.UsedPercent(), true
+// seenBy is how large the volume of a broker was for the host that sent a heartbeat: as large as before those growths of which it does
+// not tell yet.
+func seenBy(beat nodespec.Heartbeat, n cluster.Node, growths []cluster.Operation) (sizeGiB int) {
+	sizeGiB = n.Volume.SizeGiB
 	for _, op := range growths {
-		// A host that has found no more room than there was before a growth tells of the size before it.
-		v, ok := op.Storage.Of(n.ID)
-		if ok && v.RoomBytes > 0 && beat.Disk.TotalBytes <= v.RoomBytes {
-			b.SeenGiB = min(b.SeenGiB, v.From.SizeGiB)
+		v, changes := op.Storage.Of(n.ID)
+		// The room on it proves that. Where nobody knows which room there was before, it is told by when it was said.
+		unseen := beat.Disk.TotalBytes <= v.RoomBytes
+		if v.RoomBytes == 0 {
+			unseen = v.Done() && beat.At.Before(v.DoneAt)
+		}
+		if changes && unseen {
+			sizeGiB = min(sizeGiB, v.From.SizeGiB)
 		}
 	}
-	return b, nil
+	return sizeGiB
 }
 
 // begin records the operation and starts its machine; the id is empty when the cluster has changed since the look, or is gone.

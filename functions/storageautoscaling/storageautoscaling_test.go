@@ -187,7 +187,7 @@ func TestScaleStorage_GrowsNothingTwice(t *testing.T) {
 	var mu sync.Mutex
 	var started []string
 	var looks sync.WaitGroup
-	for range 8 {
+	for range 50 {
 		looks.Go(func() {
 			ids := w.scale("orders")
 			mu.Lock()
@@ -216,6 +216,37 @@ func TestScaleStorage_GrowsNothingTwice(t *testing.T) {
 	w.uses("orders", 2, 60, 1170)
 	if again := w.scale("orders"); len(again) != 1 {
 		t.Errorf("once it is full again, started were %v", again)
+	}
+}
+
+// What a host that is down said last stays what it is, and its volume does not: however much later somebody looks, it is not taken for
+// a part of what the volume has by then.
+func TestScaleStorage_TakesTheLastWordOfABrokerThatIsDownForWhatItWas(t *testing.T) {
+	for name, room := range map[string]int64{"the room before is known": 1000, "it is not": 0} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "orders")
+			w.follows("orders", 60, 500)
+			w.uses("orders", 2, 70, 1000) // and is never heard of again
+			started := w.scale("")
+			if len(started) != 1 {
+				t.Fatalf("started were %v", started)
+			}
+			w.now = w.now.Add(time.Minute)
+			_, _, err := w.records.ChangeOperation(t.Context(), "c-orders", started[0], func(_ *cluster.Cluster, op *cluster.Operation) error {
+				op.Storage.ChangeOf(2, func(v *cluster.VolumeChange) { v.RoomBytes, v.DoneAt = room, w.now })
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.ends("orders", started[0], nil)
+			for _, later := range []time.Duration{0, time.Hour, 25 * time.Hour, 30 * 24 * time.Hour} {
+				w.now = noon.Add(later + time.Minute)
+				if again := w.scale(""); len(again) != 0 {
+					t.Errorf("%s later, started were %v: %+v", later, again, w.operation("orders", again[0]).Storage)
+				}
+			}
+		})
 	}
 }
 
