@@ -44,14 +44,26 @@ func (s SweepHealth) addRulesOfGrowth(ctx context.Context, looks []health.Look) 
 }
 
 // storageDue tells whether somebody should look at storage that grows by itself, because a broker is as full as its cluster's rule
-// lets it become. Events tell of that at once; this is for when one is lost.
+// lets it become, or has less than another. Events tell of the first at once; this is for when one is lost. Of a growth that has not
+// come to all of them nothing else tells.
 func storageDue(looks []health.Look) bool {
 	for _, l := range looks {
-		if l.Autoscaling != nil && autoscale.Due(*l.Autoscaling, fullestBroker(l)) {
+		if l.Autoscaling != nil && (autoscale.Due(*l.Autoscaling, fullestBroker(l)) || differ(l)) {
 			return true
 		}
 	}
 	return false
+}
+
+// differ tells whether one broker has a larger volume than another.
+func differ(l health.Look) bool {
+	sizes := map[int]bool{}
+	for _, o := range l.Nodes {
+		if o.Node.Role == cluster.Broker && o.Node.Volume != nil {
+			sizes[o.Node.Volume.SizeGiB] = true
+		}
+	}
+	return len(sizes) > 1
 }
 
 // fullestBroker is how full the fullest volume of a broker is, in percent, by what its host said last, however long ago: nothing goes

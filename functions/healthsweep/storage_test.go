@@ -22,6 +22,18 @@ func (w *world) uses(name string, node int32, percent int64) {
 	})
 }
 
+// grows gives the volume of a node so much.
+func (w *world) grows(name string, node int32, gib int) {
+	w.t.Helper()
+	_, err := w.records.ChangeNode(w.t.Context(), "c-"+name, node, func(n *cluster.Node) error {
+		n.Volume.SizeGiB = gib
+		return nil
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // follows makes the storage of a cluster grow by itself from so many percent on.
 func (w *world) follows(name string, percent float64, suspended bool) {
 	w.t.Helper()
@@ -47,7 +59,12 @@ func TestSweepHealth_SaysWhenSomebodyShouldLookAtStorage(t *testing.T) {
 			w.uses("orders", 2, 60)
 			w.mute[hostOf("orders", 2)] = true
 		}, all, true},
-		"at the lowest target that there is":  {func(w *world) { w.follows("orders", 10, false); w.uses("orders", 2, 10) }, all, true},
+		"at the lowest target that there is": {func(w *world) { w.follows("orders", 10, false); w.uses("orders", 2, 10) }, all, true},
+		"a growth has not come to all": {func(w *world) {
+			w.follows("orders", 60, false)
+			w.uses("orders", 2, 20)
+			w.grows("orders", 2, 110)
+		}, all, true},
 		"it is below the target":              {func(w *world) { w.follows("orders", 60, false); w.uses("orders", 2, 59) }, all, false},
 		"nobody wants that storage grows":     {func(w *world) { w.uses("orders", 2, 99) }, all, false},
 		"growth is suspended":                 {func(w *world) { w.follows("orders", 60, true); w.uses("orders", 2, 99) }, all, false},

@@ -70,7 +70,7 @@ func Due(rule cluster.StorageAutoscaling, usedPercent float64) bool {
 // Decide decides whether the volumes of a cluster grow now.
 //
 //  1. Is the cluster one whose volumes can grow, and does nobody grow them already?
-//  2. Is a broker fuller than the rule wants?
+//  2. Is a broker fuller than the rule wants, or has the last growth not come to all of them?
 //  3. How large do volumes get so that none is any more, by how much at least, and how large may they?
 //  4. Has a growth failed just now?
 func Decide(l Look) Verdict {
@@ -83,23 +83,26 @@ func Decide(l Look) Verdict {
 		return Verdict{Reason: "not every broker has a volume that is known"}
 	}
 	over := overTarget(l)
-	if len(over) == 0 {
-		return Verdict{Reason: fmt.Sprintf("no broker is known to use %d %%", l.Rule.TargetPercent)}
-	}
-	wanted := 0
+	wanted, seen := unfinished(l)
 	for _, b := range over {
 		wanted = max(wanted, sizeFor(b, l.Rule.TargetPercent))
 	}
+	if wanted == 0 {
+		return Verdict{Reason: fmt.Sprintf("no broker is known to use %d %%", l.Rule.TargetPercent)}
+	}
 	v := Verdict{Change: changeTo(l, min(wanted, l.Rule.MaxGiB))}
-	fullest := slices.MaxFunc(over, func(a, b Broker) int { return cmp.Compare(a.percent(), b.percent()) })
-	seen := fmt.Sprintf("broker %d uses %d %% of %d GiB, and the target is %d %%",
-		fullest.ID, int(fullest.percent()), fullest.Shape.SizeGiB, l.Rule.TargetPercent)
+	fullest := Broker{}
+	if len(over) > 0 {
+		fullest = slices.MaxFunc(over, func(a, b Broker) int { return cmp.Compare(a.percent(), b.percent()) })
+		seen = fmt.Sprintf("broker %d uses %d %% of %d GiB, and the target is %d %%",
+			fullest.ID, int(fullest.percent()), fullest.Shape.SizeGiB, l.Rule.TargetPercent)
+	}
 	v.AtMaximum = slices.ContainsFunc(over, func(b Broker) bool { return b.Shape.SizeGiB >= l.Rule.MaxGiB })
 	if len(v.Change.Volumes) == 0 {
 		v.Reason = fmt.Sprintf("%s; volumes may have %d GiB at most", seen, l.Rule.MaxGiB)
 		return v
 	}
-	if failed, again := restsUntil(l, fullest.percent()); l.Now.Before(again) {
+	if failed, again := restsUntil(l, fullest); l.Now.Before(again) {
 		v.Reason = fmt.Sprintf("%s; the growth before this one, %s, has failed, so the next one is tried at %s",
 			seen, failed, again.UTC().Format("15:04:05 UTC"))
 		return v
@@ -122,6 +125,25 @@ func overTarget(l Look) (over []Broker) {
 		}
 	}
 	return over
+}
+
+// unfinished gives the size that the last growth by the rule was to give every broker, and has given to some: the others get it too,
+// although those that were the fullest have room by now. wanted is zero when there is none.
+func unfinished(l Look) (wanted int, seen string) {
+	for _, op := range slices.Backward(cluster.FailedGrowths(l.Growths)) {
+		if !op.Storage.Automatic {
+			continue
+		}
+		size := op.Storage.Every.SizeGiB
+		reached := slices.ContainsFunc(l.Brokers, func(b Broker) bool { return b.Shape.SizeGiB >= size })
+		i := slices.IndexFunc(l.Brokers, func(b Broker) bool { return b.Shape.SizeGiB < size })
+		if !reached || i < 0 {
+			return 0, ""
+		}
+		return size, fmt.Sprintf("broker %d has %d GiB, and others were given %d GiB by operation %s",
+			l.Brokers[i].ID, l.Brokers[i].Shape.SizeGiB, size, op.ID)
+	}
+	return 0, ""
 }
 
 // sizeFor is how large the volume of a broker gets. It is below the target again at once, because EBS takes no second change for
@@ -151,9 +173,9 @@ func changeTo(l Look, sizeGiB int) cluster.StorageChange {
 
 // restsUntil says until when no growth is tried, because those that nobody has asked for have failed; again is zero when none has. While
 // a volume is nearly full, that is never for long.
-func restsUntil(l Look, fullestPercent float64) (failed string, again time.Time) {
+func restsUntil(l Look, fullest Broker) (failed string, again time.Time) {
 	longest := longestPause
-	if fullestPercent >= nodespec.NearlyFullPercent {
+	if fullest.Known && fullest.percent() >= nodespec.NearlyFullPercent {
 		longest = pauseOfFull
 	}
 	rest := pause

@@ -38,6 +38,13 @@ func failed(endedAgo ...time.Duration) (ops []cluster.Operation) {
 	return ops
 }
 
+// partway is a growth that has failed a while ago, and was to give every broker so much.
+func partway(gib int) []cluster.Operation {
+	ops := failed(time.Hour)
+	ops[0].Storage.Every.SizeGiB = gib
+	return ops
+}
+
 func TestDecide(t *testing.T) {
 	for name, tt := range map[string]struct {
 		look autoscale.Look
@@ -100,6 +107,20 @@ func TestDecide(t *testing.T) {
 		"the clock was set back since one has failed": {look: serving(60), with: func(l *autoscale.Look) {
 			l.Growths = failed(-6 * time.Hour)
 		}, want: "1: 100→110; every 110"},
+		"the last growth has not come to all": {look: serving(20, 0), with: func(l *autoscale.Look) {
+			l.Brokers[1] = broker(2, 143, 50)
+			l.Growths = partway(143)
+		}, want: "1: 100→143; every 143"},
+		"it has come to none": {look: serving(20), with: func(l *autoscale.Look) { l.Growths = partway(143) }, want: "no broker is known to use 60 %"},
+		"somebody wanted one to be larger": {look: serving(20, 0), with: func(l *autoscale.Look) {
+			l.Brokers[1] = broker(2, 143, 50)
+			l.Growths = partway(143)
+			l.Growths[0].Storage.Automatic = false
+		}, want: "no broker is known to use 60 %"},
+		"the last growth has not come to all, and may not": {look: serving(20, 0), with: func(l *autoscale.Look) {
+			l.Brokers[1] = broker(2, 143, 50)
+			l.Growths, l.Rule.MaxGiB = partway(143), 100
+		}, want: "broker 1 has 100 GiB, and others were given 143 GiB by operation op-1; volumes may have 100 GiB at most"},
 		"one has failed, and the next one not": {look: serving(60), with: func(l *autoscale.Look) {
 			l.Growths = failed(time.Minute, time.Second)
 			l.Growths[1].State = cluster.Complete
