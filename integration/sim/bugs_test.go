@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/functions/brokerreplacement"
+	"github.com/millrace/millrace/functions/healthsweep"
 	"github.com/millrace/millrace/functions/provisioning"
 	"github.com/millrace/millrace/functions/topicadmin"
 	"github.com/millrace/millrace/shared/cluster"
@@ -136,6 +137,49 @@ func bugs() []bug {
 		{"a volume that EBS does not change is passed over", func(w *Wiring) {
 			replace(w, "provisioning", "JudgeGrowth", func(context.Context, provisioning.JudgeGrowthInput) (provisioning.JudgeGrowthOutput, error) {
 				return provisioning.JudgeGrowthOutput{Changed: true}, nil
+			})
+		}},
+		{"volumes grow by themselves twice for one look", func(w *Wiring) {
+			w.Storage.Records.Table = changed{w.World.table, func(item *records.Item) { // what was said of the size before counts for that after
+				if strings.HasPrefix(item.Partition, "operations#") {
+					edit(item, func(op *cluster.Operation) {
+						if op.Storage == nil {
+							return
+						}
+						for i := range op.Storage.Volumes {
+							op.Storage.Volumes[i].RoomBytes = 0
+						}
+					})
+				}
+			}}
+		}},
+		{"volumes grow by themselves by what was known minutes ago", func(w *Wiring) {
+			w.Storage.Records.Table = &stale{table: w.World.table, kept: map[string]memory{}}
+		}},
+		{"volumes grow by themselves without end", func(w *Wiring) {
+			w.Storage.Records.Table = changed{w.World.table, func(item *records.Item) {
+				if item.Partition == "storage-scaling" {
+					edit(item, func(s *cluster.StorageScaling) { s.Target.MaxGiB = 16384 })
+				}
+			}}
+		}},
+		{"nobody looks at volumes that fill when the event is lost", func(w *Wiring) {
+			rewire(w, func(functions map[string]serve.Steps) {
+				sweep := functions["healthsweep"]["SweepHealth"]
+				functions["healthsweep"]["SweepHealth"] = serve.New(
+					func(ctx context.Context, in healthsweep.SweepHealthInput) (out healthsweep.SweepHealthOutput, err error) {
+						payload, err := json.Marshal(map[string]any{"step": "SweepHealth", "cluster": in.Cluster, "startedAt": in.StartedAt})
+						if err != nil {
+							return out, err
+						}
+						answer, err := serve.Steps{"SweepHealth": sweep}.Invoke(ctx, payload)
+						if err != nil {
+							return out, err
+						}
+						err = json.Unmarshal(answer, &out)
+						out.StorageDue = false
+						return out, err
+					})
 			})
 		}},
 		{"a topic is made anew to be configured", func(w *Wiring) {

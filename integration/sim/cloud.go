@@ -58,17 +58,17 @@ type volume struct {
 	logs          map[*partition][]record
 	metadata      int // how many changes of the cluster's metadata a voter knows
 
-	filled bool // there is no room left
+	holdsGiB float64 // what is on it, of its size
 }
 
-func (v *volume) full() bool { return v.filled }
+func (v *volume) full() bool { return v.holdsGiB >= float64(v.sizeGiB) }
 
-func (v *volume) used() int64 {
-	if v.filled {
-		return int64(v.sizeGiB) << 30
-	}
-	return int64(v.sizeGiB) << 28
-}
+func (v *volume) percent() float64 { return 100 * v.holdsGiB / float64(v.sizeGiB) }
+
+func (v *volume) used() int64 { return int64(v.holdsGiB * (1 << 30)) }
+
+// free leaves as much on the volume as on one that nobody fills.
+func (v *volume) free() { v.holdsGiB = float64(v.sizeGiB) / 4 }
 
 func newCloud(w *World) *cloud {
 	return &cloud{

@@ -18,6 +18,7 @@ import (
 	"github.com/millrace/millrace/functions/hostevents"
 	"github.com/millrace/millrace/functions/operations"
 	"github.com/millrace/millrace/functions/provisioning"
+	"github.com/millrace/millrace/functions/storageautoscaling"
 	"github.com/millrace/millrace/functions/topicadmin"
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/platform/local"
@@ -45,6 +46,7 @@ type Wiring struct {
 	Health       healthsweep.Deps
 	Replacement  brokerreplacement.Deps
 	Topics       topicadmin.Deps
+	Storage      storageautoscaling.Deps
 	// Wrap, where it is set, changes the steps of the functions once they are made.
 	Wrap func(functions map[string]serve.Steps)
 }
@@ -92,6 +94,9 @@ func (w *World) powerOn() {
 		Topics: topicadmin.Deps{
 			Deployment: "sim", Records: w.records(), Kafka: admin{w: w}, Now: time.Now, Metrics: io.Discard,
 		},
+		Storage: storageautoscaling.Deps{
+			Deployment: "sim", Records: w.records(), Workflows: p.workflows, Now: time.Now, NewID: w.newID, Metrics: io.Discard,
+		},
 	}
 	if w.options.Plant != nil {
 		w.options.Plant(wiring)
@@ -102,6 +107,8 @@ func (w *World) powerOn() {
 		"healthsweep":       healthsweep.Steps(wiring.Health),
 		"brokerreplacement": brokerreplacement.Steps(wiring.Replacement),
 		"topicadmin":        topicadmin.Steps(wiring.Topics),
+
+		"storageautoscaling": storageautoscaling.Steps(wiring.Storage),
 	}
 	if wiring.Wrap != nil {
 		wiring.Wrap(p.functions)
@@ -367,18 +374,24 @@ func (b bus) Put(_ context.Context, told ...cluster.HostEvent) []error {
 	defer b.w.mu.Unlock()
 	for _, e := range told {
 		b.w.noteLocked("bus", string(e.Type)+": "+e.Message)
-		b.w.deliverLocked("event of "+e.Host, map[string]any{"cluster": e.Cluster})
+		about := map[string]any{"cluster": e.Cluster}
+		b.w.deliverLocked("event of "+e.Host, "health-sweep", about)
+		switch e.Type {
+		case cluster.DiskFills, cluster.DiskNearlyFull, cluster.DiskFilled:
+			b.w.deliverLocked("event of the disk of "+e.Host, "storage-autoscaling", about)
+		default:
+		}
 	}
 	return make([]error, len(told))
 }
 
 // hostChangedLocked is EC2's event of a host that has changed its state.
 func (w *World) hostChangedLocked(h *host) {
-	w.deliverLocked("state of "+h.id, map[string]any{})
+	w.deliverLocked("state of "+h.id, "health-sweep", map[string]any{})
 }
 
-// deliverLocked brings an event to the health sweep.
-func (w *World) deliverLocked(name string, input map[string]any) {
+// deliverLocked brings an event to the machine that it starts.
+func (w *World) deliverLocked(name, machine string, input map[string]any) {
 	r := w.cloud.rng
 	copies := 1
 	switch {
@@ -400,7 +413,7 @@ func (w *World) deliverLocked(name string, input map[string]any) {
 				return // nobody is there to hear it
 			}
 			a.plane = p
-			p.sweep(a, "health-sweep", input)
+			p.sweep(a, machine, input)
 		})
 	}
 }

@@ -323,7 +323,8 @@ func diskFull(w *World, u customer, k *kafkaCluster) string {
 	if h == nil {
 		return ""
 	}
-	h.hurt, h.volume.filled = time.Now(), true
+	h.hurt, h.volume.holdsGiB = time.Now(), float64(h.volume.sizeGiB)
+	k.fills.excuse(h.volume)
 	return h.name()
 }
 
@@ -392,8 +393,8 @@ func (w *World) endFaultsLocked(k *kafkaCluster) {
 		}
 	}
 	for token, v := range w.cloud.volumes {
-		if token.ClusterID == k.id && v.filled {
-			v.filled = false
+		if token.ClusterID == k.id && v.full() {
+			v.free()
 			w.noteLocked("customer", "frees the disk of "+v.id)
 		}
 	}

@@ -10,8 +10,7 @@ import (
 	"github.com/millrace/millrace/shared/fault"
 )
 
-// grower is who wants the volumes of a cluster larger, or faster, while other things happen to it: somebody who asks, or its own
-// policy.
+// grower is somebody who wants the volumes of a cluster larger, or faster, while other things happen to it.
 type grower struct {
 	customer
 	cluster *kafkaCluster
@@ -72,12 +71,15 @@ func (g *grower) grow(wish cluster.VolumeShape) bool {
 	if err != nil {
 		return false
 	}
-	op.Storage = &cluster.StorageChange{Every: wish, Automatic: odds(g.a.rng, 2)}
 	for _, n := range nodes {
 		if n.Role == cluster.Broker && n.Volume != nil {
-			to := wish
-			to.SizeGiB = max(to.SizeGiB, n.Volume.SizeGiB) // a heal may have given it more meanwhile
-			op.Storage.Volumes = append(op.Storage.Volumes, cluster.VolumeChange{NodeID: n.ID, From: n.Volume.Shape(), To: to})
+			wish.SizeGiB = max(wish.SizeGiB, n.Volume.SizeGiB) // one may have been given more meanwhile, and nothing shrinks
+		}
+	}
+	op.Storage = &cluster.StorageChange{Every: wish}
+	for _, n := range nodes {
+		if n.Role == cluster.Broker && n.Volume != nil {
+			op.Storage.Volumes = append(op.Storage.Volumes, cluster.VolumeChange{NodeID: n.ID, From: n.Volume.Shape(), To: wish})
 		}
 	}
 	_, err = g.w.records().StartOperation(g.ctx, g.cluster.id, op, func(c *cluster.Cluster) error {
@@ -123,7 +125,11 @@ func (w *World) watchGrowthLocked(op cluster.Operation) {
 		return
 	}
 	for _, v := range w.cloud.brokerVolumes(k) {
-		if change, ok := op.Storage.Of(v.token.NodeID); !ok || !v.shape().Meets(change.Wanted()) {
+		want := cluster.VolumeShape{SizeGiB: op.Storage.Every.SizeGiB} // which some have had already
+		if change, ok := op.Storage.Of(v.token.NodeID); ok {
+			want = change.Wanted()
+		}
+		if !v.shape().Meets(want) {
 			w.violateLocked("operation %s has given every broker of %s %s, and broker %d has %s", op.ID, k.name, op.Storage.Every, v.token.NodeID,
 				v.shape())
 		}
@@ -190,7 +196,6 @@ func (c *cloud) changeLocked(v *volume, want cluster.VolumeShape, now time.Time)
 			c.w.noteLocked("cloud", v.id+" is not changed after all")
 			return
 		}
-		v.filled = v.filled && v.target.SizeGiB <= v.sizeGiB
 		v.sizeGiB, v.throughputMiB = v.target.SizeGiB, v.target.ThroughputMiB
 		c.w.noteLocked("cloud", fmt.Sprintf("%s has %s", v.id, v.shape()))
 	})

@@ -220,6 +220,7 @@ func (w *World) format(h *host, c *kafkaCluster) {
 		id: v.id, token: v.token, sizeGiB: v.sizeGiB, host: v.host, formattedFor: c.kafkaID, node: node, everFormatted: true,
 		logs: map[*partition][]record{},
 	}
+	v.free()
 	if node >= cluster.FirstController && !slices.Contains(c.voters, node) {
 		c.voters = append(c.voters, node)
 		slices.Sort(c.voters)
@@ -264,6 +265,7 @@ type news struct {
 	reason           string
 	held, hung, full bool
 	listed           [9]int32
+	used             int // in steps
 }
 
 func (a *agent) news() news {
@@ -272,7 +274,9 @@ func (a *agent) news() news {
 		n.held, n.hung = !p.heldSince.IsZero(), !p.hungSince.IsZero()
 		copy(n.listed[:], p.listed)
 	}
-	n.full = a.h.volume != nil && a.h.volume.full()
+	if v := a.h.volume; v != nil {
+		n.full, n.used = v.full(), int(v.percent()/nodespec.UseStepPercent)
+	}
 	return n
 }
 

@@ -128,6 +128,7 @@ func (w *World) watchOperations(key records.Key, after []byte) {
 	case running == "":
 		w.running[held] = op.ID
 		w.stats.Operations++
+		w.judgeAutomaticLocked(op)
 		if op.Type == cluster.HealBroker {
 			w.stats.Heals++
 			w.noteLocked("heal", op.Heal.String()+": "+string(op.Heal.Remedy)+", because "+op.Heal.Reason)

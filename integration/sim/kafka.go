@@ -32,7 +32,9 @@ type kafkaCluster struct {
 	topics            map[string]*topic    // beside that of the partitions
 	touched           map[string]time.Time // when somebody else than the control plane last changed a topic
 	owner             *owner               // of the topics
+	told              map[int32]*told      // of the volumes, by the brokers' hosts
 	grower            *grower              // of the volumes
+	fills             *filling             // of the volumes, which grow by themselves; nil where they do not
 	// version counts the changes that the quorum has agreed to; each is on the volumes of a majority of the voters.
 	version int
 	active  int32 // the active controller; 0 while there is none
@@ -153,6 +155,7 @@ func (k *kafka) tick(now time.Time) {
 				voters++
 			}
 		}
+		c.fills.tick(now)
 		c.look(now)
 		c.thin(voters, now)
 	}

@@ -145,6 +145,7 @@ func (u customer) await(k *kafkaCluster, what string, so func(c cluster.Cluster,
 // live lets the cluster work while things break.
 func (u customer) live(k *kafkaCluster) {
 	k.owner, k.grower = u.declareTopics(k), u.growVolumes(k)
+	u.letVolumesGrow(k)
 	u.w.mischief(u, k)
 }
 
@@ -153,6 +154,7 @@ func (u customer) recover(k *kafkaCluster) {
 	u.w.mu.Lock()
 	u.w.weather.clearUpLocked()
 	u.w.endFaultsLocked(k)
+	k.fills.ebb()
 	u.w.noteLocked(u.a.name, "nothing breaks any more")
 	u.w.mu.Unlock()
 	since := time.Now()
@@ -173,6 +175,7 @@ func (u customer) recover(k *kafkaCluster) {
 	u.w.mu.Unlock()
 	k.grower.end()
 	k.grower.settle()
+	k.fills.settle()
 	k.owner.end()
 	k.owner.settle()
 }

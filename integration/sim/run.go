@@ -30,6 +30,8 @@ func newWorld(seed uint64, o Options) *World {
 	w.table, w.cloud, w.kafka, w.weather = newTable(w), newCloud(w), &kafka{w: w}, &weather{w: w}
 	w.table.written = func(key records.Key, before, after []byte) {
 		w.streamed(key, before, after)
+		w.watchBeats(key, after)
+		w.watchNodes(key, before, after)
 		w.watchOperations(key, after)
 		w.watchClusters(key, before, after)
 		w.watchRestarts(key, before, after)
@@ -55,7 +57,7 @@ func run(seed uint64, o Options) Result {
 	for i := range count {
 		k := &kafkaCluster{
 			id: fmt.Sprintf("0f1e2d3c-4b5a-4978-8695-%012d-7", i+1), kafkaID: fmt.Sprintf("MkU3OEVBNTcwNTJENDM2%02d", i+1),
-			name: fmt.Sprintf("orders-%d", i+1), topics: map[string]*topic{}, touched: map[string]time.Time{},
+			name: fmt.Sprintf("orders-%d", i+1), topics: map[string]*topic{}, touched: map[string]time.Time{}, told: map[int32]*told{},
 		}
 		w.mu.Lock()
 		w.kafka.clusters = append(w.kafka.clusters, k)

@@ -57,13 +57,14 @@ func TestSeeds_KeepWhatIsPromised(t *testing.T) {
 		sum.Heals += r.Stats.Heals
 		sum.Applications += r.Stats.Applications
 		sum.Growths += r.Stats.Growths
+		sum.Scaled += r.Stats.Scaled
 		sum.Faults += r.Stats.Faults
 		sum.Crashes += r.Stats.Crashes
 	})
 	took := time.Since(began)
-	fmt.Printf("%d seeds in %s (%.0f a second): %d events, %d operations, of which %d heals, %d applications of topics and %d growths of volumes, %d faults, %d crashes of the "+
+	fmt.Printf("%d seeds in %s (%.0f a second): %d events, %d operations, of which %d heals, %d applications of topics and %d growths of volumes (%d by themselves), %d faults, %d crashes of the "+
 		"control plane\n", count, took.Round(time.Second), float64(count)/took.Seconds(), events, sum.Operations, sum.Heals,
-		sum.Applications, sum.Growths, sum.Faults, sum.Crashes)
+		sum.Applications, sum.Growths, sum.Scaled, sum.Faults, sum.Crashes)
 }
 
 // all runs check for so many seeds, on as many processors as there are.

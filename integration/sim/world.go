@@ -61,8 +61,9 @@ type Options struct {
 
 // Stats counts what a run went through.
 type Stats struct {
-	Operations, Faults, Heals, Applications, Growths, Crashes int
-	FaultNames                                                map[string]int
+	Operations, Faults, Heals, Applications, Crashes int
+	Growths, Scaled                                  int // of volumes, and those of them that nobody has asked for
+	FaultNames                                       map[string]int
 }
 
 // Result is what came of a seed.
@@ -219,9 +220,9 @@ func (w *World) violateLocked(format string, args ...any) {
 // String says what came of a seed, for people.
 func (r Result) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d: %d events in %s, trace hash %016x; %d operations (%d heals), %d applications of topics, %d growths of volumes, %d faults, %d crashes of the control plane",
+	fmt.Fprintf(&b, "seed %d: %d events in %s, trace hash %016x; %d operations (%d heals), %d applications of topics, %d growths of volumes (%d by themselves), %d faults, %d crashes of the control plane",
 		r.Seed, r.Events, r.Took.Round(time.Second), r.Hash, r.Stats.Operations, r.Stats.Heals,
-		r.Stats.Applications, r.Stats.Growths, r.Stats.Faults, r.Stats.Crashes)
+		r.Stats.Applications, r.Stats.Growths, r.Stats.Scaled, r.Stats.Faults, r.Stats.Crashes)
 	for _, v := range r.Violations {
 		b.WriteString("\n  " + v)
 	}
