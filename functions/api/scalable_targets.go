@@ -36,7 +36,7 @@ func (a *API) registerScalableTarget(
 		return nil, aasapi.Invalid("The cluster %s does not exist.", *in.ResourceId)
 	}
 	if c.State() == cluster.Deleting {
-		return nil, aasapi.Invalid("The cluster %s is %s.", c.Name, c.State())
+		return nil, aasapi.Invalid("The cluster %s is %s: nothing of it grows any more.", c.Name, c.State())
 	}
 	if err := tagsAreValid(in.Tags); err != nil {
 		return nil, err
