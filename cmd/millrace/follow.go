@@ -53,7 +53,7 @@ func (a *app) follow(ctx context.Context, plane connection, c client.Cluster, op
 		case err == nil:
 			op, seen = next, time.Now()
 		case ctx.Err() != nil: // said above
-		case errors.As(err, &refused) && refused.Type != "ServiceUnavailableException": // because the cluster has been deleted, for instance
+		case errors.As(err, &refused) && !refused.Passes: // because the cluster has been deleted, for instance
 			line.end()
 			return op, fmt.Errorf("look at how far it is: %w", a.explain(plane, err))
 		case time.Since(seen) > looksInVainFor:

@@ -64,6 +64,7 @@ type deployment struct {
 
 	mu   sync.Mutex
 	came []string // resource, method and path of each event
+	ails []int    // the status of each of the next answers to somebody who looks, which API Gateway gives by itself
 }
 
 func deploy(t *testing.T) *deployment {
@@ -169,7 +170,16 @@ func (d *deployment) gateway(w http.ResponseWriter, h *http.Request) {
 	}
 	d.mu.Lock()
 	d.came = append(d.came, e.Resource+" "+h.Method+" "+path)
+	ails := 0
+	if len(d.ails) > 0 && h.Method == http.MethodGet {
+		ails, d.ails = d.ails[0], d.ails[1:]
+	}
 	d.mu.Unlock()
+	if ails > 0 {
+		w.WriteHeader(ails)
+		fmt.Fprintf(w, `{"message": %q}`, http.StatusText(ails))
+		return
+	}
 	answer, err := d.desk.ServeGateway(h.Context(), e)
 	if err != nil {
 		d.t.Error(err)

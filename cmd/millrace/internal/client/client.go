@@ -23,6 +23,8 @@ type Client struct{ Route }
 type Error struct {
 	Type    string // MSK's name of the exception, such as NotFoundException
 	Message string // for people
+	// Passes says that nothing is wrong with the request: the same one may succeed later.
+	Passes bool
 }
 
 func (e *Error) Error() string { return e.Message }
@@ -194,5 +196,8 @@ func readError(response *http.Response, body []byte) error {
 	if err := json.Unmarshal(body, &answer); err != nil || answer.Message == "" {
 		return fmt.Errorf("%s answered %s, which is not how a control plane answers", response.Request.URL.Host, response.Status)
 	}
-	return &Error{Type: response.Header.Get("X-Amzn-Errortype"), Message: answer.Message}
+	return &Error{
+		Type: response.Header.Get("X-Amzn-Errortype"), Message: answer.Message,
+		Passes: response.StatusCode >= http.StatusInternalServerError || response.StatusCode == http.StatusTooManyRequests,
+	}
 }
