@@ -110,7 +110,7 @@ func (d *deployment) addAlarms(t triggers) {
 			}),
 		},
 		{
-			// It is counted each minute while a broker is at its cluster's target, and not at all in peace.
+			// It is counted each minute while there is such a cluster, and not at all while there is nothing to look at.
 			name: "StorageFullAtMaximum", what: "storage that grows by itself is at its target, and as large as it may get", absent: quiet, periods: 1,
 			metric: awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
 				Namespace: jsii.String(storageNamespace), MetricName: jsii.String("ClustersAtMaximum"),

@@ -15,7 +15,7 @@ import (
 type secondLooks struct {
 	Operations operationRecords
 	Beats      lastBeats
-	Now func() time.Time
+	Now        func() time.Time
 }
 
 type operationRecords interface {

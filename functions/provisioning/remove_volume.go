@@ -12,8 +12,8 @@ import (
 	"github.com/millrace/millrace/shared/watch"
 )
 
-// RemoveVolume deletes a node's log volume, with the data on it and all that is joined to it. Only the deletion of a cluster comes here, after the
-// node's host has ended.
+// RemoveVolume deletes a node's log volume, with the data on it and all that is joined to it. Only the deletion of a cluster comes
+// here, after the node's host has ended.
 type RemoveVolume struct {
 	Clusters clusterRecords
 	Nodes    nodeRecords

@@ -65,7 +65,7 @@ func ControlPlane() Sheet {
 }
 
 // The alarms' metrics: as many as infra deploys. Nine of them are those that a look at health counts, for the whole deployment, and
-// one is about storage, which is published only while a broker is as full as its cluster's rule lets it become.
+// one is about storage, which is published only while somebody has to look at storage that grows by itself.
 const (
 	AlarmMetrics     = 27
 	healthMetrics    = 9
