@@ -31,7 +31,7 @@ const volumeName = "volume"
 const heartbeatInterval = 30 * time.Second
 
 // ec2Host is where an EC2 host has what; empty for the places where it usually is.
-type ec2Host struct{ dir, volume, kafka string }
+type ec2Host struct{ dir, volume, kafka, record string }
 
 // userData is what the launch template tells every host of a deployment.
 type userData struct {
@@ -74,6 +74,7 @@ func runOnEC2(ctx context.Context, h ec2Host, log *slog.Logger) error {
 		Dir:               h.dir,
 		Mailbox:           tablemailbox.New(hostID, records.Records{Table: table, HostRole: data.RoleID}),
 		Volume:            logvolume.Place(h.volume),
+		Parts:             logvolume.Record(h.record),
 		Software:          software{kafkadist.Store{Dir: h.kafka, Sealed: true}},
 		HeartbeatInterval: heartbeatInterval,
 		Log:               log,

@@ -151,7 +151,7 @@ func TestRun_SaysHowItIsUsed(t *testing.T) {
 		{[]string{"stop"}, "what to do is one of: run, mount, grow"},
 		{[]string{"run"}, "--host-dir is missing"},
 		{[]string{"run", "--ec2", "now"}, `"now" is not understood; try: broker-agent --help`},
-		{[]string{"run", "--host-dir", "d", "--kafka", "k"}, "--volume and --kafka go with --ec2; elsewhere host.json says them"},
+		{[]string{"run", "--host-dir", "d", "--kafka", "k"}, "--volume, --kafka and --record go with --ec2; elsewhere host.json says them"},
 		{[]string{"mount", "--format"}, "flag provided but not defined: -format"},
 	} {
 		var output bytes.Buffer

@@ -11,10 +11,11 @@ import (
 	"github.com/millrace/millrace/shared/brokeragent/logvolume"
 )
 
-// grow makes the log volume's file system as large as the volume has become.
+// grow makes the log volume as large as what it is made of has become.
 func grow(ctx context.Context, args []string, output io.Writer) error {
 	flags := newFlags("grow", output)
 	volume := flags.String("volume", filepath.Join(defaultHostDir, volumeName), "")
+	record := flags.String("record", logvolume.RunDir, "")
 	if stop, err := parse(flags, args); stop {
 		return err
 	}
@@ -25,5 +26,10 @@ func grow(ctx context.Context, args []string, output io.Writer) error {
 	if os.Geteuid() != 0 {
 		return errors.New("grow has to be run by root")
 	}
-	return logvolume.Grower{Target: target, Log: slog.New(slog.NewJSONHandler(output, nil))}.Run(ctx)
+	log := slog.New(slog.NewJSONHandler(output, nil))
+	err = logvolume.Grower{Target: target, Record: logvolume.Record(*record), Log: log}.Run(ctx)
+	if errors.Is(err, context.Canceled) { // the next one goes on
+		return nil
+	}
+	return err
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/shared/brokeragent"
+	"github.com/millrace/millrace/shared/brokeragent/logvolume"
 	"github.com/millrace/millrace/shared/kafkadist"
 	"github.com/millrace/millrace/shared/nodespec/httpmailbox"
 )
@@ -39,18 +40,24 @@ run --ec2
   --host-dir DIR   where the agent keeps its keys, files and logs (default /var/lib/millrace)
   --volume DIR     where the log volume appears; only another file system than that around it counts as one
                    (default: volume in the host's directory)
+  --record DIR     where mount and grow say what the log volume is made of (default /run/millrace)
   --kafka DIR      where Kafka's releases are; nothing is ever fetched (default /opt/millrace/kafka)
 
 mount
-  Waits for the one EBS volume beside the root device, makes an xfs on it if and only if it is blank, and mounts it. What
-  is not blank and has no xfs, and what can't be told from another volume, is left alone; the agent reports why.
+  Waits for the node's EBS volume, makes an xfs on it (by LVM, so that it can be joined by others) if and only if it is blank and
+  the agent has named it, and mounts it. Where it was made of several volumes, it waits for all. What is not blank and not ours, and
+  what can't be told from another volume, is left alone; the agent reports why.
   --volume DIR     where to mount it (default /var/lib/millrace/volume)
   --owner USER     whom it belongs to (default root)
+  --first FILE     where the agent names the volume (default /var/lib/millrace/first-volume)
+  --record DIR     where to say what the log volume is made of (default /run/millrace)
 
 grow
-  Makes the file system of the log volume as large as the volume has become, while Kafka uses it. Does nothing when it is, or
-  when no volume is mounted.
+  Joins further EBS volumes to the log volume, and makes its file system as large as all of them have become, while Kafka uses it.
+  Moves everything back onto the first one once that is large enough. Does nothing when there is nothing to do, or when no volume
+  is mounted.
   --volume DIR     where it is mounted (default /var/lib/millrace/volume)
+  --record DIR     as of mount
 
 Examples:
   broker-agent run --host-dir ~/.local/share/millrace/hosts/h-1f6c
@@ -102,17 +109,18 @@ func runAgent(ctx context.Context, args []string, output io.Writer) error {
 	onEC2 := flags.Bool("ec2", false, "")
 	volume := flags.String("volume", "", "")
 	kafka := flags.String("kafka", defaultKafka, "")
+	record := flags.String("record", logvolume.RunDir, "")
 	if stop, err := parse(flags, args); stop {
 		return err
 	}
 	log := slog.New(slog.NewJSONHandler(output, nil))
 	switch {
 	case *onEC2:
-		return runOnEC2(ctx, ec2Host{dir: *dir, volume: *volume, kafka: *kafka}, log)
+		return runOnEC2(ctx, ec2Host{dir: *dir, volume: *volume, kafka: *kafka, record: *record}, log)
 	case *dir == "":
 		return errors.New("--host-dir is missing")
 	case flags.NFlag() > 1:
-		return errors.New("--volume and --kafka go with --ec2; elsewhere host.json says them")
+		return errors.New("--volume, --kafka and --record go with --ec2; elsewhere host.json says them")
 	}
 
 	host, err := brokeragent.ReadHost(*dir)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/millrace/millrace/shared/brokeragent"
 	"github.com/millrace/millrace/shared/brokeragent/logvolume"
 )
 
@@ -16,6 +17,8 @@ func mount(ctx context.Context, args []string, output io.Writer) error {
 	flags := newFlags("mount", output)
 	volume := flags.String("volume", filepath.Join(defaultHostDir, volumeName), "")
 	owner := flags.String("owner", "", "")
+	first := flags.String("first", filepath.Join(defaultHostDir, brokeragent.FirstVolumeFile), "")
+	record := flags.String("record", logvolume.RunDir, "")
 	if stop, err := parse(flags, args); stop {
 		return err
 	}
@@ -27,7 +30,7 @@ func mount(ctx context.Context, args []string, output io.Writer) error {
 		return errors.New("mount has to be run by root")
 	}
 	log := slog.New(slog.NewJSONHandler(output, nil))
-	err = logvolume.Bringer{Target: target, Owner: *owner, Log: log}.Run(ctx)
+	err = logvolume.Bringer{Target: target, Owner: *owner, First: *first, Record: logvolume.Record(*record), Log: log}.Run(ctx)
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}

@@ -3,7 +3,8 @@
 // time.
 //
 //	go run ./cmd/setup demo    for `make demo`: one Kafka release
-//	go run ./cmd/setup test    for `make test`: every Kafka release that Millrace knows, Node.js, moto and cfn-lint
+//	go run ./cmd/setup test    for `make test`: every Kafka release that Millrace knows, Node.js, moto and cfn-lint; as root also
+//	                           an emulator and a kernel, for the rehearsal of what happens on a host's disks
 package main
 
 import (
@@ -16,6 +17,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/millrace/millrace/integration/host/kernel"
 	"github.com/millrace/millrace/shared/kafkadist"
 	"github.com/millrace/millrace/shared/kafkaversion"
 )
@@ -39,6 +41,11 @@ func run(ctx context.Context, args []string) error {
 	}
 	if err := ensurePrograms(ctx, forTests); err != nil {
 		return err
+	}
+	if forTests && os.Getuid() == 0 {
+		if err := kernel.Ensure(ctx, say); err != nil {
+			return err
+		}
 	}
 	releases := []string{kafkaversion.Default().Release}
 	if forTests {
@@ -69,6 +76,8 @@ var needs = []need{
 	{"Python's venv", "python3-venv", works("python3", "-c", "import ensurepip, venv"), everybody},
 	{"Node.js", "nodejs", works("node", "--version"), tests}, // the deployment is described in Go, by a library that runs on Node
 	{"XFS's tools", "xfsprogs", works("mkfs.xfs", "-V"), testsOfRoot},
+	{"LVM", "lvm2", works("lvm", "help"), testsOfRoot},
+	{"an emulator of machines", "qemu-system-x86", works("qemu-system-x86_64", "--version"), testsOfRoot},
 }
 
 func works(name string, args ...string) func(context.Context) bool {

@@ -8,6 +8,7 @@ install -d -o millrace -g millrace -m 0750 /var/lib/millrace
 install -d /opt/millrace
 install -m 0755 "$software/broker-agent" /opt/millrace/broker-agent
 install -m 0644 "$files/sysctl.conf" /etc/sysctl.d/90-millrace.conf
+install -D -m 0644 "$files/lvmlocal.conf" /etc/lvm/lvmlocal.conf
 install -m 0644 "$files"/*.service "$files"/*.timer /etc/systemd/system/
 
 # Start-up archives build on the JVM's own, which not every package brings along.

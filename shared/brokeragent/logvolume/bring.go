@@ -1,6 +1,7 @@
 package logvolume
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -21,7 +22,11 @@ type Bringer struct {
 	Target string
 	// Owner is the user whom the volume belongs to once it is mounted; empty leaves it root's.
 	Owner string
-	Log   *slog.Logger
+	// First is the file in which the agent names the volume that the log volume begins on. Nothing is formatted before.
+	First string
+	// Record is where to tell what the log volume is made of.
+	Record Record
+	Log    *slog.Logger
 
 	disks func(context.Context) ([]Device, error) // what tests replace; nil means Disks
 }
@@ -33,25 +38,33 @@ func (b Bringer) Run(ctx context.Context) error {
 	if err := b.makePlace(); err != nil {
 		return err
 	}
-	if b.disks == nil {
-		b.disks = Disks
+	lock, err := b.awaitLock(ctx)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	w := worker{target: b.Target, first: b.First, record: b.Record, log: b.Log, disks: b.disks, lock: lock}
+	if w.disks == nil {
+		w.disks = Disks
 	}
 	said := "nothing yet"
 	for {
-		v, err := b.once(ctx)
+		v, err := b.once(ctx, w)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err == nil && v.Action == Done:
-			b.grow(ctx)
+			b.keep(ctx, w)
 			return nil
 		case err != nil:
-			v = Verdict{Refuse, v.Device, err.Error()}
+			v = Verdict{Action: Refuse, Device: v.Device, Reason: err.Error()}
+		case v.Action != Wait && v.Action != Refuse:
+			continue // there is more to do
 		}
 		if v.Reason != said {
 			said = v.Reason
-			b.Log.Info("the log volume is not mounted", "verdict", v.Action, "device", v.Device, "reason", v.Reason)
-			if err := b.writeRefusal(v); err != nil {
+			b.Log.Info("the log volume is not mounted", "verdict", v.Action, "device", v.Device, "reason", cmp.Or(v.Reason, "no EBS volume is attached beside the root device"))
+			if err := b.writeReason(v); err != nil {
 				return err
 			}
 		}
@@ -62,41 +75,44 @@ func (b Bringer) Run(ctx context.Context) error {
 	}
 }
 
-// once looks, decides and acts. A volume that it has just mounted is done.
-func (b Bringer) once(ctx context.Context) (Verdict, error) {
+// awaitLock waits until nobody else works on the log volume. A command of a run before this one may.
+func (b Bringer) awaitLock(ctx context.Context) (*os.File, error) {
+	for ctx.Err() == nil {
+		lock, ok, err := b.Record.lock()
+		if ok || err != nil {
+			return lock, err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(interval):
+		}
+	}
+	return nil, ctx.Err()
+}
+
+// once looks, decides and acts. A volume that is mounted is done.
+func (b Bringer) once(ctx context.Context, w worker) (Verdict, error) {
 	if _, _, err := b.owner(); err != nil {
 		return Verdict{}, err // before anything is made for somebody who is not there
 	}
-	disks, err := b.disks(ctx)
+	s, err := w.look(ctx)
 	if err != nil {
-		return Verdict{}, fmt.Errorf("look at the disks: %w", err)
+		return Verdict{}, err
 	}
-	v := Decide(disks, b.Target)
-	switch v.Action {
-	case Format:
-		if err := b.format(ctx, v.Device); err != nil {
-			return v, err
-		}
-		fallthrough
-	case Mount:
-		if err := b.mount(ctx, v.Device); err != nil {
-			return v, err
-		}
+	v := Decide(s)
+	switch {
+	case v.Action == Wait || v.Action == Refuse:
+		return v, nil
+	case v.Action == Mount:
+		err := b.mount(ctx, v.Device)
 		v.Action = Done
-	case Done:
+		return v, err
+	case s.FileSystemBytes > 0:
+		v.Action = Done
 		return v, b.own() // a run before this one may have ended between the two
-	case Wait, Refuse:
+	default:
+		return v, w.do(ctx, s, v)
 	}
-	return v, nil
-}
-
-// format makes a file system. Without -f it refuses to do so over any other that it finds: the last of three guards.
-func (b Bringer) format(ctx context.Context, device string) error {
-	if _, err := output(exec.CommandContext(ctx, "mkfs."+FileSystem, "-q", device)); err != nil {
-		return fmt.Errorf("make a file system: %w", err)
-	}
-	b.Log.Info("made a file system on a blank volume", "device", device, "fileSystem", FileSystem)
-	return nil
 }
 
 func (b Bringer) mount(ctx context.Context, device string) error {
@@ -109,10 +125,10 @@ func (b Bringer) mount(ctx context.Context, device string) error {
 	return b.own()
 }
 
-// grow finds the room of a volume that has grown. Kafka may do without, and the next look for a larger volume is seconds away; so a
+// keep finds the room of a volume that has grown. Kafka may do without, and the next look for a larger volume is seconds away; so a
 // failure keeps nobody from what is there.
-func (b Bringer) grow(ctx context.Context) {
-	if err := (Grower{Target: b.Target, Log: b.Log}).Run(ctx); err != nil {
+func (b Bringer) keep(ctx context.Context, w worker) {
+	if err := w.keep(ctx, false); err != nil {
 		b.Log.Warn("the file system could not be made as large as its volume", "target", b.Target, "error", err)
 	}
 }
@@ -160,13 +176,25 @@ func (b Bringer) makePlace() error {
 	return nil
 }
 
-// refusal is the file that says, at the place where the volume should be, why it is not. A mounted volume hides it.
-const refusal = "REFUSED"
+// These are files that say, at the place where the volume should be, why it is not: because somebody has to see to it, or because
+// something is missing that will come. A mounted volume hides them.
+const (
+	refusal = "REFUSED"
+	missing = "INCOMPLETE"
+)
 
-func (b Bringer) writeRefusal(v Verdict) error {
-	path := filepath.Join(b.Target, refusal)
-	if v.Action != Refuse {
-		return os.RemoveAll(path)
+func (b Bringer) writeReason(v Verdict) error {
+	for name, says := range map[string]Action{refusal: Refuse, missing: Wait} {
+		path := filepath.Join(b.Target, name)
+		var err error
+		if v.Action == says && v.Reason != "" {
+			err = replace(path, []byte(v.Reason+"\n"))
+		} else {
+			err = os.RemoveAll(path)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return os.WriteFile(path, []byte(v.Reason+"\n"), 0o644)
+	return nil
 }

@@ -9,7 +9,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -48,9 +51,28 @@ func attach(t *testing.T) loop {
 	return l
 }
 
+// format makes the volume one of those that are a file system and nothing else. What LVM does takes more than loop devices: see
+// integration/host.
+func (l loop) format() loop {
+	l.t.Helper()
+	if _, err := output(exec.Command("mkfs."+FileSystem, "-q", l.device)); err != nil {
+		l.t.Fatal(err)
+	}
+	return l
+}
+
 // disks shows the loop device as an EBS volume beside a root device, and what is really on it.
 func (l loop) disks(ctx context.Context) (disks []Device, err error) {
 	d := Device{Path: l.device, Serial: "vol0test"}
+	size, err := os.ReadFile(filepath.Join("/sys/block", filepath.Base(l.device), "size"))
+	if err != nil {
+		return nil, err
+	}
+	sectors, err := strconv.ParseInt(strings.TrimSpace(string(size)), 10, 64)
+	if err != nil {
+		return nil, err
+	}
+	d.Bytes = 512 * sectors
 	if d.Signature, err = signature(ctx, l.device); err != nil {
 		return nil, err
 	}
@@ -88,11 +110,16 @@ func place(t *testing.T) string {
 }
 
 func (l loop) bringer(target string) Bringer {
-	return Bringer{Target: target, Owner: "root", Log: slog.New(slog.NewTextHandler(l.t.Output(), nil)), disks: l.disks}
+	l.t.Helper()
+	first := filepath.Join(l.t.TempDir(), "first-volume")
+	if err := os.WriteFile(first, []byte("vol-0test"), 0o600); err != nil {
+		l.t.Fatal(err)
+	}
+	return Bringer{Target: target, Owner: "root", First: first, Record: Record(l.t.TempDir()), Log: slog.New(slog.NewTextHandler(l.t.Output(), nil)), disks: l.disks}
 }
 
-func TestBring_FormatsABlankVolumeOnceAndOnlyMountsItFromThenOn(t *testing.T) {
-	l, target := attach(t), place(t)
+func TestBring_MountsAVolumeThatHasAFileSystemAndLeavesItAsItIs(t *testing.T) {
+	l, target := attach(t).format(), place(t)
 	record := filepath.Join(target, "record")
 	for life := range 3 {
 		if err := l.bringer(target).Run(t.Context()); err != nil {
@@ -126,7 +153,7 @@ func TestBring_FindsTheRoomOfAVolumeThatHasGrownWhileNoHostHadIt(t *testing.T) {
 	if _, err := exec.LookPath("xfs_growfs"); err != nil {
 		t.Skip(err)
 	}
-	l, target := attach(t), place(t)
+	l, target := attach(t).format(), place(t)
 	if err := l.bringer(target).Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +185,7 @@ func TestBring_LeavesAloneWhatIsNotBlankAndSaysSoAtItsPlace(t *testing.T) {
 				_, err := output(exec.Command("mkfs.ext4", "-q", l.device))
 				return err
 			},
-			"vol0test holds ext4, and log volumes hold xfs: it is left alone",
+			"vol-0test holds ext4, and log volumes hold xfs: it is left alone",
 		},
 		{
 			"one byte in the first MiB", func(l loop) error {
@@ -169,13 +196,11 @@ func TestBring_LeavesAloneWhatIsNotBlankAndSaysSoAtItsPlace(t *testing.T) {
 				_, err = f.WriteAt([]byte{1}, looksBlank-1)
 				return errors.Join(err, f.Close())
 			},
-			"vol0test has no file system and is not blank: it is left alone",
+			"vol-0test has no file system and is not blank: it is left alone",
 		},
 		{
 			"a log volume that has lost its beginning", func(l loop) error {
-				if _, err := output(exec.Command("mkfs."+FileSystem, "-q", l.device)); err != nil {
-					return err
-				}
+				l.format()
 				f, err := os.OpenFile(l.device, os.O_WRONLY, 0)
 				if err != nil {
 					return err
@@ -183,7 +208,7 @@ func TestBring_LeavesAloneWhatIsNotBlankAndSaysSoAtItsPlace(t *testing.T) {
 				_, err = f.Write(make([]byte, 2<<20))
 				return errors.Join(err, f.Close())
 			},
-			"vol0test has no file system and is not blank: it is left alone",
+			"vol-0test has no file system and is not blank: it is left alone",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -221,7 +246,7 @@ func TestBring_LeavesAloneWhatIsNotBlankAndSaysSoAtItsPlace(t *testing.T) {
 func TestBring_MakesNothingForAnOwnerWhoIsNotThere(t *testing.T) {
 	target := place(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	b := Bringer{Target: target, Owner: "nobody-of-that-name", Log: slog.New(slog.DiscardHandler)}
+	b := Bringer{Target: target, Owner: "nobody-of-that-name", Record: Record(t.TempDir()), Log: slog.New(slog.DiscardHandler)}
 	b.disks = func(context.Context) ([]Device, error) {
 		t.Error("it looks for a volume to format")
 		return nil, errors.New("no disks")
@@ -262,6 +287,53 @@ func TestPlace_IsNotTheVolumeItWaitsFor(t *testing.T) {
 	}
 }
 
+func TestBring_TakesNoSuchWordForTheNameOfAVolume(t *testing.T) {
+	dir := t.TempDir()
+	elsewhere := filepath.Join(dir, "elsewhere")
+	if err := os.WriteFile(elsewhere, []byte("vol-0aaa\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if serial, err := readFirst(elsewhere); serial != "vol0aaa" || err != nil {
+		t.Errorf("%q, %v", serial, err)
+	}
+	if serial, err := readFirst(filepath.Join(dir, "nothing")); serial != "" || err != nil {
+		t.Errorf("no file: %q, %v", serial, err)
+	}
+	link, pipe, word := filepath.Join(dir, "link"), filepath.Join(dir, "pipe"), filepath.Join(dir, "word")
+	if err := errors.Join(os.Symlink(elsewhere, link), syscall.Mkfifo(pipe, 0o600), os.WriteFile(word, []byte("/dev/sda"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{link, pipe, word} {
+		if serial, err := readFirst(path); serial != "" || err == nil {
+			t.Errorf("%s: %q, %v", path, serial, err)
+		}
+	}
+}
+
+func TestDisks_TakesForBlankWhatWasCutOffWhileItWasMadeReadyAndNothingElse(t *testing.T) {
+	head := append([]byte{1, 2, 3, 4}, lvmMagic...)
+	for _, tt := range []struct {
+		name string
+		put  map[int][]byte
+		want bool
+	}{
+		{"zeros", nil, true},
+		{"the head of an area for LVM's records", map[int][]byte{lvmHead: head}, true},
+		{"with a record in it", map[int][]byte{lvmHead: head, lvmHead + lvmRecordsAt: {1}}, false},
+		{"with something behind it", map[int][]byte{lvmHead: head, lvmHead + lvmHeadSize: {1}}, false},
+		{"with LVM's label", map[int][]byte{lvmHead: head, 512: []byte("LABELONE")}, false},
+		{"something else in its place", map[int][]byte{lvmHead: {1}}, false},
+	} {
+		content := make([]byte, looksBlank)
+		for at, bytes := range tt.put {
+			copy(content[at:], bytes)
+		}
+		if got, err := beginsBlank(bytes.NewReader(content)); got != tt.want || err != nil {
+			t.Errorf("%s: blank %t (%v)", tt.name, got, err)
+		}
+	}
+}
+
 func TestDisks_ReadsWhatTheToolsSay(t *testing.T) {
 	disks, err := parseDisks([]byte(`{"blockdevices": [
 		{"path":"/dev/zram0", "type":"disk", "serial":null, "mountpoints":["[SWAP]"]},
@@ -279,6 +351,12 @@ func TestDisks_ReadsWhatTheToolsSay(t *testing.T) {
 	}
 	if volume.Path != "/dev/nvme1n1" || !volume.isEBS() || volume.isRoot() || volume.Parts != 0 || len(volume.MountPoints) != 0 {
 		t.Errorf("volume %+v", volume)
+	}
+	lvm, err := parseDisks([]byte(`{"blockdevices": [{"path":"/dev/nvme1n1", "type":"disk", "serial":"vol0bbb   ", "size":1073741824, "mountpoints":[null], "children": [
+		{"path":"/dev/mapper/log--vol0bbb-pvmove0", "type":"lvm", "serial":null, "size":1, "mountpoints":[null], "children": [
+			{"path":"/dev/mapper/log--vol0bbb-log", "type":"lvm", "serial":null, "size":1, "mountpoints":["/var/lib/millrace/volume"]}]}]}]}`))
+	if want := []string{"/var/lib/millrace/volume"}; err != nil || lvm[0].Parts != 0 || !slices.Equal(lvm[0].MountPoints, want) || lvm[0].Serial != "vol0bbb" || lvm[0].Bytes != 1<<30 {
+		t.Errorf("a disk of LVM's is %+v (%v)", lvm, err)
 	}
 	for blkid, want := range map[string]string{
 		"DEVNAME=/dev/nvme1n1\nUUID=1\nBLOCK_SIZE=512\nTYPE=xfs\nUSAGE=filesystem\n": "xfs",

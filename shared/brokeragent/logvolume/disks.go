@@ -25,7 +25,8 @@ const (
 
 // Disks looks at the disks of this machine. It writes to none of them, and reads only those that may be log volumes.
 func Disks(ctx context.Context) ([]Device, error) {
-	out, err := output(exec.CommandContext(ctx, "lsblk", "--json", "--output", "PATH,TYPE,SERIAL,MOUNTPOINTS"))
+	// With the column NAME it tells what is on which disk; without, it would only list all.
+	out, err := output(exec.CommandContext(ctx, "lsblk", "--json", "--bytes", "--output", "NAME,PATH,TYPE,SERIAL,SIZE,MOUNTPOINTS"))
 	if err != nil {
 		return nil, err
 	}
@@ -40,6 +41,9 @@ func Disks(ctx context.Context) ([]Device, error) {
 		if disks[i].Signature, err = signature(ctx, d.Path); err != nil {
 			return nil, err
 		}
+		if disks[i].Signature != "" || d.Parts > 0 || len(d.MountPoints) > 0 {
+			continue // it is not blank, whatever else
+		}
 		if disks[i].Blank, err = isBlank(d.Path); err != nil {
 			return nil, err
 		}
@@ -52,6 +56,7 @@ type block struct {
 	Path        string    `json:"path"`
 	Type        string    `json:"type"`
 	Serial      string    `json:"serial"`
+	Bytes       int64     `json:"size"`
 	MountPoints []*string `json:"mountpoints"` // with a null for no mount point
 	Children    []block   `json:"children"`
 }
@@ -66,10 +71,20 @@ func parseDisks(lsblk []byte) ([]Device, error) {
 	var disks []Device
 	for _, b := range answer.Devices {
 		if b.Type == "disk" {
-			disks = append(disks, Device{Path: b.Path, Serial: b.Serial, MountPoints: b.mountPoints(), Parts: len(b.Children)})
+			disks = append(disks, Device{Path: b.Path, Serial: strings.TrimSpace(b.Serial), Bytes: b.Bytes, MountPoints: b.mountPoints(), Parts: b.parts()})
 		}
 	}
 	return disks, nil
+}
+
+// parts counts what is made of a disk by anybody but LVM, which says itself what it makes of one.
+func (b block) parts() (count int) {
+	for _, child := range b.Children {
+		if child.Type != "lvm" {
+			count++
+		}
+	}
+	return count
 }
 
 func (b block) mountPoints() (points []string) {
@@ -120,7 +135,7 @@ func isBlank(path string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("size of %s: %w", path, err)
 	}
-	if blank, err := isZero(f, 0, looksBlank); !blank || err != nil {
+	if blank, err := beginsBlank(f); !blank || err != nil {
 		return false, err
 	}
 	for i := range int64(samples) {
@@ -129,6 +144,29 @@ func isBlank(path string) (bool, error) {
 		}
 	}
 	return isZero(f, size-sampleSize, sampleSize)
+}
+
+// What makes a disk ready for LVM begins with the head of an area for its records, which says by magic what it is and is all zeros
+// after its fifth number while nothing was ever recorded; the label by which it counts as LVM's comes last.
+const (
+	lvmHead      = 4096
+	lvmHeadSize  = 512
+	lvmMagic     = " LVM2 x[5A%r0N*>"
+	lvmMagicAt   = 4
+	lvmRecordsAt = 40
+)
+
+// beginsBlank tells whether the beginning of a device holds nothing but zeros, or what was begun to make it ready for LVM.
+func beginsBlank(device io.ReaderAt) (bool, error) {
+	content := make([]byte, looksBlank)
+	if _, err := device.ReadAt(content, 0); err != nil {
+		return false, fmt.Errorf("read the beginning of the device: %w", err)
+	}
+	head := content[lvmHead : lvmHead+lvmHeadSize]
+	if bytes.HasPrefix(head[lvmMagicAt:], []byte(lvmMagic)) && len(bytes.Trim(head[lvmRecordsAt:], "\x00")) == 0 {
+		clear(head)
+	}
+	return len(bytes.Trim(content, "\x00")) == 0, nil
 }
 
 // isZero tells whether part of a device holds nothing but zeros.

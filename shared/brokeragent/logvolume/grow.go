@@ -2,68 +2,49 @@ package logvolume
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"log/slog"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/millrace/millrace/shared/brokeragent"
 )
 
-// worthGrowing is how much larger than its file system a device has to be. XFS leaves a rest at the end of a device unused that
-// is too small for one more of its groups; EBS volumes grow by whole gigabytes.
-const worthGrowing = 64 << 20
-
-// Grower makes the file system of a mounted log volume as large as the volume has become. Kafka runs on meanwhile. It has to be
-// root.
+// Grower keeps a mounted log volume as large as what it is made of: it joins further volumes to it, makes its file system as large as
+// they all, and moves everything back onto the first volume once that has room for it. Kafka runs on meanwhile. It has to be root.
 type Grower struct {
 	// Target is the directory where the volume is mounted.
 	Target string
+	// Record is where to tell what the log volume is made of.
+	Record Record
 	Log    *slog.Logger
+
+	disks func(context.Context) ([]Device, error) // what tests replace; nil means Disks
 }
 
-// Run looks once, and returns when the file system is as large as its device. While no volume is mounted there is nothing to
-// do. A file system never gets smaller, and running it again, or twice at once, does no harm.
+// Run returns when there is nothing to do, which may be in hours: data is moved slice by slice, and whatever gives Kafka more room
+// comes in between. While no volume is mounted there is nothing to do, nor while another run is at work. It may end at any moment:
+// the next one goes on.
 func (g Grower) Run(ctx context.Context) error {
 	if _, attached, err := Place(g.Target).Volume(); !attached {
+		var incomplete brokeragent.VolumeIncomplete
+		if errors.As(err, &incomplete) {
+			return nil
+		}
 		return err
 	}
-	device, err := deviceBytes(g.Target)
-	if err != nil {
-		return fmt.Errorf("size of the volume at %s: %w", g.Target, err)
+	lock, ok, err := g.Record.lock()
+	if !ok || err != nil {
+		return err
 	}
-	size, err := fileSystemBytes(g.Target)
-	if err != nil {
-		return fmt.Errorf("size of the %s at %s: %w", FileSystem, g.Target, err)
+	defer lock.Close()
+	w := worker{target: g.Target, record: g.Record, log: g.Log, disks: g.disks, lock: lock}
+	if w.disks == nil {
+		w.disks = Disks
 	}
-	if device < size+worthGrowing {
-		return nil
-	}
-	if _, err := output(exec.CommandContext(ctx, "xfs_growfs", "-d", g.Target)); err != nil {
-		return fmt.Errorf("grow the file system from %d to %d bytes: %w", size, device, err)
-	}
-	g.Log.Info("the file system has grown with its volume", "target", g.Target, "from", size, "to", device)
-	return nil
-}
-
-// deviceBytes is the size of the device that a directory is on, as the kernel knows it now.
-func deviceBytes(dir string) (int64, error) {
-	var s unix.Stat_t
-	if err := unix.Stat(dir, &s); err != nil {
-		return 0, err
-	}
-	number := fmt.Sprintf("%d:%d", unix.Major(s.Dev), unix.Minor(s.Dev))
-	content, err := os.ReadFile(filepath.Join("/sys/dev/block", number, "size"))
-	if err != nil {
-		return 0, err
-	}
-	const sector = 512 // whatever the device's own is
-	sectors, err := strconv.ParseInt(strings.TrimSpace(string(content)), 10, 64)
-	return sectors * sector, err
+	return w.keep(ctx, true)
 }
 
 // geometry is what XFS says of itself: xfs_fsop_geom_v1 of the kernel's xfs_fs.h.

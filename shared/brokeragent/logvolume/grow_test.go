@@ -15,7 +15,7 @@ func TestGrow_MakesTheFileSystemAsLargeAsItsVolumeWhileItIsInUse(t *testing.T) {
 	if _, err := exec.LookPath("xfs_growfs"); err != nil {
 		t.Skip(err)
 	}
-	l, target := attach(t), place(t)
+	l, target := attach(t).format(), place(t)
 	if err := l.bringer(target).Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +24,7 @@ func TestGrow_MakesTheFileSystemAsLargeAsItsVolumeWhileItIsInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer open.Close()
-	g := Grower{Target: target, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	g := Grower{Target: target, Record: Record(t.TempDir()), Log: slog.New(slog.NewTextHandler(t.Output(), nil)), disks: l.disks}
 	grow := func() int64 {
 		t.Helper()
 		if err := g.Run(t.Context()); err != nil {
@@ -63,7 +63,7 @@ func TestGrow_MakesTheFileSystemAsLargeAsItsVolumeWhileItIsInUse(t *testing.T) {
 }
 
 func TestGrow_LeavesAloneWhatIsNoLogVolume(t *testing.T) {
-	g := Grower{Target: t.TempDir(), Log: slog.New(slog.DiscardHandler)}
+	g := Grower{Target: t.TempDir(), Record: Record(t.TempDir()), Log: slog.New(slog.DiscardHandler)}
 	if err := g.Run(t.Context()); err != nil {
 		t.Errorf("a place where nothing is mounted: %v", err)
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/millrace/millrace/shared/brokeragent"
 )
 
 // Place is where a log volume appears: a directory that counts only while another file system than that around it is
@@ -32,12 +34,18 @@ func (p Place) Volume() (dir string, attached bool, err error) {
 	if there.Dev != around.Dev {
 		return string(p), true, nil
 	}
-	reason, err := os.ReadFile(filepath.Join(string(p), refusal))
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return "", false, nil
-	case err != nil:
-		return "", false, err
+	for _, name := range []string{refusal, missing} {
+		content, err := os.ReadFile(filepath.Join(string(p), name))
+		reason := strings.TrimSpace(string(content))
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+		case err != nil:
+			return "", false, err
+		case name == missing:
+			return "", false, brokeragent.VolumeIncomplete(reason)
+		default:
+			return "", false, errors.New(reason)
+		}
 	}
-	return "", false, errors.New(strings.TrimSpace(string(reason)))
+	return "", false, nil
 }
