@@ -51,6 +51,12 @@ func (s CheckVolumeGrown) Run(ctx context.Context, in CheckNodeInput) (CheckOutp
 	if heals && g.node.Host == nil {
 		return CheckOutput{}, fault.New(fault.NotFound, "%s has no host", g.node)
 	}
+	ended := "" // the host from which nothing is to be waited for, however lately it was heard
+	if !heals {
+		if ended, err = s.endedHost(ctx, g); err != nil {
+			return CheckOutput{}, err
+		}
+	}
 	var out CheckOutput
 	changed, stop := s.Beats.WatchBeats()
 	defer stop()
@@ -61,22 +67,36 @@ func (s CheckVolumeGrown) Run(ctx context.Context, in CheckNodeInput) (CheckOutp
 			}
 			return out.Done, s.Progress.Report(ctx, in.ClusterID, in.OperationID, cluster.StepGrowVolume, 50, out.Reason)
 		}
-		out, err = s.lookAtVolume(ctx, in)
+		out, err = s.lookAtVolume(ctx, in, ended)
 		return out.Done, err
 	})
 	if err != nil || out.Done {
 		return out, err
 	}
 	if heals {
-		host, err := s.Hosts.Host(ctx, g.node.Host.ID)
-		if err != nil {
-			return out, fmt.Errorf("look at host %s: %w", g.node.Host.ID, err)
+		if ended, err = s.endedHost(ctx, g); err != nil {
+			return out, err
 		}
-		if host.State == cluster.HostTerminated {
-			return out, fault.New(fault.Internal, "host %s of %s has ended", host.ID, g.node)
+		if ended != "" {
+			return out, fault.New(fault.Internal, "host %s of %s has ended", ended, g.node)
 		}
 	}
 	return out, s.Progress.CheckDeadline(ctx, in.ClusterID, in.OperationID, s.Now(), out.Reason)
+}
+
+// endedHost gives the id of the node's host when that has ended; empty otherwise.
+func (s CheckVolumeGrown) endedHost(ctx context.Context, g growth) (id string, err error) {
+	if g.node.Host == nil {
+		return "", nil
+	}
+	host, err := s.Hosts.Host(ctx, g.node.Host.ID)
+	if err != nil {
+		return "", fmt.Errorf("look at host %s: %w", g.node.Host.ID, err)
+	}
+	if host.State == cluster.HostTerminated {
+		id = host.ID
+	}
+	return id, nil
 }
 
 // lookAtRoom asks the platform for the volume, and then the host of a node that is healed for the file system on it.
@@ -96,7 +116,7 @@ func (s CheckVolumeGrown) lookAtRoom(ctx context.Context, g growth) (CheckOutput
 
 // lookAtVolume asks the platform for the volume, notes when it is as it was to be, and gives the host that the node has by now a
 // while to find the room.
-func (s CheckVolumeGrown) lookAtVolume(ctx context.Context, in CheckNodeInput) (CheckOutput, error) {
+func (s CheckVolumeGrown) lookAtVolume(ctx context.Context, in CheckNodeInput, ended string) (CheckOutput, error) {
 	g, err := growthOf(ctx, s.Operations, s.Nodes, in)
 	switch {
 	case err != nil:
@@ -118,7 +138,7 @@ func (s CheckVolumeGrown) lookAtVolume(ctx context.Context, in CheckNodeInput) (
 		}
 		slog.InfoContext(ctx, "volume has grown", "cluster", in.ClusterID, "node", in.NodeID, "volume", g.node.Volume.ID, "to", g.want.String())
 	}
-	found, err := s.foundRoom(ctx, g)
+	found, err := s.foundRoom(ctx, g, ended)
 	if err != nil || found {
 		return CheckOutput{Done: found}, err
 	}
@@ -131,9 +151,9 @@ func (s CheckVolumeGrown) lookAtVolume(ctx context.Context, in CheckNodeInput) (
 
 // foundRoom tells whether the node's host sees more of the volume than before; true when there is nothing to see, or nobody who
 // could.
-func (s CheckVolumeGrown) foundRoom(ctx context.Context, g growth) (bool, error) {
+func (s CheckVolumeGrown) foundRoom(ctx context.Context, g growth, ended string) (bool, error) {
 	n, before := g.node, g.change.RoomBytes
-	if n.Host == nil || before == 0 || g.change.To.SizeGiB <= g.change.From.SizeGiB {
+	if n.Host == nil || n.Host.ID == ended || before == 0 || g.change.To.SizeGiB <= g.change.From.SizeGiB {
 		return true, nil
 	}
 	beat, ok, err := s.Beats.Beat(ctx, n.Host.ID)
