@@ -40,6 +40,7 @@ type diskMeter struct {
 	writes []timedWrite  // the last minute's
 	began  time.Time     // of the write that is under way; zero when none is
 	room   *room         // that was found last
+	size   int64         // that the volume was last said to have; 0 where nobody has
 	told   *room         // that the use was compared with last
 	asking chan struct{} // closed when the room that is asked for has come; nil when none is
 }
@@ -56,7 +57,7 @@ func (m *diskMeter) watch(dir string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.dir != dir {
-		m.dir, m.writes, m.room, m.told = dir, nil, nil, nil
+		m.dir, m.writes, m.room, m.told, m.size = dir, nil, nil, nil, 0
 	}
 }
 
@@ -159,10 +160,10 @@ func (m *diskMeter) look(fresh bool) *room {
 func (m *diskMeter) awaitRoom() {
 	m.mu.Lock()
 	if m.asking == nil && m.dir != "" {
-		asking, dir := make(chan struct{}), m.dir
+		asking, dir, last := make(chan struct{}), m.dir, m.size
 		m.asking = asking
 		go func() {
-			found := lookAt(dir, m.limit, m.parts)
+			found := lookAt(dir, m.limit, last, m.parts)
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			if m.asking = nil; m.dir == dir {
@@ -189,6 +190,7 @@ func (m *diskMeter) found(r *room) {
 	if r == nil {
 		return
 	}
+	m.size = r.limit
 	if m.kafka != nil && m.ended != m.kafka && r.isFull() && m.kafka.signal(syscall.SIGKILL) == nil {
 		m.ended = m.kafka
 	}

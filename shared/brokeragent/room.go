@@ -48,8 +48,9 @@ type room struct {
 	took  time.Duration
 }
 
-// lookAt looks how full a volume is; nil when nobody can tell.
-func lookAt(dir string, limit VolumeLimit, parts VolumeParts) *room {
+// lookAt looks how full a volume is; nil when nobody can tell. last is the size that the volume had so far, 0 where nobody has said: one
+// that can't be read at the moment is not taken for none, because then the disk under it would be.
+func lookAt(dir string, limit VolumeLimit, last int64, parts VolumeParts) *room {
 	began := time.Now()
 	disk := diskOf(dir)
 	if disk == nil {
@@ -57,7 +58,11 @@ func lookAt(dir string, limit VolumeLimit, parts VolumeParts) *room {
 	}
 	r := room{disk: *disk, at: began}
 	if limit != nil {
-		if bytes, known := limit.Bytes(); known {
+		bytes, known := limit.Bytes()
+		if !known {
+			bytes = last
+		}
+		if bytes > 0 {
 			used, err := usedBytes(dir)
 			if err != nil {
 				return nil

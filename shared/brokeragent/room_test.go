@@ -1,6 +1,7 @@
 package brokeragent
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -239,6 +240,37 @@ func TestUsedBytes_CountsWhatFilesTakeOfTheDisk(t *testing.T) {
 	if _, err := usedBytes(filepath.Join(dir, "nowhere")); err == nil {
 		t.Error("a directory that is not there has a use")
 	}
+}
+
+func TestDiskMeter_AVolumeKeepsTheSizeThatNobodyCanReadForAMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "volume")
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		m := newDiskMeter()
+		m.limit = VolumeAt(dir)
+		m.watch(dir)
+		for _, spoil := range []func() error{
+			func() error { return os.Remove(VolumeSizeFile(dir)) },
+			func() error { return os.WriteFile(VolumeSizeFile(dir), []byte("a lot"), 0o600) },
+		} {
+			for _, size := range []int64{20 * mib, 30 * mib} {
+				if err := os.WriteFile(VolumeSizeFile(dir), fmt.Appendln(nil, size), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				for i := range 3 {
+					m.look(true)
+					if got := m.disk(); got == nil || got.TotalBytes != size {
+						t.Errorf("look %d: %+v, want a size of %d", i, got, size)
+					}
+					if err := spoil(); err != nil && i == 0 {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+	})
 }
 
 func TestDiskMeter_AVolumeWithoutASizeHasThatOfItsFileSystem(t *testing.T) {
