@@ -47,7 +47,8 @@ func (s GrowVolume) addFurther(ctx context.Context, in CheckNodeInput, g growth)
 	}
 	n, err := s.changeVolume(ctx, g.node, func(v *cluster.Volume) {
 		v.FirstGiB = max(v.FirstGiB, first)
-		if missing := g.want.SizeGiB - v.TogetherGiB(); missing > 0 {
+		// It may have more than is on record: what has asked for that may have failed before it was seen.
+		if missing := g.want.SizeGiB - max(v.FirstGiB, v.TogetherGiB()); missing > 0 {
 			v.Added++
 			v.Further = append(v.Further, cluster.FurtherVolume{
 				Number: v.Added, SizeGiB: missing, WholeGiB: g.want.SizeGiB, Operation: in.OperationID, AddedAt: s.Now(),
