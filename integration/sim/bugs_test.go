@@ -16,6 +16,7 @@ import (
 	"github.com/millrace/millrace/functions/provisioning"
 	"github.com/millrace/millrace/functions/topicadmin"
 	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/fault"
 	access "github.com/millrace/millrace/shared/kafka"
 	"github.com/millrace/millrace/shared/records"
 	"github.com/millrace/millrace/shared/serve"
@@ -182,6 +183,23 @@ func bugs() []bug {
 					})
 			})
 		}},
+		{"a further volume is made before it is on record", func(w *Wiring) {
+			w.Provisioning.Platform.Volumes = madeFirst{w.World.cloud}
+		}},
+		{"a replacement forgets further volumes", func(w *Wiring) {
+			replace(w, "provisioning", "AttachVolume", func(ctx context.Context, in provisioning.NodeInput) (provisioning.Empty, error) {
+				n, err := w.World.records().Node(ctx, in.ClusterID, in.NodeID)
+				if err == nil {
+					err = w.World.cloud.AttachVolume(ctx, n.Volume.ID, n.Host.ID)
+				}
+				return provisioning.Empty{}, err
+			})
+		}},
+		{"a delete forgets further volumes", func(w *Wiring) {
+			replace(w, "provisioning", "RemoveVolume", func(ctx context.Context, in provisioning.NodeInput) (provisioning.Empty, error) {
+				return provisioning.Empty{}, w.World.cloud.DeleteVolume(ctx, cluster.Token{ClusterID: in.ClusterID, NodeID: in.NodeID})
+			})
+		}},
 		{"a topic is made anew to be configured", func(w *Wiring) {
 			w.Topics.Kafka = madeAnew{admin{w: w.World}}
 		}},
@@ -261,6 +279,25 @@ func (p *freshToken) LaunchHost(ctx context.Context, r cluster.HostRequest) (clu
 	return p.cloud.LaunchHost(ctx, r)
 }
 
+// madeFirst makes a further volume as soon as EBS takes no change of the first.
+type madeFirst struct{ *cloud }
+
+func (p madeFirst) GrowVolume(ctx context.Context, id string, want cluster.VolumeShape) error {
+	err := p.cloud.GrowVolume(ctx, id, want)
+	if fault.ReasonOf(err) != cluster.VolumeRests {
+		return err
+	}
+	p.w.mu.Lock()
+	v := p.volumeByID(id)
+	token, gib := v.token, want.SizeGiB-p.togetherGiB(v)
+	p.w.mu.Unlock()
+	token.Volume = 1
+	if _, failed := p.EnsureVolume(ctx, cluster.VolumeRequest{Token: token, SizeGiB: max(1, gib), WholeGiB: want.SizeGiB}); failed != nil {
+		return failed
+	}
+	return err
+}
+
 // changed is a table whose items are read as somebody wants them.
 type changed struct {
 	*table
@@ -281,19 +318,6 @@ func (t changed) Query(ctx context.Context, partition, prefix, after string, lim
 		t.change(&items[i])
 	}
 	return items, err
-}
-
-func edit[T any](item *records.Item, change func(*T)) {
-	var value T
-	if err := json.Unmarshal(item.Body, &value); err != nil {
-		panic(err)
-	}
-	change(&value)
-	body, err := json.Marshal(value)
-	if err != nil {
-		panic(err)
-	}
-	item.Body = body
 }
 
 // stale is a table that remembers the nodes of clusters for minutes.

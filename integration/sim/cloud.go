@@ -51,6 +51,7 @@ type volume struct {
 	settled       time.Time           // when that is over
 	changesAgain  time.Time           // when EBS takes another
 	gaveUp        bool                // EBS has not made the change
+	detaching     bool
 
 	formattedFor  string // the Kafka cluster; empty while nothing is on the volume
 	node          int32
@@ -58,17 +59,9 @@ type volume struct {
 	logs          map[*partition][]record
 	metadata      int // how many changes of the cluster's metadata a voter knows
 
-	holdsGiB float64 // what is on it, of its size
+	joined           // what a log volume is made of
+	holdsGiB float64 // what is on the log volume that begins on it
 }
-
-func (v *volume) full() bool { return v.holdsGiB >= float64(v.sizeGiB) }
-
-func (v *volume) percent() float64 { return 100 * v.holdsGiB / float64(v.sizeGiB) }
-
-func (v *volume) used() int64 { return int64(v.holdsGiB * (1 << 30)) }
-
-// free leaves as much on the volume as on one that nobody fills.
-func (v *volume) free() { v.holdsGiB = float64(v.sizeGiB) / 4 }
 
 func newCloud(w *World) *cloud {
 	return &cloud{
@@ -169,7 +162,9 @@ func (c *cloud) at(node cluster.Token) *host {
 func (c *cloud) EnsureVolume(ctx context.Context, r cluster.VolumeRequest) (cluster.Volume, error) {
 	return call(ctx, c, "EnsureVolume", r.Token.String(), func() (cluster.Volume, error) {
 		if c.volumes[r.Token] == nil {
+			c.judgeRecordLocked(r)
 			c.volumes[r.Token] = &volume{id: "vol-" + r.Token.String(), token: r.Token, sizeGiB: r.SizeGiB, logs: map[*partition][]record{}}
+			c.volumes[r.Token].wholeGiB = r.WholeGiB
 		}
 		v := c.volumes[r.Token]
 		return cluster.Volume{ID: v.id, SizeGiB: v.sizeGiB, ThroughputMiB: v.throughputMiB}, nil
@@ -197,8 +192,41 @@ func (c *cloud) AttachVolume(ctx context.Context, id, hostID string) error {
 		case v.host != nil && v.host != h && !v.host.gone() && !c.lax:
 			return nothing{}, fault.New(fault.Conflict, "volume %s is attached to %s", id, v.host.id)
 		}
-		v.host, h.volume = h, v
+		v.host = h
+		switch {
+		case v.token.Volume == 0:
+			h.volume = v
+		case !slices.Contains(h.further, v):
+			h.further = append(h.further, v)
+		}
 		return nothing{}, nil
+	})
+	return err
+}
+
+// DetachVolume takes a volume from a host, which lets go of it in its own time.
+func (c *cloud) DetachVolume(ctx context.Context, id, hostID string) error {
+	_, err := call(ctx, c, "DetachVolume", id+" from "+hostID, func() (nothing, error) {
+		v, h := c.volumeByID(id), c.host(hostID)
+		if v == nil || h == nil || v.host != h || h.gone() {
+			return nothing{}, nil
+		}
+		if v.of != nil {
+			c.w.violateLocked("volume %s is taken from host %s with %d GiB of the log volume on it", id, hostID, v.extents)
+		}
+		if !v.detaching {
+			v.detaching = true
+			c.w.laterLocked("detachment of "+id, between(c.rng, time.Second, 8*time.Second), func(context.Context, *actor) {
+				c.w.mu.Lock()
+				defer c.w.mu.Unlock()
+				if v.detaching = false; v.host == h {
+					v.host = nil
+					h.further = slices.DeleteFunc(slices.Clone(h.further), func(m *volume) bool { return m == v })
+					c.w.noteLocked("cloud", v.id+" is detached")
+				}
+			})
+		}
+		return nothing{}, fault.New(fault.Unavailable, "volume %s is on its way from host %s", id, hostID)
 	})
 	return err
 }
@@ -215,6 +243,8 @@ func (c *cloud) DeleteVolume(ctx context.Context, token cluster.Token) error {
 		}
 		if k := c.w.kafka.ofCluster(token.ClusterID); k != nil && !k.deleting && v.formattedFor != "" {
 			c.w.violateLocked("volume %s of %s is deleted, which nobody has asked for", v.id, k.name)
+		} else if k != nil && !k.deleting && v.of != nil {
+			c.w.violateLocked("further volume %s of %s is deleted with %d GiB of its log volume on it", v.id, k.name, v.extents)
 		}
 		delete(c.volumes, token)
 		return nothing{}, nil
@@ -306,7 +336,12 @@ func (c *cloud) endLocked(h *host, why string) {
 	if v := h.volume; v != nil && v.host == h {
 		v.host = nil
 	}
-	h.volume = nil
+	for _, v := range h.further {
+		if v.host == h {
+			v.host = nil
+		}
+	}
+	h.volume, h.further = nil, nil
 	c.turnLocked(h, cluster.HostTerminated)
 	c.w.laterLocked("memory of "+h.id, time.Hour, func(context.Context, *actor) {
 		c.w.mu.Lock()

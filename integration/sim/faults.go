@@ -323,7 +323,7 @@ func diskFull(w *World, u customer, k *kafkaCluster) string {
 	if h == nil {
 		return ""
 	}
-	h.hurt, h.volume.holdsGiB = time.Now(), float64(h.volume.sizeGiB)
+	h.hurt, h.volume.holdsGiB = time.Now(), float64(h.volume.roomGiB())
 	k.fills.excuse(h.volume)
 	return h.name()
 }

@@ -63,7 +63,7 @@ func (u customer) letVolumesGrow(k *kafkaCluster) {
 	defer u.w.mu.Unlock()
 	f.keeps = float64(rule.MaxGiB) * (0.5 + a.rng.Float64()/2)
 	for _, v := range u.w.cloud.brokerVolumes(k) {
-		v.holdsGiB = float64(v.sizeGiB) * (float64(rule.TargetPercent) - 1 - 10*a.rng.Float64()) / 100
+		v.holdsGiB = float64(v.roomGiB()) * (float64(rule.TargetPercent) - 1 - 10*a.rng.Float64()) / 100
 	}
 	k.fills = f
 	if odds(a.rng, 4) { // somebody has changed their mind
@@ -112,7 +112,7 @@ func (f *filling) tick(now time.Time) {
 		was := v.percent()
 		skew := 1 - float64(v.token.NodeID-1)/10
 		if more := v.holdsGiB + f.perMinute*skew/60; more <= f.keeps {
-			v.holdsGiB = min(more, float64(v.sizeGiB))
+			v.holdsGiB = min(more, float64(v.roomGiB()))
 		}
 		is := v.percent()
 		if was < nodespec.NearlyFullPercent && is >= nodespec.NearlyFullPercent {
@@ -122,8 +122,8 @@ func (f *filling) tick(now time.Time) {
 				f.w.deliverLocked("alarm of disks", "storage-autoscaling", map[string]any{})
 			})
 		}
-		if was < nodespec.FullPercent && is >= nodespec.FullPercent && v.sizeGiB < f.rule().MaxGiB && !f.excused[v] {
-			f.w.violateLocked("volume %s of %s is full with %d GiB, and its rule is: %s", v.id, f.cluster.name, v.sizeGiB, f.rule())
+		if was < nodespec.FullPercent && is >= nodespec.FullPercent && v.roomGiB() < f.rule().MaxGiB && !f.excused[v] {
+			f.w.violateLocked("volume %s of %s is full with %d GiB, and its rule is: %s", v.id, f.cluster.name, v.roomGiB(), f.rule())
 		}
 	}
 }
@@ -165,7 +165,7 @@ func (f *filling) settle() {
 	v := volumes[f.a.rng.IntN(len(volumes))]
 	target := float64(f.rule().TargetPercent)
 	if v.percent() < target {
-		v.holdsGiB = float64(v.sizeGiB) * (target + 2) / 100
+		v.holdsGiB = float64(v.roomGiB()) * (target + 2) / 100
 	}
 	f.w.noteLocked("producers", fmt.Sprintf("have filled %s to %.0f %% for the last time", v.id, v.percent()))
 	f.w.mu.Unlock()
@@ -183,16 +183,16 @@ func (f *filling) content() bool {
 	f.w.mu.Lock()
 	defer f.w.mu.Unlock()
 	rule, size := f.rule(), 0
-	for _, v := range f.w.cloud.brokerVolumes(f.cluster) {
-		if size == 0 {
-			size = v.sizeGiB
-		}
-		if v.sizeGiB != size || v.percent() >= float64(rule.TargetPercent) && v.sizeGiB < rule.MaxGiB {
-			return false
-		}
-	}
 	for _, n := range nodes {
-		if n.Role == cluster.Broker && n.Volume.SizeGiB != size {
+		if n.Role != cluster.Broker {
+			continue
+		}
+		if size == 0 {
+			size = n.Volume.SizeGiB
+		}
+		v := f.w.cloud.volumes[cluster.Token{ClusterID: n.ClusterID, NodeID: n.ID}]
+		tooFull := v.percent() >= float64(rule.TargetPercent) && n.Volume.SizeGiB < rule.MaxGiB
+		if n.Volume.SizeGiB != size || v.roomGiB() < size || tooFull {
 			return false
 		}
 	}
@@ -233,7 +233,7 @@ func (w *World) watchBeats(key records.Key, after []byte) {
 // have, to what the rule allows, because of what a host has said, or to what others were given already. A growth for what another was
 // for has no such reason.
 func (w *World) judgeAutomaticLocked(op cluster.Operation) {
-	if op.Storage == nil || !op.Storage.Automatic {
+	if op.Storage == nil || !op.Storage.Automatic || op.Storage.Merges {
 		return
 	}
 	w.stats.Scaled++
@@ -246,7 +246,7 @@ func (w *World) judgeAutomaticLocked(op cluster.Operation) {
 }
 
 func (f *filling) judge(op cluster.Operation) {
-	now, most, target := time.Now(), 0, 100
+	now, most, target := time.Now(), 0, 100 // percent
 	for i, r := range f.ruled {
 		if i == len(f.ruled)-1 || now.Sub(f.ruled[i+1].at) < decidedWithin {
 			most, target = max(most, r.rule.MaxGiB), min(target, r.rule.TargetPercent)

@@ -38,7 +38,7 @@ func (g *grower) newWish() cluster.VolumeShape {
 	defer g.w.mu.Unlock()
 	var wish cluster.VolumeShape
 	for _, v := range g.w.cloud.brokerVolumes(g.cluster) {
-		wish.SizeGiB = max(wish.SizeGiB, v.sizeGiB, v.target.SizeGiB)
+		wish.SizeGiB = max(wish.SizeGiB, g.w.cloud.togetherGiB(v), v.target.SizeGiB)
 	}
 	wish.SizeGiB += 10 * (1 + g.a.rng.IntN(10))
 	if odds(g.a.rng, 3) {
@@ -126,12 +126,14 @@ func (w *World) watchGrowthLocked(op cluster.Operation) {
 	}
 	for _, v := range w.cloud.brokerVolumes(k) {
 		want := cluster.VolumeShape{SizeGiB: op.Storage.Every.SizeGiB} // which some have had already
-		if change, ok := op.Storage.Of(v.token.NodeID); ok {
+		switch change, ok := op.Storage.Of(v.token.NodeID); {
+		case ok:
 			want = change.Wanted()
+		case op.Storage.Merges:
+			continue
 		}
-		if !v.shape().Meets(want) {
-			w.violateLocked("operation %s has given every broker of %s %s, and broker %d has %s", op.ID, k.name, op.Storage.Every, v.token.NodeID,
-				v.shape())
+		if has := (cluster.VolumeShape{SizeGiB: w.cloud.togetherGiB(v), ThroughputMiB: v.throughputMiB}); !has.Meets(want) {
+			w.violateLocked("operation %s has given every broker of %s %s, and broker %d has %s", op.ID, k.name, want, v.token.NodeID, has)
 		}
 	}
 }
@@ -140,18 +142,18 @@ func (w *World) watchGrowthLocked(op cluster.Operation) {
 // would ever be grown twice.
 const (
 	shortestPause = 10 * time.Minute
-	longestPause  = 40 * time.Minute
+	longestPause  = 25 * time.Minute
 )
 
 func (v *volume) shape() cluster.VolumeShape {
 	return cluster.VolumeShape{SizeGiB: v.sizeGiB, ThroughputMiB: v.throughputMiB}
 }
 
-// brokerVolumes are the volumes of a cluster's brokers, by node.
+// brokerVolumes are the first volumes of a cluster's brokers, by node.
 func (c *cloud) brokerVolumes(k *kafkaCluster) []*volume {
 	var found []*volume
 	for token, v := range c.volumes {
-		if token.ClusterID == k.id && token.NodeID < cluster.FirstController {
+		if token.ClusterID == k.id && token.NodeID < cluster.FirstController && token.Volume == 0 {
 			found = append(found, v)
 		}
 	}
@@ -169,10 +171,10 @@ func (c *cloud) GrowVolume(ctx context.Context, id string, want cluster.VolumeSh
 		case v.shape().Meets(want), now.Before(v.settled) && !v.gaveUp && v.target.Meets(want):
 			return nothing{}, nil
 		case now.Before(v.settled) && !v.gaveUp:
-			return nothing{}, fault.New(fault.Conflict, "volume %s is still being changed", id)
+			return nothing{}, fault.Refused(fault.Conflict, cluster.VolumeRests, "volume %s is still being changed", id)
 		case now.Before(v.changesAgain) && !v.gaveUp:
-			return nothing{}, fault.New(fault.Conflict, "volume %s was changed lately and EBS takes no other change of it before %s", id,
-				v.changesAgain.UTC().Format(time.RFC3339))
+			return nothing{}, fault.Refused(fault.Conflict, cluster.VolumeRests,
+				"volume %s was changed lately and EBS takes no other change of it before %s", id, v.changesAgain.UTC().Format(time.RFC3339))
 		}
 		c.changeLocked(v, want, now)
 		return nothing{}, nil
@@ -181,7 +183,7 @@ func (c *cloud) GrowVolume(ctx context.Context, id string, want cluster.VolumeSh
 }
 
 func (c *cloud) changeLocked(v *volume, want cluster.VolumeShape, now time.Time) {
-	is := cluster.Volume{SizeGiB: v.sizeGiB, ThroughputMiB: v.throughputMiB}
+	is := cluster.Volume{SizeGiB: v.sizeGiB, ThroughputMiB: v.throughputMiB} // of this one alone
 	is.Reshape(want)
 	takes := between(c.rng, 5*time.Second, time.Minute)
 	v.target, v.gaveUp = is.Shape(), false

@@ -22,7 +22,8 @@ type host struct {
 	state cluster.HostState
 	// forgotten says that EC2 does not know it any more.
 	forgotten, impaired bool
-	volume              *volume
+	volume              *volume   // the first
+	further             []*volume // all others that are attached
 	launched            time.Time
 
 	agent *agent // nil while none runs
@@ -183,6 +184,9 @@ func (a *agent) startKafka(now time.Time) {
 	case v == nil:
 		a.state, a.reason = nodespec.Preparing, "waiting for the log volume"
 		return
+	case v.missing(h) != nil:
+		a.state, a.reason = nodespec.Preparing, "waiting for the log volume: it is not whole without "+v.missing(h).id
+		return
 	case c == nil:
 		a.state, a.reason = nodespec.Stopped, "no such cluster"
 		return
@@ -220,6 +224,7 @@ func (w *World) format(h *host, c *kafkaCluster) {
 		id: v.id, token: v.token, sizeGiB: v.sizeGiB, host: v.host, formattedFor: c.kafkaID, node: node, everFormatted: true,
 		logs: map[*partition][]record{},
 	}
+	v.extents, v.raw = v.sizeGiB, c.raw
 	v.free()
 	if node >= cluster.FirstController && !slices.Contains(c.voters, node) {
 		c.voters = append(c.voters, node)
@@ -266,6 +271,7 @@ type news struct {
 	held, hung, full bool
 	listed           [9]int32
 	used             int // in steps
+	parts            int // volumes that it is made of, and that have left
 }
 
 func (a *agent) news() news {
@@ -276,6 +282,7 @@ func (a *agent) news() news {
 	}
 	if v := a.h.volume; v != nil {
 		n.full, n.used = v.full(), int(v.percent()/nodespec.UseStepPercent)
+		n.parts = 10*len(v.group) + len(a.h.left())
 	}
 	return n
 }
@@ -289,8 +296,8 @@ func (a *agent) heartbeat(now time.Time) nodespec.Heartbeat {
 	if a.spec.Generation > 0 {
 		beat.Cluster, beat.NodeID, beat.Role = a.spec.Cluster, a.spec.NodeID, a.spec.Role
 	}
-	if v := h.volume; v != nil && v.formattedFor != "" {
-		beat.Disk = &nodespec.Disk{TotalBytes: int64(v.sizeGiB) << 30, UsedBytes: v.used()}
+	if v := h.volume; v != nil && v.formattedFor != "" && v.missing(h) == nil {
+		beat.Disk = &nodespec.Disk{TotalBytes: int64(v.roomGiB()) << 30, UsedBytes: v.used(), Volumes: v.parts(), Left: h.left()}
 	}
 	p := h.kafka
 	if p == nil {

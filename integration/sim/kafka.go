@@ -32,6 +32,7 @@ type kafkaCluster struct {
 	topics            map[string]*topic    // beside that of the partitions
 	touched           map[string]time.Time // when somebody else than the control plane last changed a topic
 	owner             *owner               // of the topics
+	raw               bool                 // its volumes can't be made of several
 	told              map[int32]*told      // of the volumes, by the brokers' hosts
 	grower            *grower              // of the volumes
 	fills             *filling             // of the volumes, which grow by themselves; nil where they do not
@@ -455,6 +456,11 @@ func (p *process) owns() bool {
 	}
 	if p.volume.host != p.host || p.host.gone() {
 		p.end("its volume is gone")
+		return false
+	}
+	if m := p.volume.missing(p.host); m != nil {
+		p.host.w.violateLocked("host %s works with a log volume that is not whole without %s", p.host.id, m.id)
+		p.end("a part of its volume is gone")
 		return false
 	}
 	for _, other := range p.host.w.cloud.hosts {

@@ -59,6 +59,7 @@ func run(seed uint64, o Options) Result {
 			id: fmt.Sprintf("0f1e2d3c-4b5a-4978-8695-%012d-7", i+1), kafkaID: fmt.Sprintf("MkU3OEVBNTcwNTJENDM2%02d", i+1),
 			name: fmt.Sprintf("orders-%d", i+1), topics: map[string]*topic{}, touched: map[string]time.Time{}, told: map[int32]*told{},
 		}
+		k.raw = odds(w.chance, 6)
 		w.mu.Lock()
 		w.kafka.clusters = append(w.kafka.clusters, k)
 		w.mu.Unlock()
@@ -88,6 +89,9 @@ func (w *World) physics() {
 		now := time.Now()
 		w.kafka.tick(now)
 		for _, h := range w.cloud.hosts {
+			if h.on() {
+				h.keepVolume()
+			}
 			if h.on() && h.agent != nil {
 				h.agent.tick(now)
 			}

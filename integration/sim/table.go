@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 	"sync"
@@ -107,6 +108,7 @@ func (t *table) Write(ctx context.Context, writes ...records.Write) error {
 	if err := t.w.weather.strike(a, "table"); err != nil {
 		return err
 	}
+	sooner(writes)
 	before, err := t.apply(writes)
 	t.w.note(a.name, describe(writes, err))
 	if err != nil {
@@ -210,4 +212,18 @@ func (t *table) left() []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// edit changes the body of an item.
+func edit[T any](item *records.Item, change func(*T)) {
+	var value T
+	if err := json.Unmarshal(item.Body, &value); err != nil {
+		panic(err)
+	}
+	change(&value)
+	body, err := json.Marshal(value)
+	if err != nil {
+		panic(err)
+	}
+	item.Body = body
 }
