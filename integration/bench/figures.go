@@ -59,7 +59,7 @@ var promises = slices.Concat([]promise{
 	{lost + gapOf, "host lost → every partition is written to again", "s", 4, 0},
 	{lost + gapP95, "the same, p95", "s", 4, 0},
 	{lost + wholeOf, "host lost → replaced, all replicas in sync", "s", 20, 0},
-}, topicPromises(), functionPromises())
+}, topicPromises(), storagePromises(), functionPromises())
 
 // keep judges what was measured for the promise; false when nothing was.
 func (p promise) keep(measured map[string][]float64) (figure, bool) {
@@ -126,6 +126,8 @@ has decoded the answer, from when the request was due.
 Killed and lost: each broker once in every round, under 150 records a second with acks=all and a consumer, over TLS; by hand
 somebody starts a killed broker again at once. No acknowledged record was lost, or there would be no figures.
 Topics: one call after the other, over 3 brokers, until the Go SDK has decoded the answer; one round.
+Volumes: each growth right after the one before, until the brokers' hosts have told of the room, as `+"`millrace storage show`"+` shows it.
+MSK documents that the room is there "right away", and the next growth is taken after 6 hours at the earliest, up to 24 hours later.
 Functions: zipped for arm64, as they are deployed; started on this machine, with moto for AWS, which is part of the time.`)
 	return err
 }

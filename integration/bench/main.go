@@ -39,6 +39,7 @@ const (
 	killed          = "killed"           // brokers are killed under load
 	lost            = "lost"             // brokers lose their hosts under load
 	topics          = "topics"           // listed, made, described and declared
+	storage         = "storage"          // volumes grow
 	functions       = "functions"        // size and start of the Lambda functions
 )
 
@@ -49,7 +50,7 @@ const (
 	wholeOf = "-whole"   // from then until all replicas are in sync
 )
 
-var all = []string{createTLS, createPlaintext, rest, remove, transitions, down, ready, describe, killed, lost, topics, functions}
+var all = []string{createTLS, createPlaintext, rest, remove, transitions, down, ready, describe, killed, lost, topics, storage, functions}
 
 // options are the flags.
 type options struct {
@@ -81,7 +82,8 @@ func main() {
 //  4. A second one, with a hundred clusters in its store, is started often, and asked often.
 //  5. Brokers are killed and lose their hosts under the load of a producer and a consumer, in turns with brokers started by hand.
 //  6. Topics are listed, made, described and declared, through the API.
-//  7. The Lambda functions are built, and started under Lambda's runtime API.
+//  7. Volumes grow, and the model says what that takes on AWS.
+//  8. The Lambda functions are built, and started under Lambda's runtime API.
 func run(ctx context.Context, args []string) (err error) {
 	o, err := parse(args)
 	if err != nil {
@@ -101,6 +103,7 @@ func run(ctx context.Context, args []string) (err error) {
 		{[]string{ready, describe}, b.measureRequests},
 		{[]string{killed, lost}, b.measureKilled},
 		{[]string{topics}, b.measureTopics},
+		{[]string{storage}, b.measureStorage},
 		{[]string{functions}, b.measureFunctions},
 	} {
 		if !o.wants(part.of...) {
