@@ -18,7 +18,8 @@ func (a *app) autoscaleStorageCommand() *cobra.Command {
 		Short: "Let volumes grow by themselves, before they are full",
 		Long: `Lets the volumes of a cluster grow by themselves: as soon as the fullest broker uses as much of its
 volume as --target says, the volumes of all brokers grow by a tenth, by 10 GiB at least, and so far
-that no broker is above the target any more. None gets larger than --max, and none ever gets
+that no broker is above the target any more; twice as far with every growth of the last six hours,
+in which a volume takes no second change on AWS. None gets larger than --max, and none ever gets
 smaller again, also not with --off. Once they have --max, they fill on, and "millrace health" says
 so.
 

@@ -59,6 +59,11 @@ const (
 	longestPause = 30 * time.Minute
 	// pauseOfFull is the longest pause where a volume is nearly full.
 	pauseOfFull = 5 * time.Minute
+
+	// lately is how long a growth counts for how far the next one goes: as long as EBS takes no second change of a volume.
+	lately = 6 * time.Hour
+	// mostDoublings bounds how far that is.
+	mostDoublings = cluster.MostFurtherVolumes
 )
 
 // Due tells whether a look at a cluster may find something to do: a broker whose volume is so full, by what was last heard of it, is as
@@ -85,7 +90,7 @@ func Decide(l Look) Verdict {
 	over := overTarget(l)
 	wanted, seen := unfinished(l)
 	for _, b := range over {
-		wanted = max(wanted, sizeFor(b, l.Rule.TargetPercent))
+		wanted = max(wanted, sizeFor(b, l.Rule.TargetPercent, doublings(l)))
 	}
 	if wanted == 0 {
 		return Verdict{Reason: fmt.Sprintf("no broker is known to use %d %%", l.Rule.TargetPercent)}
@@ -148,9 +153,23 @@ func unfinished(l Look) (wanted int, seen string) {
 
 // sizeFor is how large the volume of a broker gets. It is below the target again at once, because EBS takes no second change for
 // hours.
-func sizeFor(b Broker, targetPercent int) int {
+func sizeFor(b Broker, targetPercent, doublings int) int {
+	step := (cluster.LargerGiB(b.Shape.SizeGiB) - b.Shape.SizeGiB) << doublings
 	below := int(b.usedGiB()*100/float64(targetPercent)) + 1
-	return max(cluster.LargerGiB(b.Shape.SizeGiB), below)
+	return max(b.Shape.SizeGiB+step, below)
+}
+
+// doublings counts the growths by the rule that have lately come to their end: after each, volumes grow twice as far. Those that fill
+// so fast would otherwise be made of as many volumes as they may be long before EBS takes the next change of the first, and be full
+// although their people have allowed more.
+func doublings(l Look) (n int) {
+	for _, op := range l.Growths {
+		grown := op.Storage != nil && op.Storage.Automatic && !op.Storage.Merges && op.State == cluster.Complete
+		if grown && l.Now.Sub(op.EndedAt) < lately {
+			n++
+		}
+	}
+	return min(n, mostDoublings)
 }
 
 // changeTo makes every volume that is smaller that large.

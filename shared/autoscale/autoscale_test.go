@@ -45,6 +45,14 @@ func partway(gib int) []cluster.Operation {
 	return ops
 }
 
+func grown(endedAgo ...time.Duration) []cluster.Operation {
+	ops := failed(endedAgo...)
+	for i := range ops {
+		ops[i].State = cluster.Complete
+	}
+	return ops
+}
+
 func TestDecide(t *testing.T) {
 	for name, tt := range map[string]struct {
 		look autoscale.Look
@@ -75,6 +83,20 @@ func TestDecide(t *testing.T) {
 		"a growth is under way": {look: serving(90), with: func(l *autoscale.Look) {
 			l.Cluster.Growing = &cluster.ActiveOperation{ID: "op-7", Type: cluster.UpdateBrokerStorage}
 		}, want: "operation op-7 grows them"},
+		"it has grown lately": {look: serving(60), with: func(l *autoscale.Look) { l.Growths = grown(time.Hour) }, want: "1: 100→120; every 120"},
+		"it has grown often lately": {look: serving(60), with: func(l *autoscale.Look) {
+			l.Growths = grown(7*time.Hour, 5*time.Hour, 2*time.Hour, time.Hour)
+		}, want: "1: 100→180; every 180"},
+		"it has grown long ago": {look: serving(60), with: func(l *autoscale.Look) { l.Growths = grown(6 * time.Hour) }, want: "1: 100→110; every 110"},
+		"it was grown lately by somebody, and merged": {look: serving(60), with: func(l *autoscale.Look) {
+			l.Growths = grown(2*time.Hour, time.Hour)
+			l.Growths[0].Storage.Automatic = false
+			l.Growths[1].Storage.Merges = true
+		}, want: "1: 100→110; every 110"},
+		"it has grown as often as it may": {look: serving(60), with: func(l *autoscale.Look) {
+			l.Rule.MaxGiB = 16384
+			l.Growths = grown(make([]time.Duration, 40)...)
+		}, want: "1: 100→2660; every 2660"},
 		"a broker is healed": {look: serving(60), with: func(l *autoscale.Look) {
 			l.Cluster.Active = &cluster.ActiveOperation{ID: "op-7", Type: cluster.HealBroker}
 		}, want: "1: 100→110; every 110"},
@@ -124,7 +146,7 @@ func TestDecide(t *testing.T) {
 		"one has failed, and the next one not": {look: serving(60), with: func(l *autoscale.Look) {
 			l.Growths = failed(time.Minute, time.Second)
 			l.Growths[1].State = cluster.Complete
-		}, want: "1: 100→110; every 110"},
+		}, want: "1: 100→120; every 120"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if tt.with != nil {
