@@ -353,6 +353,7 @@ func TestDisks_ReadsWhatTheToolsSay(t *testing.T) {
 		t.Errorf("volume %+v", volume)
 	}
 	lvm, err := parseDisks([]byte(`{"blockdevices": [{"path":"/dev/nvme1n1", "type":"disk", "serial":"vol0bbb   ", "size":1073741824, "mountpoints":[null], "children": [
+		{"path":"/dev/mapper/log--vol0bbb-log", "type":"lvm", "serial":null, "size":1, "mountpoints":["/var/lib/millrace/volume"]},
 		{"path":"/dev/mapper/log--vol0bbb-pvmove0", "type":"lvm", "serial":null, "size":1, "mountpoints":[null], "children": [
 			{"path":"/dev/mapper/log--vol0bbb-log", "type":"lvm", "serial":null, "size":1, "mountpoints":["/var/lib/millrace/volume"]}]}]}]}`))
 	if want := []string{"/var/lib/millrace/volume"}; err != nil || lvm[0].Parts != 0 || !slices.Equal(lvm[0].MountPoints, want) || lvm[0].Serial != "vol0bbb" || lvm[0].Bytes != 1<<30 {

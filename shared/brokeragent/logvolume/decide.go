@@ -184,7 +184,7 @@ type Verdict struct {
 const worthGrowing = 64 << 20
 
 // sliceBytes is how much is moved at a time. A growth has to wait for it, and a host that ends in the middle begins it again.
-const sliceBytes = 512 << 20
+const sliceBytes = 256 << 20
 
 // Decide judges what was seen of a host.
 //

@@ -205,7 +205,7 @@ func attached(d device) func(*seen) { return func(s *seen) { s.Disks = append(s.
 
 func TestDecide_GoesOnWithAGroupWhereverItWasCutOff(t *testing.T) {
 	const all = 10 * gib / extent
-	const slice = 512 << 20 / extent
+	const slice = 256 << 20 / extent
 	whole := run{0, all}
 	for _, tt := range []struct {
 		name string
@@ -254,7 +254,7 @@ func TestDecide_GoesOnWithAGroupWhereverItWasCutOff(t *testing.T) {
 
 		{"the first has room for all", host(joined("vol0bbb", whole), grown(30)), "release vol0bbb"},
 		{"the first has room for all, and more", host(joined("vol0bbb", whole), grown(31), tagged("left:1:vol0bbb")), "extend vol0aaa 0+256"},
-		{"a volume is released", host(joined("vol0bbb", whole), grown(30), tagged("left:1:vol0bbb")), "move vol0bbb 0+128"},
+		{"a volume is released", host(joined("vol0bbb", whole), grown(30), tagged("left:1:vol0bbb")), "move vol0bbb 0+64"},
 		{"one of two volumes is released", host(joined("vol0bbb", whole), joined("vol0ccc", whole), grown(40), tagged("left:1:vol0bbb")), "release vol0ccc"},
 		{"the first has room for one of two", host(joined("vol0bbb", whole), joined("vol0ccc", whole), grown(30)), "extend vol0aaa 0+2560"},
 		{"a slice is under way, or was cut off", host(joined("vol0bbb", whole), grown(30), tagged("left:1:vol0bbb"), inGroup(func(g *group) {
@@ -265,10 +265,10 @@ func TestDecide_GoesOnWithAGroupWhereverItWasCutOff(t *testing.T) {
 			g.Members[0].Used = append(g.Members[0].Used, run{5120, slice})
 			g.Extents += slice
 			g.KernelBytes = g.Extents * extent
-		}), func(s *seen) { s.FileSystemBytes = 30 * gib }), "move vol0bbb 128+128"},
+		}), func(s *seen) { s.FileSystemBytes = 30 * gib }), "move vol0bbb 64+64"},
 		{"a growth comes between two slices", host(joined("vol0bbb", whole), grown(30), tagged("left:1:vol0bbb"), attached(disk("vol0ccc", blank))), "make ready vol0ccc"},
 		{"and is joined", host(joined("vol0bbb", whole), joined("vol0ccc"), grown(30), tagged("left:1:vol0bbb")), "extend vol0ccc 0+2560"},
-		{"and the move goes on", host(joined("vol0bbb", whole), joined("vol0ccc", whole), grown(30), tagged("left:1:vol0bbb")), "move vol0bbb 0+128"},
+		{"and the move goes on", host(joined("vol0bbb", whole), joined("vol0ccc", whole), grown(30), tagged("left:1:vol0bbb")), "move vol0bbb 0+64"},
 		{"all is moved", host(joined("vol0bbb"), tagged("left:1:vol0bbb")), "leave vol0bbb"},
 		{"the volume has left", host(attached(disk("vol0bbb", ready)), tagged("left:1:vol0bbb")), "done"},
 		{"the volume that has left is blank", host(attached(disk("vol0bbb", blank)), tagged("left:1:vol0bbb")), "done"},

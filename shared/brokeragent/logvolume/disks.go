@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 )
 
@@ -96,7 +97,9 @@ func (b block) mountPoints() (points []string) {
 	for _, child := range b.Children {
 		points = append(points, child.mountPoints()...)
 	}
-	return points
+	// While LVM moves something, what is made of a disk hangs on it by several ways.
+	slices.Sort(points)
+	return slices.Compact(points)
 }
 
 // signature asks blkid what is on a device; it looks at the end too, where some formats keep theirs.

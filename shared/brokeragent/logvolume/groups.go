@@ -87,7 +87,9 @@ func parseGroups(report []byte, disks []Device) ([]Group, error) {
 		}
 		groups[at].add(s)
 		if i >= 0 {
-			groups[at].MountPoints = disks[i].MountPoints
+			points := append(groups[at].MountPoints, disks[i].MountPoints...)
+			slices.Sort(points)
+			groups[at].MountPoints = slices.Compact(points)
 		}
 	}
 	for i := range groups {

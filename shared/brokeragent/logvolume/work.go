@@ -151,9 +151,9 @@ func (w worker) keep(ctx context.Context, moves bool) error {
 		}
 		v := Decide(s)
 		switch {
-		case s.FileSystemBytes == 0 || v.Action == Wait || v.Action == Refuse || v.Action == Mount:
+		case s.FileSystemBytes == 0 || v.Action == Mount:
 			return nil // there is nothing to keep yet
-		case v.Action == Done:
+		case v.Action == Done || v.Action == Wait || v.Action == Refuse:
 			if v.Reason != "" {
 				w.log.Warn("something is wrong with the log volume", "reason", v.Reason)
 			}

@@ -1,0 +1,201 @@
+// Package host rehearses what root's part of the agent does to a host's disks, on machines of its own: a real kernel with its device
+// mapper, real LVM and XFS, disks that are attached and grow while they are in use, and power that is cut.
+package host
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/integration/host/kernel"
+	"github.com/millrace/millrace/integration/host/wire"
+)
+
+// tools are what the rehearsal takes besides a kernel. They come with cmd/setup, where that may install them.
+var tools = append([]string{"qemu-system-x86_64", "ldd"}, programs...)
+
+// newRehearsal makes the kit of the machines. The test is skipped where there is nothing to make it of.
+func newRehearsal(t *testing.T) *rehearsal {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it boots machines")
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("machines are made of what only root has installed")
+	}
+	k, err := kernel.Find()
+	if err != nil {
+		t.Skip(err)
+	}
+	for _, tool := range tools {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skip(err)
+		}
+	}
+	r := &rehearsal{t: t, dir: t.TempDir()}
+	ours := map[string]string{}
+	for at, source := range map[string]string{"/init": "./guest", "/usr/bin/broker-agent": "../../cmd/broker-agent"} {
+		program := filepath.Join(r.dir, filepath.Base(at))
+		build := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-s -w", "-o", program, source)
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		ours[at] = program
+	}
+	r.kit = kit{k.Image, filepath.Join(r.dir, "initrd")}
+	if err := pack(r.kit.initrd, k, ours); err != nil {
+		t.Fatal(err)
+	}
+	r.root = r.volume("vol-0root", fixed, 320)
+	if out, err := exec.CommandContext(t.Context(), "mkfs.xfs", "-q", r.root.file).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return r
+}
+
+const (
+	place   = "/var/lib/millrace/volume"
+	early   = place + "/early"   // written before the log volume grew
+	late    = place + "/late"    // written afterwards, for the most part onto the further volume
+	records = place + "/records" // appended to all the while
+	reasons = place + "/INCOMPLETE"
+	mib     = 1 << 20
+)
+
+func (m *machine) fill(path string, size int64) {
+	m.t.Helper()
+	m.do(wire.Request{Do: wire.Fill, Path: path, Number: size})
+}
+
+func (m *machine) check(path string, size int64) {
+	m.t.Helper()
+	m.do(wire.Request{Do: wire.Check, Path: path, Number: size})
+}
+
+func (m *machine) load() { m.t.Helper(); m.do(wire.Request{Do: wire.Load, Path: records}) }
+
+// loaded gives how many records are on the disk for certain, and the longest time that one has taken.
+func (m *machine) loaded() (records int64, longest time.Duration) {
+	m.t.Helper()
+	a := m.do(wire.Request{Do: wire.Loaded, Path: place + "/records"})
+	return a.Number, time.Duration(a.Millis) * time.Millisecond
+}
+
+// wantParts compares what root's part tells the agent.
+func (m *machine) wantParts(made, left []string) {
+	m.t.Helper()
+	var got struct{ Volumes, Left []string }
+	if err := json.Unmarshal([]byte(m.read("/run/millrace/log-volume.json")), &got); err != nil {
+		m.t.Fatal(err)
+	}
+	if !slices.Equal(got.Volumes, made) || !slices.Equal(got.Left, left) {
+		m.t.Errorf("the log volume is made of %q and has left %q, want %q, %q", got.Volumes, got.Left, made, left)
+	}
+}
+
+// wantSize waits until the file system is about so large.
+func (m *machine) wantSize(mebibytes int64) {
+	m.t.Helper()
+	size := m.do(wire.Request{Do: wire.Size, Path: place}).Number / mib
+	if size < mebibytes-100 || size > mebibytes { // less its own log, and what LVM keeps
+		m.t.Errorf("a file system of %d MiB on %d MiB of volumes", size, mebibytes)
+	}
+}
+
+// awaitReason waits until it is said why the log volume is not mounted.
+func (m *machine) awaitReason(want string) {
+	m.t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		a := m.await(m.ask(wire.Request{Do: wire.Run, Args: []string{"cat", reasons}}))
+		if strings.TrimSpace(a.Output) == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			m.t.Fatalf("the reason is %q, want %q", a.Output, want)
+		}
+	}
+}
+
+// A log volume grows by a further volume, loses its host twice in the middle, and gets back onto its first volume.
+func TestLogVolume_LosesNothingWhereverItsGrowthAndItsMergeAreCutOff(t *testing.T) {
+	r := newRehearsal(t)
+	first, further := r.volume("vol-0aaa", grows, 384), r.volume("vol-0bbb", fixed, 448)
+	var safe int64 // records that were on a disk for certain when a host ended
+
+	t.Run("a new volume is formatted once it is known to be the node's, and grows under the files that are open on it", func(t *testing.T) {
+		m := r.boot(t, first)
+		m.startAgent("mount")
+		m.awaitReason("vol-0aaa is blank, and nobody has said yet that it is this node's")
+		m.name(first)
+		began := time.Now()
+		m.awaitConsole("mounted the log volume", 1)
+		t.Logf("known → mounted: %s", time.Since(began).Round(time.Millisecond))
+		m.load()
+		m.fill(early, 200*mib)
+		m.agent("grow")
+		m.wantParts([]string{first.id}, nil)
+
+		m.attach(further)
+		began = time.Now()
+		m.awaitDisk(further)
+		pid := m.startAgent("grow")
+		m.awaitConsole(did("make ready"), 2)
+		m.do(wire.Request{Do: wire.Kill, Number: pid}) // LVM joins it, or does not yet
+		m.agent("grow")
+		for m.growing() { // the other one's command may still be at work
+			m.agent("grow")
+		}
+		t.Logf("attached → usable: %s", time.Since(began).Round(time.Millisecond))
+		m.wantSize(384 + 448)
+		m.wantParts([]string{first.id, further.id}, nil)
+		m.fill(late, 200*mib)
+
+		// The first may grow again, and the host ends while LVM moves everything back.
+		m.enlarge(first, 384+448)
+		m.limit(further, 20*mib)
+		m.startAgent("grow")
+		m.awaitConsole(did("release"), 1)
+		m.awaitMove()
+		var longest time.Duration
+		safe, longest = m.loaded()
+		t.Logf("%d records were on the disk, the slowest after %s", safe, longest)
+		m.cutPower()
+	})
+
+	t.Run("a new host waits for all of it, formats nothing, and goes on", func(t *testing.T) {
+		m := r.boot(t, further)
+		m.name(first)
+		m.startAgent("mount")
+		m.awaitReason("it is not whole without vol-0aaa")
+		m.attach(first)
+		began := time.Now()
+		m.awaitConsole("mounted the log volume", 1)
+		t.Logf("whole → mounted after a power cut: %s", time.Since(began).Round(time.Millisecond))
+		m.do(wire.Request{Do: wire.CheckLoad, Path: records, Number: safe})
+		m.check(early, 200*mib)
+		m.check(late, 200*mib)
+
+		m.load()
+		pid := m.startAgent("grow")
+		m.awaitMove()
+		m.do(wire.Request{Do: wire.Kill, Number: pid})
+		began = time.Now()
+		m.awaitMerged()
+		t.Logf("448 MiB merged: %s", time.Since(began).Round(time.Millisecond))
+		m.wantParts([]string{first.id}, []string{further.id})
+		m.wantSize(384 + 448)
+		m.detach(further)
+		m.agent("grow")
+		m.wantParts([]string{first.id}, []string{further.id})
+		m.check(early, 200*mib)
+		m.check(late, 200*mib)
+		n, longest := m.loaded()
+		t.Logf("%d records were on the disk, the slowest after %s", n, longest)
+	})
+}
