@@ -8,7 +8,7 @@ package events
 //   - an alarm about full volumes sounds (alarm_disk_use.json, an [Alarm]). It names no cluster, so the rule hands over an empty object.
 //
 // No schedule starts them. Where all of these were lost, health-sweep, which comes each minute, finds a broker that is at its cluster's
-// target, and calls the same step itself.
+// target, and calls the same step itself; so it does where volumes can be merged, of which no event tells.
 type StorageWake struct {
 	Cluster string `json:"cluster,omitempty"`
 }
