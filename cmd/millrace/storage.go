@@ -61,6 +61,9 @@ func writeStorage(w io.Writer, s client.Storage) error {
 	policy := "off"
 	if p := s.Autoscaling; p != nil {
 		policy = fmt.Sprintf("all volumes grow when the fullest is %d%% full, up to %d GiB", p.TargetPercent, p.MaxGiB)
+		if p.MaxGiB <= s.VolumeGiB {
+			policy += ", which they have: so they grow no more"
+		}
 	}
 	pairs = append(pairs, [2]string{"Autoscaling", policy})
 	if g := s.Growing; g != nil {

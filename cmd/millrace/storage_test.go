@@ -73,6 +73,12 @@ BEGUN                CAUSE        STATE               GROWTH                    
 		t.Errorf("%v, got:\n%s\nwant:\n%s", err, out.String(), want)
 	}
 	out.Reset()
+	atMost := &cluster.StorageAutoscaling{TargetPercent: 60, MaxGiB: 50}
+	if err := writeStorage(&out, client.Storage{Name: "demo", VolumeGiB: 100, Autoscaling: atMost}); err != nil || !strings.Contains(out.String(),
+		"Autoscaling:  all volumes grow when the fullest is 60% full, up to 50 GiB, which they have: so they grow no more\n") {
+		t.Errorf("%v, got:\n%s", err, out.String())
+	}
+	out.Reset()
 	if err := writeStorage(&out, client.Storage{Name: "demo", VolumeGiB: 100}); err != nil || !strings.Contains(out.String(), "Autoscaling:  off\n") ||
 		!strings.HasSuffix(out.String(), "\nNo volume has grown so far.\n") {
 		t.Errorf("%v, got:\n%s", err, out.String())

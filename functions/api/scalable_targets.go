@@ -57,6 +57,9 @@ func (a *API) registerScalableTarget(
 	if err != nil {
 		return nil, err
 	}
+	if size := c.Spec.VolumeGiB; said.Target.MaxGiB <= size {
+		callOf(ctx).warn([]string{fmt.Sprintf("The volumes have %d GiB, so with a MaxCapacity of %d none grows: they never shrink either.", size, said.Target.MaxGiB)})
+	}
 	return &applicationautoscaling.RegisterScalableTargetOutput{ScalableTargetARN: &said.Target.ARN}, nil
 }
 

@@ -360,6 +360,26 @@ func TestScaling_ActivitiesAreTheGrowthsThatNobodyAskedFor(t *testing.T) {
 	}
 }
 
+func TestScaling_WarnsOfAMaximumThatLetsNothingGrow(t *testing.T) {
+	desk := openFrontDesk(t)
+	c := desk.create(t, "orders")
+	log := captureLog(t)
+	for _, tt := range []struct {
+		most  int32
+		warns bool
+	}{{101, false}, {100, true}, {50, true}} {
+		before := strings.Count(log.String(), "none grows")
+		in := target(c)
+		in.MaxCapacity = &tt.most
+		if _, err := desk.scaling(accessKey, secretKey).RegisterScalableTarget(t.Context(), in); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Count(log.String(), "none grows") > before; got != tt.warns {
+			t.Errorf("a maximum of %d GiB warns: %v", tt.most, got)
+		}
+	}
+}
+
 func TestScaling_KnowsItsCallers(t *testing.T) {
 	desk := openFrontDesk(t)
 	c := desk.create(t, "orders")
