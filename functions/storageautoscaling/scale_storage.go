@@ -146,8 +146,9 @@ func seenBy(beat nodespec.Heartbeat, n cluster.Node, growths []cluster.Operation
 	sizeGiB = n.Volume.SizeGiB
 	for _, op := range growths {
 		v, changes := op.Storage.Of(n.ID)
-		// The room on it proves that. Where nobody knows which room there was before, it is told by when it was said.
-		unseen := beat.Disk.TotalBytes <= v.RoomBytes
+		// The room on it proves that: it is what it was. (Less is no older: the disk under a volume that is a directory was seen before.)
+		// Where nobody knows which room there was, it is told by when it was said.
+		unseen := beat.Disk.TotalBytes == v.RoomBytes
 		if v.RoomBytes == 0 {
 			unseen = v.Done() && beat.At.Before(v.DoneAt)
 		}

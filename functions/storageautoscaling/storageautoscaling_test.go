@@ -250,6 +250,34 @@ func TestScaleStorage_TakesTheLastWordOfABrokerThatIsDownForWhatItWas(t *testing
 	}
 }
 
+// While the disk that volumes of one machine share is full, that is what their hosts tell of. It does not make volumes seem larger than
+// they are, nor emptier, once there is room on it again.
+func TestScaleStorage_IsNotMisledByADiskThatWasFullUnderAVolume(t *testing.T) {
+	w := newWorld(t, "orders")
+	w.follows("orders", 60, 500)
+	w.uses("orders", 2, 99, 90_000) // of the disk
+	started := w.scale("")
+	if len(started) != 1 {
+		t.Fatalf("started were %v", started)
+	}
+	_, _, err := w.records.ChangeOperation(t.Context(), "c-orders", started[0], func(_ *cluster.Cluster, op *cluster.Operation) error {
+		op.Storage.ChangeOf(2, func(v *cluster.VolumeChange) { v.RoomBytes, v.DoneAt = 90_000, w.now })
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.ends("orders", started[0], nil)
+	w.uses("orders", 2, 59, 1660)
+	if again := w.scale(""); len(again) != 0 {
+		t.Errorf("below the target, started were %v", again)
+	}
+	w.uses("orders", 2, 60, 1660)
+	if again := w.scale(""); len(again) != 1 {
+		t.Errorf("at the target, started were %v", again)
+	}
+}
+
 func TestScaleStorage_LooksOnlyAtTheClusterThatIsNamed(t *testing.T) {
 	w := newWorld(t, "orders", "payments")
 	for _, name := range []string{"orders", "payments"} {

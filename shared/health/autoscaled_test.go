@@ -85,12 +85,12 @@ func TestJudge_TellsOfVolumesThatAreToGrowByThemselvesAndDoNot(t *testing.T) {
 		return op
 	}
 	fails, ended := growth(cluster.OperationFailed, false), growth(cluster.Complete, false)
-	found, unfound, late := growth(cluster.Complete, false), growth(cluster.Complete, false), growth(cluster.Complete, false)
+	found, unfound, late, under := growth(cluster.Complete, false), growth(cluster.Complete, false), growth(cluster.Complete, false), growth(cluster.Complete, false)
 	for _, tt := range []struct {
 		op   cluster.Operation
 		room int64
 		at   time.Time
-	}{{found, 999, noon}, {unfound, 1000, noon}, {late, 1000, noon.Add(time.Hour)}} {
+	}{{found, 999, noon}, {unfound, 1000, noon}, {late, 1000, noon.Add(time.Hour)}, {under, 5000, noon}} {
 		tt.op.Storage.Volumes[0].RoomBytes, tt.op.Storage.Volumes[0].DoneAt = tt.room, tt.at
 	}
 	const failed, hidden = "The last 2 growths of the cluster's volumes have failed, the latest at 2026-09-20 12:00:00 UTC: EBS takes no change before 18:00. They " +
@@ -110,6 +110,7 @@ func TestJudge_TellsOfVolumesThatAreToGrowByThemselvesAndDoNot(t *testing.T) {
 		"the host does not find the room":    {990, []cluster.Operation{unfound}, hidden},
 		"it does, or did so later":           {990, []cluster.Operation{unfound, found}, ""},
 		"it had no time to":                  {990, []cluster.Operation{late}, ""},
+		"the disk under it was seen before":  {990, []cluster.Operation{under}, ""},
 		"nobody knows what it had before it": {990, []cluster.Operation{ended}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -142,7 +142,7 @@ func (s sight) growsNot(d diagnosis) (diagnosis, bool) {
 		len(failed), clock(last.EndedAt), strings.TrimSuffix(why, "."), s.Cluster.Name, freeSpace), true
 }
 
-// unfoundRoom gives the last growth of the node's volume, where its host sees no more of it than before that.
+// unfoundRoom gives the last growth of the node's volume, where its host sees as much of it as before that.
 func (s sight) unfoundRoom() (v cluster.VolumeChange, given bool) {
 	for _, op := range s.Growths {
 		if c, changes := op.Storage.Of(s.Node.ID); changes && c.Done() && c.To.SizeGiB > c.From.SizeGiB {
@@ -150,7 +150,7 @@ func (s sight) unfoundRoom() (v cluster.VolumeChange, given bool) {
 		}
 	}
 	seen := s.Beat.Disk
-	return v, v.Done() && seen != nil && seen.TotalBytes > 0 && seen.TotalBytes <= v.RoomBytes && s.now.Sub(v.DoneAt) >= s.t.RoomUnfound
+	return v, v.Done() && seen != nil && seen.TotalBytes > 0 && seen.TotalBytes == v.RoomBytes && s.now.Sub(v.DoneAt) >= s.t.RoomUnfound
 }
 
 // isWell: nothing is the matter, but for a volume that fills and does not grow.
