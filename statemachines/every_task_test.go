@@ -134,6 +134,53 @@ var underTest = []operation{
 		},
 	},
 	{
+		machine:   "update-broker-storage",
+		of:        "volumes that rest",
+		happyPath: growAllPath,
+		begin: func(w *world) cluster.Operation {
+			w.serving()
+			w.rest()
+			return w.growAll(larger)
+		},
+		again: func(w *world, _ cluster.Operation) cluster.Operation { return w.growAll(larger) },
+		wantDone: func(w *world, op cluster.Operation) {
+			w.t.Helper()
+			w.wantAllGrown(op)
+			w.wantActive(op)
+			if got := len(w.joinedOf(w.patient())); got != 1 {
+				w.t.Errorf("there are %d further volumes", got)
+			}
+			w.wantUsable(larger.SizeGiB)
+			w.wait(w.delete("delete-at-last"))
+			w.wantNothingLeft()
+		},
+	},
+	{
+		machine:   "update-broker-storage",
+		of:        "volumes that were made of several",
+		happyPath: growAllPath,
+		begin: func(w *world) cluster.Operation {
+			w.serving()
+			w.rest()
+			w.wait(w.fillVolume(w.patient()))
+			time.Sleep(restFor)
+			w.firstGrows(w.patient(), 110)
+			return w.mergeAll()
+		},
+		again: func(w *world, _ cluster.Operation) cluster.Operation { return w.mergeAll() },
+		wantDone: func(w *world, _ cluster.Operation) {
+			w.t.Helper()
+			if got := w.joinedOf(w.patient()); len(got) != 0 || len(w.platform.VolumesOf(w.hostOf(w.patient()))) != 1 {
+				w.t.Errorf("further volumes are %+v", got)
+			}
+			if c := w.cluster(); c.Growing != nil || c.Spec.VolumeGiB != 100 || c.Version != "K2" {
+				w.t.Errorf("the cluster is %+v", c)
+			}
+			w.wait(w.delete("delete-at-last"))
+			w.wantNothingLeft()
+		},
+	},
+	{
 		machine:   "topic-administration",
 		happyPath: applyPath,
 		begin: func(w *world) cluster.Operation {

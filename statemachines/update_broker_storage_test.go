@@ -28,13 +28,19 @@ func (w *world) growAll(to cluster.VolumeShape) cluster.Operation {
 
 func (w *world) recordGrowth(to cluster.VolumeShape) cluster.Operation {
 	w.t.Helper()
+	change := cluster.StorageChange{Every: to}
+	for _, n := range w.brokers() {
+		change.Volumes = append(change.Volumes, cluster.VolumeChange{NodeID: n.ID, From: n.Volume.Shape(), To: to})
+	}
+	return w.recordChange(change)
+}
+
+func (w *world) recordChange(change cluster.StorageChange) cluster.Operation {
+	w.t.Helper()
 	w.growths++
 	op := cluster.Operation{
 		ID: fmt.Sprintf("grow-%03d", w.growths), ClusterID: clusterID, Type: cluster.UpdateBrokerStorage,
-		State: cluster.Pending, Attempt: 1, CreatedAt: time.Now(), Storage: &cluster.StorageChange{Every: to},
-	}
-	for _, n := range w.brokers() {
-		op.Storage.Volumes = append(op.Storage.Volumes, cluster.VolumeChange{NodeID: n.ID, From: n.Volume.Shape(), To: to})
+		State: cluster.Pending, Attempt: 1, CreatedAt: time.Now(), Storage: &change,
 	}
 	_, err := w.records.StartOperation(w.t.Context(), clusterID, op, func(c *cluster.Cluster) error {
 		if holder := c.Holder(op.Type); holder != nil {

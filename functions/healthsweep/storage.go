@@ -3,6 +3,7 @@ package healthsweep
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/millrace/millrace/shared/autoscale"
 	"github.com/millrace/millrace/shared/cluster"
@@ -43,12 +44,23 @@ func (s SweepHealth) addRulesOfGrowth(ctx context.Context, looks []health.Look) 
 	return nil
 }
 
-// storageDue tells whether somebody should look at storage that grows by itself, because a broker is as full as its cluster's rule
-// lets it become, or has less than another. Events tell of the first at once; this is for when one is lost. Of a growth that has not
-// come to all of them nothing else tells.
-func storageDue(looks []health.Look) bool {
+// storageDue tells whether somebody should look at storage: a broker is as full as the rule lets it become by which its cluster's
+// volumes grow by themselves, or has less than another, or something can be done about further volumes. Events tell of the first at
+// once; this is for when one is lost. Of the others nothing else tells.
+func storageDue(looks []health.Look, now time.Time) bool {
 	for _, l := range looks {
 		if l.Autoscaling != nil && (autoscale.Due(*l.Autoscaling, fullestBroker(l)) || differ(l)) {
+			return true
+		}
+		var brokers []autoscale.Joined
+		for _, o := range l.Nodes {
+			b := autoscale.Joined{Node: o.Node}
+			if o.Beat != nil {
+				b.Disk = autoscale.Fresh(*o.Beat, now)
+			}
+			brokers = append(brokers, b)
+		}
+		if _, due := autoscale.Merge(l.Cluster, brokers, now); due {
 			return true
 		}
 	}

@@ -26,8 +26,8 @@ type SweepHealthOutput struct {
 	LookAgain        bool     `json:"lookAgain"`
 	LookAgainSeconds int      `json:"lookAgainSeconds"`
 	Started          []string `json:"started"` // ids of operations
-	// StorageDue says that a broker is as full as the rule lets it become by which its cluster's volumes grow by themselves. Only a
-	// look at all clusters says so.
+	// StorageDue says that a broker is as full as the rule lets it become by which its cluster's volumes grow by themselves, or that
+	// volumes that are made of several can be merged. Only a look at all clusters says so.
 	StorageDue bool `json:"storageDue"`
 }
 
@@ -81,7 +81,7 @@ func (s SweepHealth) sweep(ctx context.Context, name string, out *SweepHealthOut
 	}
 	if name == "" {
 		problems = errors.Join(problems, s.writeMetrics(*seen, verdicts))
-		out.StorageDue = storageDue(seen.Looks)
+		out.StorageDue = storageDue(seen.Looks, s.Now())
 	}
 	for i, v := range verdicts {
 		if err := s.record(ctx, seen.Looks[i], v.Health); err != nil {

@@ -51,7 +51,11 @@ func growthOf(ctx context.Context, operations operationRecords, nodes nodeRecord
 	}
 	if op.Storage != nil {
 		if change, ok := op.Storage.Of(n.ID); ok {
-			return growth{node: n, want: change.Wanted(), change: &change, merges: op.Storage.Merges}, nil
+			g := growth{node: n, want: change.Wanted(), change: &change, merges: op.Storage.Merges}
+			if g.merges {
+				g.want.SizeGiB = max(g.want.SizeGiB, n.Volume.TogetherGiB())
+			}
+			return g, nil
 		}
 	}
 	return growth{}, fault.New(fault.Invalid, "operation %s is not about the volume of %s", op.ID, n)

@@ -50,10 +50,11 @@ func (s JudgeGrowth) Run(ctx context.Context, in JudgeGrowthInput) (JudgeGrowthO
 	return out, nil
 }
 
-// growthFailure says what is the matter with a change of volumes; nil when nothing is.
+// growthFailure says what is the matter with a change of volumes; nil when nothing is. Nobody misses a merge that the platform does not
+// take yet: it is tried again.
 func growthFailure(change cluster.StorageChange) *GrowthFailure {
 	switch refusals := change.Refusals(); {
-	case change.Grown() == len(change.Volumes):
+	case change.Grown() == len(change.Volumes), change.Merges:
 		return nil
 	case refusals == "":
 		return &GrowthFailure{string(fault.Internal), change.Progress() + ", and nobody says why the others do not"}

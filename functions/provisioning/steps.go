@@ -21,6 +21,7 @@ type Platform struct {
 	Volumes interface {
 		EnsureVolume(ctx context.Context, request cluster.VolumeRequest) (cluster.Volume, error)
 		AttachVolume(ctx context.Context, volumeID, hostID string) error
+		DetachVolume(ctx context.Context, volumeID, hostID string) error
 		GrowVolume(ctx context.Context, volumeID string, want cluster.VolumeShape) error
 		VolumeGrown(ctx context.Context, volumeID string, want cluster.VolumeShape) (bool, error)
 		VolumeSize(ctx context.Context, volumeID string) (gib int, err error)
@@ -77,6 +78,7 @@ func Steps(d Deps) serve.Steps {
 		"CheckNodeJoined":   serve.New(CheckNodeJoined{r, r, r, p.Hosts, r, reporter, d.Now}.Run),
 		"GrowVolume":        serve.New(GrowVolume{r, r, r, r, p.Volumes, reporter, d.Now}.Run),
 		"CheckVolumeGrown":  serve.New(CheckVolumeGrown{r, r, r, p.Volumes, p.Hosts, reporter, d.Now}.Run),
+		"RetireVolumes":     serve.New(RetireVolumes{r, r, r, p.Volumes, d.Now}.Run),
 		"JudgeGrowth":       serve.New(JudgeGrowth{r}.Run),
 
 		"PlanTeardown":     serve.New(PlanTeardown{r, reporter}.Run),

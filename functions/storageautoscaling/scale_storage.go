@@ -13,7 +13,8 @@ import (
 	"github.com/millrace/millrace/shared/nodespec"
 )
 
-// ScaleStorage looks how full the brokers of clusters are whose volumes may grow by themselves, and begins to grow those that are to.
+// ScaleStorage looks how full the brokers of clusters are whose volumes may grow by themselves, and begins to grow those that are to. Where
+// volumes are made of several, it has them made of one again once they can be.
 type ScaleStorage struct{ Deps }
 
 // ScaleStorageInput names the cluster to look at; without a name all are.
@@ -40,6 +41,7 @@ var errChanged = errors.New("the cluster is not what it was when it was looked a
 //  1. Read the rules of all clusters. Most have none, and of those nothing else is read.
 //  2. Look at each, and decide.
 //  3. Record the operation that grows the volumes, which claims them, and start its machine.
+//  4. In a look at all clusters, do the same for those whose further volumes can be merged.
 //
 // What goes wrong with one cluster keeps no other from growing; the errors are joined.
 func (s ScaleStorage) Run(ctx context.Context, in ScaleStorageInput) (ScaleStorageOutput, error) {
@@ -65,7 +67,9 @@ func (s ScaleStorage) Run(ctx context.Context, in ScaleStorageInput) (ScaleStora
 		}
 	}
 	if in.Cluster == "" {
-		problems = errors.Join(problems, s.writeMetrics(counts))
+		merges, err := s.mergeAll(ctx)
+		out.Started = append(out.Started, merges...)
+		problems = errors.Join(problems, err, s.writeMetrics(counts))
 	}
 	return out, problems
 }
@@ -92,7 +96,7 @@ func (s ScaleStorage) scale(
 		slog.DebugContext(ctx, "let storage be", "cluster", c.ID, "reason", verdict.Reason)
 		return "", nil
 	}
-	return s.begin(ctx, c, verdict)
+	return s.begin(ctx, c, verdict.Change, verdict.Reason)
 }
 
 // look gathers what is known of a cluster's volumes: what the host of each broker said last, however long ago, because nothing goes
@@ -163,14 +167,14 @@ func seenBy(beat nodespec.Heartbeat, n cluster.Node, growths []cluster.Operation
 //
 // The record claims the volumes at the version that was looked at, and a growth that ends well makes another version: of many looks,
 // one begins a growth. When it ends between the two, or the start fails, the sweep of operations starts the machine.
-func (s ScaleStorage) begin(ctx context.Context, looked cluster.Cluster, v autoscale.Verdict) (string, error) {
+func (s ScaleStorage) begin(ctx context.Context, looked cluster.Cluster, change cluster.StorageChange, reason string) (string, error) {
 	id, err := s.NewID()
 	if err != nil {
 		return "", err
 	}
 	op := cluster.Operation{
 		ID: id, ClusterID: looked.ID, ARN: looked.OperationARN(id), Type: cluster.UpdateBrokerStorage, State: cluster.Pending,
-		CreatedAt: s.Now().UTC().Truncate(time.Millisecond), Attempt: 1, Storage: &v.Change,
+		CreatedAt: s.Now().UTC().Truncate(time.Millisecond), Attempt: 1, Storage: &change,
 	}
 	_, err = s.Records.StartOperation(ctx, looked.ID, op, func(c *cluster.Cluster) error {
 		if c.Growing != nil || !c.Serves() || c.Version != looked.Version {
@@ -186,7 +190,7 @@ func (s ScaleStorage) begin(ctx context.Context, looked cluster.Cluster, v autos
 		return "", fmt.Errorf("record the growth: %w", err)
 	}
 	log := slog.With("cluster", looked.ID, "operation", id)
-	log.InfoContext(ctx, "growing storage", "volumes", len(v.Change.Volumes), "gib", v.Change.Every.SizeGiB, "reason", v.Reason)
+	log.InfoContext(ctx, "growing storage", "volumes", len(change.Volumes), "gib", change.Every.SizeGiB, "reason", reason)
 	if err := s.Workflows.Start(ctx, op.Machine(), op.ExecutionName(), op.Input()); err != nil {
 		log.WarnContext(ctx, "left the start of an operation to the sweep", "error", err)
 	}

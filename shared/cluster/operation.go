@@ -310,7 +310,7 @@ func (o *Operation) FailStep(cause string) {
 }
 
 // Succeed ends the operation well: it lets go of the cluster, which is ACTIVE from now on under a new version. One that held only
-// topics leaves the cluster as it is, one that held volumes leaves it with larger ones.
+// topics leaves the cluster as it is, one that held volumes leaves it with larger ones, unless it was about what these are made of.
 func (o *Operation) Succeed(c *Cluster, version string, now time.Time) {
 	for i := range o.Steps {
 		o.Steps[i] = Step{Name: o.Steps[i].Name, Status: StepCompleted, Percent: 100}
@@ -320,10 +320,11 @@ func (o *Operation) Succeed(c *Cluster, version string, now time.Time) {
 	if o.Type.HoldsCluster() {
 		c.Ready, c.Failure = true, nil
 	}
-	if o.Type != ApplyTopics {
+	merges := o.Storage != nil && o.Storage.Merges // which nobody sees anything of
+	if o.Type != ApplyTopics && !merges {
 		c.Version = version
 	}
-	if o.Storage != nil {
+	if o.Storage != nil && !merges {
 		c.Spec.VolumeGiB, c.Spec.ThroughputMiB = o.Storage.Every.SizeGiB, o.Storage.Every.ThroughputMiB
 	}
 }

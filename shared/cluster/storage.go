@@ -136,6 +136,9 @@ func (s StorageChange) Grown() int {
 
 // Progress says how far all of it is.
 func (s StorageChange) Progress() string {
+	if s.Merges {
+		return fmt.Sprintf("%d of %d volumes are as large as what is joined to them", s.Grown(), len(s.Volumes))
+	}
 	return fmt.Sprintf("%d of %d volumes have %s", s.Grown(), len(s.Volumes), s.Every)
 }
 

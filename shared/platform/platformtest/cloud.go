@@ -548,6 +548,15 @@ func (c *Cloud) LogVolume(node cluster.Token, hostID string) (volumes, left []st
 	return volumes, left, gib, true
 }
 
+// Rest lets every volume take no change for ChangesAgainAfter, as one that was changed a moment ago.
+func (c *Cloud) Rest() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, v := range c.volumes {
+		v.changesAgain = time.Now().Add(c.ChangesAgainAfter)
+	}
+}
+
 // Harm is what was done to the data on volumes.
 func (c *Cloud) Harm() []string {
 	c.mu.Lock()

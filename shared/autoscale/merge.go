@@ -1,0 +1,84 @@
+package autoscale
+
+import (
+	"slices"
+	"time"
+
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/nodespec"
+)
+
+// Joined is a broker with what its host says now of its log volume; nil when the host says nothing of it.
+type Joined struct {
+	Node cluster.Node
+	Disk *nodespec.Disk
+}
+
+// Fresh gives what a heartbeat says of the log volume; nil when it is an old one.
+func Fresh(beat nodespec.Heartbeat, now time.Time) *nodespec.Disk {
+	if now.Sub(beat.At) >= nodespec.FreshFor {
+		return nil
+	}
+	return beat.Disk
+}
+
+// triesAgainAfter is how long further volumes are let be after something was tried with them.
+const triesAgainAfter = time.Hour
+
+// MergeDue tells whether something can be done about the further volumes of a broker: one that nothing is on any more can be deleted, or
+// the first may take changes by now and is not as large as all of them. It is for whoever hears of volumes anyway.
+func MergeDue(j Joined, now time.Time) bool {
+	v := j.Node.Volume
+	if v == nil {
+		return false
+	}
+	for _, f := range v.Further {
+		switch {
+		case f.ID == "":
+			if IsAbandoned(f, now) {
+				return true
+			}
+		case HasLeft(f, j.Disk):
+			if now.Sub(f.LeftAt) >= triesAgainAfter {
+				return true
+			}
+		case v.IsNeeded(f) && !now.Before(v.MergeAt):
+			return true
+		}
+	}
+	return false
+}
+
+// HasLeft tells whether nothing of a log volume is on one of its further volumes any more, as its host says now: it was on it and has
+// left it or, where somebody has begun to take it away, it is not on it.
+func HasLeft(f cluster.FurtherVolume, disk *nodespec.Disk) bool {
+	if disk == nil || len(disk.Volumes) == 0 || slices.Contains(disk.Volumes, f.ID) {
+		return false
+	}
+	return slices.Contains(disk.Left, f.ID) || !f.LeftAt.IsZero()
+}
+
+// IsAbandoned tells whether nobody makes a further volume any more that was put on record and never made, as far as is known.
+func IsAbandoned(f cluster.FurtherVolume, now time.Time) bool {
+	return f.ID == "" && now.Sub(f.AddedAt) >= triesAgainAfter
+}
+
+// Merge decides whether something is to be done about the further volumes of a cluster now, and of which of its brokers: what they have
+// stays as it is.
+func Merge(c cluster.Cluster, brokers []Joined, now time.Time) (change cluster.StorageChange, due bool) {
+	if !c.Serves() || c.Growing != nil {
+		return change, false
+	}
+	change = cluster.StorageChange{Automatic: true, Merges: true}
+	for _, b := range brokers {
+		if b.Node.Role != cluster.Broker || !MergeDue(b, now) {
+			continue
+		}
+		shape := b.Node.Volume.Shape()
+		if len(change.Volumes) == 0 || shape.SizeGiB < change.Every.SizeGiB {
+			change.Every = shape
+		}
+		change.Volumes = append(change.Volumes, cluster.VolumeChange{NodeID: b.Node.ID, From: shape, To: shape})
+	}
+	return change, len(change.Volumes) > 0
+}
