@@ -394,8 +394,9 @@ var statesAround = map[string]around{
 	"create-cluster/RenewKafkaAccess": {},
 	"health-sweep/ScaleStorage":       {after: 1}, // IsThereMoreToSee
 
-	"GrowVolume":       {before: 1, after: 1, cold: true}, // GrowVolumes; IsVolumeGrowing
-	"CheckVolumeGrown": {after: 2},                        // HasVolumeGrown, Grown
+	"RetireVolumes":    {before: 1, cold: true}, // GrowVolumes
+	"GrowVolume":       {after: 1},              // IsVolumeGrowing
+	"CheckVolumeGrown": {after: 2},              // HasVolumeGrown, Grown
 	"JudgeGrowth":      {},
 
 	"SweepHealth":       {before: 1, after: 1, cold: true}, // IsAboutOneCluster; IsStorageDue
