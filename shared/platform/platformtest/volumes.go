@@ -119,9 +119,9 @@ func volumesGetThroughput(t *testing.T, p Platform) {
 	p.awaitGrowth(t, v.ID, want)
 }
 
-// further is the token of a further volume of a node.
-func further(id int32, number int) cluster.Token {
-	t := node(id)
+// further is the token of a further volume of node 1.
+func further(number int) cluster.Token {
+	t := node(1)
 	t.Volume = number
 	return t
 }
@@ -142,7 +142,7 @@ func hostsHaveFurtherVolumes(t *testing.T, p Platform) {
 	first, second := p.launchRunning(t, attempt(1, 1)), p.launchRunning(t, attempt(2, 1))
 	volumes := []cluster.Volume{p.volume(t, node(1))}
 	for i, number := range []int{1, 2, 12} { // hosts have fewer names for disks than there are numbers
-		volumes = append(volumes, p.furtherVolume(t, further(1, number), 20+10*i))
+		volumes = append(volumes, p.furtherVolume(t, further(number), 20+10*i))
 	}
 	ids := map[string]bool{}
 	for _, v := range volumes {
@@ -151,12 +151,12 @@ func hostsHaveFurtherVolumes(t *testing.T, p Platform) {
 		wantCode(t, "attach again "+v.ID, p.AttachVolume(t.Context(), v.ID, first.ID), "")
 		wantCode(t, "attach elsewhere "+v.ID, p.AttachVolume(t.Context(), v.ID, second.ID), fault.Conflict)
 	}
-	if again := p.furtherVolume(t, further(1, 2), 30); len(ids) != 4 || again.ID != volumes[2].ID || again.SizeGiB != 10 {
+	if again := p.furtherVolume(t, further(2), 30); len(ids) != 4 || again.ID != volumes[2].ID || again.SizeGiB != 10 {
 		t.Errorf("the volumes are %v, and the second further one %+v", ids, again)
 	}
 	wantCode(t, "grow the first", p.GrowVolume(t.Context(), volumes[0].ID, gib(40)), "")
 	p.awaitGrowth(t, volumes[0].ID, gib(40))
-	wantCode(t, "delete while it is attached", p.DeleteVolume(t.Context(), further(1, 1)), fault.Conflict)
+	wantCode(t, "delete while it is attached", p.DeleteVolume(t.Context(), further(1)), fault.Conflict)
 
 	p.retire(t, first.ID)
 	next := p.launchRunning(t, attempt(1, 2))
@@ -167,28 +167,28 @@ func hostsHaveFurtherVolumes(t *testing.T, p Platform) {
 
 func volumesAreDetached(t *testing.T, p Platform) {
 	host, other := p.launchRunning(t, attempt(1, 1)), p.launchRunning(t, attempt(2, 1))
-	first, second := p.volume(t, node(1)), p.furtherVolume(t, further(1, 1), 20)
+	first, second := p.volume(t, node(1)), p.furtherVolume(t, further(1), 20)
 	wantCode(t, "detach before it is attached", p.DetachVolume(t.Context(), second.ID, host.ID), "")
 	for _, v := range []cluster.Volume{first, second} {
 		wantCode(t, "attach "+v.ID, p.AttachVolume(t.Context(), v.ID, host.ID), "")
 	}
 	wantCode(t, "detach from another", p.DetachVolume(t.Context(), second.ID, other.ID), "")
-	wantCode(t, "delete, as it is attached still", p.DeleteVolume(t.Context(), further(1, 1)), fault.Conflict)
+	wantCode(t, "delete, as it is attached still", p.DeleteVolume(t.Context(), further(1)), fault.Conflict)
 	p.detach(t, second.ID, host.ID)
 	wantCode(t, "detach again", p.DetachVolume(t.Context(), second.ID, host.ID), "")
 	wantCode(t, "the first is where it was", p.AttachVolume(t.Context(), first.ID, other.ID), fault.Conflict)
 	wantCode(t, "attach to another", p.AttachVolume(t.Context(), second.ID, other.ID), "")
 	p.detach(t, second.ID, other.ID)
-	wantCode(t, "delete", p.DeleteVolume(t.Context(), further(1, 1)), "")
+	wantCode(t, "delete", p.DeleteVolume(t.Context(), further(1)), "")
 	wantCode(t, "detach what is gone", p.DetachVolume(t.Context(), second.ID, host.ID), "")
 	wantCode(t, "attach what is gone", p.AttachVolume(t.Context(), second.ID, host.ID), fault.NotFound)
 	wantCode(t, "the first is attached", p.AttachVolume(t.Context(), first.ID, host.ID), "")
 
-	third := p.furtherVolume(t, further(1, 2), 30)
+	third := p.furtherVolume(t, further(2), 30)
 	wantCode(t, "attach the next", p.AttachVolume(t.Context(), third.ID, host.ID), "")
 	p.retire(t, host.ID)
 	p.detach(t, third.ID, host.ID)
-	wantCode(t, "delete", p.DeleteVolume(t.Context(), further(1, 2)), "")
+	wantCode(t, "delete", p.DeleteVolume(t.Context(), further(2)), "")
 }
 
 // detach takes a volume from a host, and waits until that has let go.
