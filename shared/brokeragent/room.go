@@ -139,9 +139,10 @@ func (r room) isFull() bool { return r.enforced() && r.limit-r.used < r.margin()
 // letsStart tells whether Kafka may be started: with more room than it is ended at, so that it can work for a while.
 func (r room) letsStart() bool { return !r.enforced() || r.limit-r.used >= 2*r.margin() }
 
-// pace is how long what was seen holds, however fast Kafka writes.
+// pace is how long what was seen holds, however fast Kafka writes: until half of what is left may be taken, so that a volume that may
+// grow does so before it is full.
 func (r room) pace() time.Duration {
-	filled := time.Duration(max(0, r.left())/(fastestFill/1000)) * time.Millisecond
+	filled := time.Duration(max(0, r.left()/2)/(fastestFill/1000)) * time.Millisecond
 	return max(min(max(filled, nearPoll), farPoll), lookShare*r.took)
 }
 
