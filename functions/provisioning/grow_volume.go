@@ -123,7 +123,24 @@ func (s GrowVolume) announce(ctx context.Context, in CheckNodeInput, g growth) e
 			return err
 		}
 	}
-	return note(ctx, s.Operations, in, func(v *cluster.VolumeChange) { v.Asked, v.RoomBytes = true, disk.TotalBytes })
+	room, err := s.roomBefore(ctx, g, disk)
+	if err != nil {
+		return err
+	}
+	return note(ctx, s.Operations, in, func(v *cluster.VolumeChange) { v.Asked, v.RoomBytes = true, room })
+}
+
+// roomBefore is what the host sees of the volume as it is on record; 0 where that is not known. An operation that has failed may have
+// given the volume what is wanted now: its host sees that already, and will see no more.
+func (s GrowVolume) roomBefore(ctx context.Context, g growth, disk nodespec.Disk) (bytes int64, err error) {
+	if disk.TotalBytes == 0 || g.byFurther() {
+		return 0, nil
+	}
+	gib, err := s.Platform.VolumeSize(ctx, g.node.Volume.ID)
+	if err != nil || gib >= g.want.SizeGiB {
+		return 0, err
+	}
+	return disk.TotalBytes, nil
 }
 
 // disk is what the host last said of the volume; nothing when that is not known.
