@@ -24,7 +24,7 @@ func (u customer) growVolumes(k *kafkaCluster) *grower {
 	g := &grower{customer: customer{u.w, ctx, a}, cluster: k, done: make(chan struct{})}
 	u.w.start(func() {
 		defer close(g.done)
-		for range a.rng.IntN(3) {
+		for range a.rng.IntN(4) {
 			g.w.pass(a, between(a.rng, 5*time.Second, 8*time.Minute))
 			g.grow(g.newWish())
 		}
@@ -141,8 +141,8 @@ func (w *World) watchGrowthLocked(op cluster.Operation) {
 // EBS takes a change of a volume once the last has ended and some time has passed. Here that is less than in truth, or nothing
 // would ever be grown twice.
 const (
-	shortestPause = 10 * time.Minute
-	longestPause  = 25 * time.Minute
+	shortestPause = 5 * time.Minute
+	longestPause  = 15 * time.Minute
 )
 
 func (v *volume) shape() cluster.VolumeShape {
