@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +35,8 @@ func (a *app) showStorageCommand() *cobra.Command {
 		Short: "Show the volume of each broker, how full it is, and how it has grown",
 		Long: `Shows the volume of each broker of a cluster: how large it is, how much of it its last heartbeat
 said to be used, and how much it takes and gives in a second where somebody has asked for more
-than a volume has (MIB/S). Then the policy by which volumes grow by themselves, what is growing,
+than a volume has (MIB/S). A volume that has grown while its platform took no change of it is made
+of several, which are named (VOLUME) until they are one again. Then the policy by which volumes grow by themselves, what is growing,
 and the last growths with their cause: a request, autoscaling, healing of a full disk, or merging
 of the volumes that one was made of meanwhile, which changes no size. A dash means that it is
 unknown, or not set. CLUSTER is its name or its ARN.`,
@@ -82,7 +84,8 @@ func writeStorage(w io.Writer, s client.Storage) error {
 			seen = formatTime(*b.SeenAt)
 		}
 		rows = append(rows, []string{
-			strconv.Itoa(int(b.ID)), b.Zone, strconv.Itoa(b.VolumeGiB), used, full, positive(b.ThroughputMiB), seen, b.Volume,
+			strconv.Itoa(int(b.ID)), b.Zone, strconv.Itoa(b.VolumeGiB), used, full, positive(b.ThroughputMiB), seen,
+			cmp.Or(strings.Join(b.Volumes, " + "), b.Volume),
 		})
 	}
 	fmt.Fprintln(w)

@@ -32,7 +32,7 @@ func TestStorage_IsShownForPeople(t *testing.T) {
 		Autoscaling: &cluster.StorageAutoscaling{TargetPercent: 60, MaxGiB: 500},
 		Brokers: []client.BrokerStorage{
 			{ID: 1, Zone: "use1-az1", Volume: "vol-1", VolumeGiB: 100, UsedBytes: new(int64(45 << 30)), UsedPercent: new(45.04), SeenAt: new(noon)},
-			{ID: 2, Zone: "use1-az2", Volume: "vol-2", VolumeGiB: 110, ThroughputMiB: 250},
+			{ID: 2, Zone: "use1-az2", Volume: "vol-2", Volumes: []string{"vol-2", "vol-2b"}, VolumeGiB: 110, ThroughputMiB: 250},
 			{ID: 3, Zone: "use1-az3", VolumeGiB: 100},
 		},
 		Growing: &growth,
@@ -60,7 +60,7 @@ Growing:      brokers 1,3: 100 → 200 GiB; broker 2: 110 → 200 GiB, 125 → 2
 
 BROKER  ZONE      GIB  USED-GIB  FULL   MIB/S  SEEN                 VOLUME
 1       use1-az1  100  45.00     45.0%  -      2026-09-20 12:00:00  vol-1
-2       use1-az2  110  -         -      250    -                    vol-2
+2       use1-az2  110  -         -      250    -                    vol-2 + vol-2b
 3       use1-az3  100  -         -      -      -                    -
 
 BEGUN                CAUSE        STATE               GROWTH                                                                DETAIL

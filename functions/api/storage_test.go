@@ -562,6 +562,12 @@ func TestStorage_ShowsEachVolumeAndHowItHasGrown(t *testing.T) {
 	if _, err := desk.update(t, volumeOf("1", 200), fast("2", 250)); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := desk.records.ChangeNode(t.Context(), desk.c.ID, 3, func(n *cluster.Node) error {
+		n.Volume.Further = []cluster.FurtherVolume{{Number: 1, ID: "vol-3b", SizeGiB: 10, WholeGiB: 110}, {Number: 2, SizeGiB: 90, WholeGiB: 200}}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
 
 	shown := desk.healing(t, desk.c, http.MethodGet, "storage", "")
 	if shown.Status != http.StatusOK {
@@ -579,7 +585,7 @@ func TestStorage_ShowsEachVolumeAndHowItHasGrown(t *testing.T) {
 			{"id": 1, "zone": "zone-a", "volume": "vol-1", "volumeGiB": 110},
 			{"id": 2, "zone": "zone-b", "volume": "vol-2", "volumeGiB": 110,
 				"usedBytes": 90, "totalBytes": 200, "usedPercent": 45, "seenAt": "2026-09-20T12:00:00.000Z"},
-			{"id": 3, "zone": "zone-c", "volume": "vol-3", "volumeGiB": 110}
+			{"id": 3, "zone": "zone-c", "volume": "vol-3", "volumes": ["vol-3", "vol-3b"], "volumeGiB": 110}
 		],
 		"growing": ` + growing + `,
 		"growths": [` + growing + `,

@@ -28,9 +28,11 @@ type storageView struct {
 
 // brokerStorageView is the volume of a broker. What nobody has said yet is left out.
 type brokerStorageView struct {
-	Id            int32
-	Zone          string
+	Id   int32
+	Zone string
+	// Volume is the platform's volume, the first one where it is made of several; Volumes are all of those, and left out where it is not.
 	Volume        string
+	Volumes       []string
 	VolumeGiB     int
 	ThroughputMiB *int
 	// UsedBytes and TotalBytes are of the last heartbeat: a file system is a little smaller than its volume.
@@ -110,7 +112,7 @@ func (a *API) viewVolume(ctx context.Context, c cluster.Cluster, n cluster.Node)
 	shape := shapeOf(c, n)
 	view := brokerStorageView{Id: n.ID, Zone: n.Rack, VolumeGiB: shape.SizeGiB, ThroughputMiB: some(shape.ThroughputMiB)}
 	if n.Volume != nil {
-		view.Volume = n.Volume.ID
+		view.Volume, view.Volumes = n.Volume.ID, volumesOf(*n.Volume)
 	}
 	if n.Host == nil {
 		return view, nil
@@ -122,6 +124,20 @@ func (a *API) viewVolume(ctx context.Context, c cluster.Cluster, n cluster.Node)
 	view.UsedBytes, view.TotalBytes, view.SeenAt = &beat.Disk.UsedBytes, &beat.Disk.TotalBytes, &beat.At
 	view.UsedPercent = new(beat.Disk.UsedPercent())
 	return view, nil
+}
+
+// volumesOf names the volumes that a log volume is made of, the first one first; nil where it is one.
+func volumesOf(v cluster.Volume) []string {
+	ids := []string{v.ID}
+	for _, f := range v.Further {
+		if f.ID != "" {
+			ids = append(ids, f.ID)
+		}
+	}
+	if len(ids) == 1 {
+		return nil
+	}
+	return ids
 }
 
 // viewGrowth gives nil for an operation that changes no volume.

@@ -38,6 +38,7 @@ type BrokerStorage struct {
 	ID            int32      `json:"id"`
 	Zone          string     `json:"zone"`
 	Volume        string     `json:"volume,omitempty"`
+	Volumes       []string   `json:"volumes,omitempty"` // that it is made of, where these are several: Volume is the first
 	VolumeGiB     int        `json:"volumeGiB"`
 	ThroughputMiB int        `json:"throughputMiB,omitempty"`
 	UsedBytes     *int64     `json:"usedBytes,omitempty"`
