@@ -1,0 +1,133 @@
+package provisioning_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/fault"
+	"github.com/millrace/millrace/shared/nodespec"
+	"github.com/millrace/millrace/shared/platform/platformtest"
+)
+
+// stores records that the volume of broker 2 is to change, as the operation of that id.
+func (s *site) stores(t *testing.T, id string, toGiB int, merges bool) {
+	t.Helper()
+	from := s.node(t, 2).Volume.Shape()
+	to := cluster.VolumeShape{SizeGiB: toGiB}
+	op := cluster.Operation{
+		ID: id, ClusterID: "c", Type: cluster.UpdateBrokerStorage, State: cluster.InProgress, Attempt: 1, Deadline: s.now.Add(time.Hour),
+		Storage: &cluster.StorageChange{Volumes: []cluster.VolumeChange{{NodeID: 2, From: from, To: to}}, Every: to, Merges: merges},
+	}
+	op.Steps = op.Plan()
+	if _, err := s.records.StartOperation(t.Context(), "c", op, func(c *cluster.Cluster) error { op.Claim(c); return nil }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// says is a heartbeat of broker 2's host, of its log volume as that host finds it.
+func (s *site) says(t *testing.T) {
+	t.Helper()
+	n := s.node(t, 2)
+	volumes, left, gib, ok := s.LogVolume(cluster.Token{ClusterID: "c", NodeID: 2}, n.Host.ID)
+	if !ok {
+		t.Fatalf("%s has not all of its volumes", n)
+	}
+	s.runs(t, n, nodespec.Heartbeat{Disk: &nodespec.Disk{TotalBytes: int64(gib) << 30, UsedBytes: 1, Volumes: volumes, Left: left}})
+}
+
+// until runs a step of an operation again and again until it ends without an error, as the machine and its sweep do.
+func (s *site) until(t *testing.T, step, id string) {
+	t.Helper()
+	var err error
+	for range 5 {
+		if _, err = s.steps.Invoke(t.Context(), fmt.Appendf(nil, `{"step":%q,"clusterId":"c","operationId":%q,"nodeId":2}`, step, id)); err == nil {
+			return
+		}
+	}
+	t.Fatalf("%s: %v", step, err)
+}
+
+// Whoever makes, attaches or takes away a further volume may die before the platform is asked, or before its answer is on record.
+// Whoever goes on finds what there is: nothing is made twice, nothing is lost, and nothing stays.
+func TestFurtherVolumes_ComeAndGoThroughACrashAtAnyPoint(t *testing.T) {
+	for _, call := range []string{"GrowVolume", "VolumeSize", "EnsureVolume", "AttachVolume", "VolumeGrown", "DetachVolume", "DeleteVolume"} {
+		for _, lost := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, asked %t", call, lost), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := openWard(t)
+					s.GrowsWithin, s.ChangesAgainAfter = 0, time.Hour
+					s.Rest()
+					s.says(t)
+					s.Trouble(call, &platformtest.Trouble{Times: 1, Lost: lost, Err: fault.New(fault.Internal, "killed")})
+
+					s.stores(t, "grow", 150, false)
+					s.until(t, "GrowVolume", "grow")
+					s.until(t, "CheckVolumeGrown", "grow")
+					n := s.node(t, 2)
+					if v := n.Volume; v.SizeGiB != 150 || len(v.Further) != 1 || v.Further[0].SizeGiB != 50 || v.Added != 1 || len(s.VolumesOf(n.Host.ID)) != 2 {
+						t.Fatalf("the volume is %+v, the host has %+v", v, s.VolumesOf(n.Host.ID))
+					}
+					s.says(t)
+					s.edit(t, "grow", func(c *cluster.Cluster, op *cluster.Operation) { op.Succeed(c, "K3", s.now) })
+
+					for _, merge := range []string{"merge-1", "merge-2"} {
+						time.Sleep(time.Hour)
+						s.stores(t, merge, 150, true)
+						s.until(t, "RetireVolumes", merge)
+						s.until(t, "GrowVolume", merge)
+						s.until(t, "CheckVolumeGrown", merge)
+						s.edit(t, merge, func(c *cluster.Cluster, op *cluster.Operation) { op.Succeed(c, "K4", s.now) })
+						s.says(t)
+					}
+					n = s.node(t, 2)
+					if v := n.Volume; v.SizeGiB != 150 || len(v.Further) != 0 || len(s.VolumesOf(n.Host.ID)) != 1 || len(s.Harm()) > 0 {
+						t.Errorf("the volume is %+v, the host has %+v; %v", v, s.VolumesOf(n.Host.ID), s.Harm())
+					}
+				})
+			})
+		}
+	}
+}
+
+// Only the word of the node's own host, and a fresh one, takes a volume away.
+func TestRetireVolumes_TakesNothingOnAnOldWordOrAnothers(t *testing.T) {
+	for name, spoil := range map[string]func(t *testing.T, s *site){
+		"the word is old":          func(_ *testing.T, s *site) { s.now = s.now.Add(nodespec.FreshFor) },
+		"the host has not left it": func(t *testing.T, s *site) { s.says(t) },
+		"the host has nothing mounted": func(t *testing.T, s *site) {
+			s.runs(t, s.node(t, 2), nodespec.Heartbeat{Disk: &nodespec.Disk{Left: []string{"vol-c-2-v1"}}})
+		},
+		"the node has another host by now": func(t *testing.T, s *site) {
+			s.Kill(s.node(t, 2).Host.ID)
+			s.heal(t, "heal", 2, cluster.Replace, cluster.HostDead)
+			s.do(t, 2, "LaunchHost")
+		},
+		"the operation is about something else": func(t *testing.T, s *site) {
+			s.edit(t, "merge", func(_ *cluster.Cluster, op *cluster.Operation) { op.Storage.Merges = false })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := openWard(t)
+				s.ChangesAgainAfter = time.Hour
+				s.Rest()
+				s.says(t)
+				s.stores(t, "grow", 150, false)
+				s.until(t, "GrowVolume", "grow")
+				s.until(t, "CheckVolumeGrown", "grow")
+				s.says(t)
+				s.edit(t, "grow", func(c *cluster.Cluster, op *cluster.Operation) { op.Succeed(c, "K3", s.now) })
+				s.stores(t, "merge", 150, true)
+				s.runs(t, s.node(t, 2), nodespec.Heartbeat{Disk: &nodespec.Disk{Volumes: []string{"vol-c-2"}, Left: []string{"vol-c-2-v1"}}})
+				spoil(t, s)
+				s.until(t, "RetireVolumes", "merge")
+				if f := s.node(t, 2).Volume.Further; len(f) != 1 || !f[0].LeftAt.IsZero() || len(s.Harm()) > 0 {
+					t.Errorf("%+v; %v", f, s.Harm())
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,86 @@
+package autoscale_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/shared/autoscale"
+	"github.com/millrace/millrace/shared/cluster"
+	"github.com/millrace/millrace/shared/nodespec"
+)
+
+// joined is a broker whose volume of 150 GiB is made of two, the first of which has 100, while EBS takes no change of that.
+func joined() autoscale.Joined {
+	return autoscale.Joined{
+		Node: cluster.Node{ID: 1, Role: cluster.Broker, Volume: &cluster.Volume{
+			ID: "vol-1", SizeGiB: 150, FirstGiB: 100, MergeAt: now.Add(time.Minute),
+			Further: []cluster.FurtherVolume{{Number: 1, ID: "vol-1-v1", SizeGiB: 50, WholeGiB: 150, AddedAt: now}},
+		}},
+		Disk: &nodespec.Disk{Volumes: []string{"vol-1", "vol-1-v1"}},
+	}
+}
+
+func TestMerge(t *testing.T) {
+	serves := cluster.Cluster{ID: "c-1", Name: "orders", Ready: true}
+	first, further := []string{"vol-1"}, []string{"vol-1-v1"}
+	for name, tt := range map[string]struct {
+		with func(c *cluster.Cluster, b *autoscale.Joined)
+		want bool
+	}{
+		"the first one rests":                          {func(*cluster.Cluster, *autoscale.Joined) {}, false},
+		"the first one may take changes":               {func(_ *cluster.Cluster, b *autoscale.Joined) { b.Node.Volume.MergeAt = now }, true},
+		"the first one may, and its host says nothing": {func(_ *cluster.Cluster, b *autoscale.Joined) { b.Node.Volume.MergeAt, b.Disk = now, nil }, true},
+		"the first one is as large, and its host moves data": {func(_ *cluster.Cluster, b *autoscale.Joined) {
+			b.Node.Volume.MergeAt, b.Node.Volume.FirstGiB = now, 150
+		}, false},
+		"its host has left it":                     {func(_ *cluster.Cluster, b *autoscale.Joined) { b.Disk = &nodespec.Disk{Volumes: first, Left: further} }, true},
+		"a host that has nothing mounted says so":  {func(_ *cluster.Cluster, b *autoscale.Joined) { b.Disk = &nodespec.Disk{Left: further} }, false},
+		"its host has it, and does not say joined": {func(_ *cluster.Cluster, b *autoscale.Joined) { b.Disk = &nodespec.Disk{Volumes: first} }, false},
+		"its host says both":                       {func(_ *cluster.Cluster, b *autoscale.Joined) { b.Disk.Left = further }, false},
+		"it was begun to be taken away just now": {func(_ *cluster.Cluster, b *autoscale.Joined) {
+			b.Disk = &nodespec.Disk{Volumes: first, Left: further}
+			b.Node.Volume.Further[0].LeftAt = now.Add(-time.Minute)
+		}, false},
+		"it was begun to be taken away, and the next host never had it": {func(_ *cluster.Cluster, b *autoscale.Joined) {
+			b.Disk = &nodespec.Disk{Volumes: first}
+			b.Node.Volume.Further[0].LeftAt = now.Add(-time.Hour)
+		}, true},
+		"it is being made": {func(_ *cluster.Cluster, b *autoscale.Joined) { b.Node.Volume.Further[0].ID = "" }, false},
+		"nobody has made it": {func(_ *cluster.Cluster, b *autoscale.Joined) {
+			b.Node.Volume.Further[0].ID, b.Node.Volume.Further[0].AddedAt = "", now.Add(-time.Hour)
+		}, true},
+		"volumes grow": {func(c *cluster.Cluster, b *autoscale.Joined) {
+			c.Growing, b.Node.Volume.MergeAt = &cluster.ActiveOperation{ID: "op-1", Type: cluster.UpdateStorage}, now
+		}, false},
+		"the cluster is deleted": {func(c *cluster.Cluster, b *autoscale.Joined) {
+			c.Active, b.Node.Volume.MergeAt = &cluster.ActiveOperation{ID: "op-1", Type: cluster.DeleteCluster}, now
+		}, false},
+		"it has no volume yet": {func(_ *cluster.Cluster, b *autoscale.Joined) { b.Node.Volume = nil }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, b := serves, joined()
+			tt.with(&c, &b)
+			other := autoscale.Joined{Node: cluster.Node{ID: 2, Role: cluster.Broker, Volume: &cluster.Volume{ID: "vol-2", SizeGiB: 150}}}
+			change, due := autoscale.Merge(c, []autoscale.Joined{b, other}, now)
+			if due != tt.want {
+				t.Fatalf("due %t: %+v", due, change)
+			}
+			if !due {
+				return
+			}
+			v, ok := change.Of(1)
+			if !ok || len(change.Volumes) != 1 || v.From != v.To || v.To.SizeGiB != 150 || change.Every != v.To || !change.Merges || !change.Automatic || change.Scales() {
+				t.Errorf("%+v", change)
+			}
+		})
+	}
+}
+
+func TestFresh_TakesNoOldWord(t *testing.T) {
+	disk := &nodespec.Disk{Volumes: []string{"vol-1"}}
+	for age, want := range map[time.Duration]*nodespec.Disk{0: disk, nodespec.FreshFor: nil} {
+		if got := autoscale.Fresh(nodespec.Heartbeat{At: now.Add(-age), Disk: disk}, now); got != want {
+			t.Errorf("after %s: %+v", age, got)
+		}
+	}
+}
