@@ -163,7 +163,8 @@ var underTest = []operation{
 			w.serving()
 			w.rest()
 			w.wait(w.fillVolume(w.patient()))
-			time.Sleep(restFor)
+			w.platform.ChangesAgainAfter = 0
+			w.platform.Rest()
 			w.firstGrows(w.patient(), 110)
 			return w.mergeAll()
 		},

@@ -247,25 +247,25 @@ func (w *world) wantHealedWith(op cluster.Operation, gib int) {
 
 // A host that is lost while its volumes are merged takes nothing with it, however far they are.
 func TestUpdateBrokerStorage_MergesBesideAReplacement(t *testing.T) {
-	for at := range 8 {
+	for at := range 4 {
 		inBubble(t, func(w *world) {
 			w.serving()
 			w.rest()
 			w.wait(w.growAll(larger))
 			time.Sleep(restFor + 5*time.Minute)
 			w.merge()
-			if at < 4 { // hosts have left what they can be rid of
+			if at < 2 { // hosts have left what they can be rid of
 				time.Sleep(agentRests)
 			}
 			w.platform.GrowsWithin = 10 * time.Second
 			ops := w.scaleStorage([]byte(`{}`))
-			time.Sleep(time.Duration(at%4) * time.Second)
+			time.Sleep(time.Duration(at%2*3) * time.Second)
 			healing := w.loseHost(2)
 			for _, op := range ops {
 				w.wait(op)
 			}
 			w.wantHealedWith(healing, 200)
-			for range 3 {
+			for range 2 {
 				time.Sleep(time.Hour + time.Minute)
 				for _, op := range w.scaleStorage([]byte(`{}`)) {
 					w.wait(op)
