@@ -312,11 +312,20 @@ func (m *machine) awaitDisks(are func(string) bool) {
 	}
 }
 
-// growing tells whether somebody works on the log volume, or there is a volume that nobody has joined yet.
-func (m *machine) growing() bool {
+// awaitParts lets root's part look again and again, as its timer does, until the log volume is made of so many volumes and as large as
+// they all.
+func (m *machine) awaitParts(count int) {
 	m.t.Helper()
-	return strings.Count(m.read("/run/millrace/log-volume.json"), "vol-") < 2
+	for deadline := time.Now().Add(patience); strings.Count(m.read(recordFile), "vol-") < count; {
+		m.agent("grow")
+		if time.Now().After(deadline) {
+			m.t.Fatal("nothing is joined")
+		}
+	}
+	m.agent("grow") // which may only wait for what another one has begun, above
 }
+
+const recordFile = "/run/millrace/log-volume.json"
 
 // awaitMove waits until LVM moves something.
 func (m *machine) awaitMove() {
@@ -328,11 +337,14 @@ func (m *machine) awaitMove() {
 	}
 }
 
-// awaitMerged lets root's part look again and again, as its timer does, until nothing is on a further volume any more.
-func (m *machine) awaitMerged() {
+// awaitMerged does likewise until nothing is on so many further volumes any more.
+func (m *machine) awaitMerged(count int) {
 	m.t.Helper()
-	for deadline := time.Now().Add(patience); !strings.Contains(m.read("/run/millrace/log-volume.json"), "left"); {
+	for deadline := time.Now().Add(patience); ; {
 		m.agent("grow")
+		if _, left := m.parts(); len(left) == count {
+			return
+		}
 		if time.Now().After(deadline) {
 			m.t.Fatal("it is not merged")
 		}
