@@ -70,7 +70,9 @@ func runOnEC2(ctx context.Context, h ec2Host, log *slog.Logger) error {
 	log = log.With("host", hostID, "deployment", data.Deployment)
 	log.Info("host of a node on AWS", "table", data.Table, "region", data.Region)
 	agent := brokeragent.Agent{
-		HostID:            hostID,
+		HostID: hostID,
+		// Nobody says beside an EBS volume how large it is, which is a file system of its own: only who has directories for volumes does.
+		Limit:             brokeragent.VolumeAt(h.volume),
 		Dir:               h.dir,
 		Mailbox:           tablemailbox.New(hostID, records.Records{Table: table, HostRole: data.RoleID}),
 		Volume:            logvolume.Place(h.volume),

@@ -39,6 +39,10 @@ func TestMainPath_AStockClientCreatesUsesAndDeletesARealClusterOnAWS(t *testing.
 		t.Error("other records came out than went in")
 	}
 	topicsAreMadeAsDeclared(t, d, key, arn)
+	volumesGrowAgainAndAgain(t, d, key, arn)
+	if got := client.Consume("payments", 1000); !slices.Equal(got, kafka.Values("payment", 1000)) {
+		t.Error("other records are there since volumes have grown")
+	}
 	aKilledAgentComesBackAndLeavesKafkaAlone(t, d)
 
 	d.AWS(key, "kafka", "delete-cluster", "--cluster-arn", arn)

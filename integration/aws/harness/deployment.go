@@ -114,7 +114,10 @@ func Start(t testing.TB, options ...Option) *Deployment {
 	ctx, cancel := context.WithCancel(context.Background())
 	d.ctx = ctx
 	d.resources = newResources(ctx, deployed, d.account.Config, d.account.Account)
-	d.rules = awsrules.Start(t, d.account, awsrules.Config{PendingFor: d.pending, ShuttingDownFor: time.Second, UnseenFor: 1})
+	d.rules = awsrules.Start(t, d.account, awsrules.Config{
+		PendingFor: d.pending, ShuttingDownFor: time.Second, UnseenFor: 1,
+		ModifyingFor: time.Second, ChangesAgainAfter: 6 * time.Hour, DetachingFor: time.Second,
+	})
 	t.Cleanup(func() { d.end(cancel) })
 	for _, part := range []struct {
 		what string
@@ -171,7 +174,7 @@ func (d *Deployment) addHosts() (err error) {
 	if d.names, err = newNames(d); err != nil {
 		return err
 	}
-	d.hosts = &hosts{d: d, states: map[string]string{}, running: map[string]*host{}}
+	d.hosts = &hosts{d: d, states: map[string]string{}, logVolumes: map[string]*awsrules.LogVolume{}, running: map[string]*host{}}
 	d.background.Go(d.names.keep)
 	d.background.Go(d.hosts.keep)
 	return nil

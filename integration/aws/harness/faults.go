@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/millrace/millrace/integration/awsrules"
 )
 
 // EndInstance ends an instance as EC2 does when its hardware fails, or somebody in the console: nobody of ours is asked.
@@ -88,7 +90,7 @@ func (d *Deployment) HomeOf(node int) (home Home, ok bool) {
 	}
 	for _, v := range volumes.Volumes {
 		for _, a := range v.Attachments {
-			if aws.ToString(a.InstanceId) == home.Instance && aws.ToString(a.Device) == logDevice {
+			if aws.ToString(a.InstanceId) == home.Instance && aws.ToString(a.Device) == awsrules.FirstDevice {
 				home.Volume = aws.ToString(v.VolumeId)
 			}
 		}

@@ -21,6 +21,7 @@ import (
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/millrace/millrace/integration/aws/iam"
+	"github.com/millrace/millrace/integration/awsrules"
 	"github.com/millrace/millrace/shared/kafkadist"
 	"github.com/millrace/millrace/shared/platform/aws/awstest"
 )
@@ -29,7 +30,8 @@ import (
 type hosts struct {
 	d *Deployment
 
-	states map[string]string // of all instances, as EC2 told them last
+	states     map[string]string              // of all instances, as EC2 told them last
+	logVolumes map[string]*awsrules.LogVolume // by the volume that each begins on
 
 	mu      sync.Mutex
 	running map[string]*host // by instance
@@ -43,7 +45,8 @@ type host struct {
 	init     *exec.Cmd
 	power    io.WriteCloser // the machine runs until this is closed
 	metadata *httptest.Server
-	volumes  map[string]bool // that are mounted
+	mounted  bool   // its log volume is
+	told     string // what was said of that last
 	gone     chan struct{}
 }
 
@@ -62,7 +65,7 @@ mount -t tmpfs -o mode=700 disk "$DISK"
 mkdir "$DISK/volume"
 exec 3<&0 </dev/null
 while :; do
-	"$AGENT" run --ec2 --host-dir "$DISK" --kafka "$KAFKA" >>"$LOG" 2>&1 3<&- || true
+	"$AGENT" run --ec2 --host-dir "$DISK" --record "$DISK" --kafka "$KAFKA" >>"$LOG" 2>&1 3<&- || true
 	sleep 1
 done &
 read -r word <&3 || true
@@ -109,7 +112,7 @@ func (h *hosts) look() error {
 			h.powerOff(id)
 		}
 	}
-	return h.attach(client)
+	return h.bringVolumes()
 }
 
 func (h *hosts) ids() []string {
@@ -135,7 +138,7 @@ func (h *hosts) ensure(i ec2types.Instance) error {
 		return err
 	}
 	one := &host{
-		instance: id, dir: filepath.Join(h.d.dir, "hosts", id), metadata: m, volumes: map[string]bool{}, gone: make(chan struct{}),
+		instance: id, dir: filepath.Join(h.d.dir, "hosts", id), metadata: m, gone: make(chan struct{}),
 	}
 	if err := os.MkdirAll(one.disk(), 0o700); err != nil {
 		return err
@@ -209,36 +212,6 @@ func (h *hosts) newMetadata(i ec2types.Instance) (*httptest.Server, error) {
 		Credentials: aws.Credentials{AccessKeyID: key, SecretAccessKey: "secret"},
 	}), nil
 }
-
-// attach mounts the volumes that are attached where their hosts expect them. A volume is a directory; it keeps what is in it
-// from one host to the next.
-func (h *hosts) attach(client *ec2.Client) error {
-	found, err := client.DescribeVolumes(h.d.ctx, nil)
-	if err != nil {
-		return err
-	}
-	for _, v := range found.Volumes {
-		id := aws.ToString(v.VolumeId)
-		for _, a := range v.Attachments {
-			one := h.find(aws.ToString(a.InstanceId))
-			if one == nil || aws.ToString(a.Device) != logDevice || a.State != ec2types.VolumeAttachmentStateAttached || one.volumes[id] {
-				continue
-			}
-			dir := filepath.Join(h.d.dir, "volumes", id)
-			if err := os.MkdirAll(dir, 0o700); err != nil {
-				return err
-			}
-			if err := one.mount(dir, one.volumePlace()); err != nil {
-				return fmt.Errorf("mount %s: %w", id, err)
-			}
-			one.volumes[id] = true
-		}
-	}
-	return nil
-}
-
-// logDevice is where the volume of records is attached; another is the system's own.
-const logDevice = "/dev/sdf"
 
 // mount puts a directory of this machine somewhere on the host.
 func (o *host) mount(dir, at string) error {
