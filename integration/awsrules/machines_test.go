@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	mathrand "math/rand/v2"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -60,6 +61,8 @@ type world struct {
 
 	mu       sync.Mutex
 	versions int
+	joins    bool                           // hosts join further volumes
+	volumes  map[string]*awsrules.LogVolume // of hosts that join further ones, by the first
 }
 
 const (
@@ -76,7 +79,7 @@ func newWorld(t *testing.T) *world {
 // newWorldUnder is a world under some rules more.
 func newWorldUnder(t *testing.T, rules awsrules.Config) *world {
 	t.Helper()
-	w := &world{t: t, account: awstest.Start(t)}
+	w := &world{t: t, account: awstest.Start(t), volumes: map[string]*awsrules.LogVolume{}}
 	rules.PendingFor, rules.ShuttingDownFor, rules.UnseenFor = 30*time.Millisecond, 60*time.Millisecond, 1
 	w.rules = awsrules.Start(t, w.account, rules)
 	w.rules.Config.Retryer = impatient
@@ -206,9 +209,11 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// agent says hello, and runs every spec that it is given. While it has none, it says so each second.
+// agent says hello, and runs every spec that it is given. While it has none, it says so each second. What its log volume is made of it
+// says as soon as that changes, and each second while there are further volumes.
 func (w *world) agent(ctx context.Context, hostID string) {
 	var last time.Time
+	var told *nodespec.Disk
 	for generation := int64(0); pause(ctx, 50*time.Millisecond); {
 		if generation == 0 && time.Since(last) > time.Second {
 			last = time.Now()
@@ -219,6 +224,32 @@ func (w *world) agent(ctx context.Context, hostID string) {
 			generation = spec.Generation
 			w.beat(ctx, hostID, nodespec.Heartbeat{Generation: generation, State: nodespec.Running, Brokers: []int32{1}})
 		}
+		if disk := w.disk(hostID); generation > 0 && disk != nil && (!reflect.DeepEqual(disk, told) || time.Since(last) > time.Second) {
+			told, last = disk, time.Now()
+			w.beat(ctx, hostID, nodespec.Heartbeat{Generation: generation, State: nodespec.Running, Brokers: []int32{1}, Disk: disk})
+		}
+	}
+}
+
+// disk is what a host that joins further volumes says of its log volume; nil where hosts join none.
+func (w *world) disk(hostID string) *nodespec.Disk {
+	disks := w.rules.Disks(hostID)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.joins || len(disks) == 0 || disks[0].Device != awsrules.FirstDevice {
+		return nil
+	}
+	v := w.volumes[disks[0].Volume]
+	if v == nil {
+		v = &awsrules.LogVolume{}
+		w.volumes[disks[0].Volume] = v
+	}
+	if missing := v.Take(disks); len(missing) > 0 {
+		w.t.Errorf("%q were taken from %s with records on them", missing, hostID)
+		return nil
+	}
+	return &nodespec.Disk{
+		TotalBytes: int64(v.GiB) << 30, Volumes: slices.Clone(v.Parts), Left: slices.Clone(v.Left),
 	}
 }
 

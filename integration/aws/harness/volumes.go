@@ -107,6 +107,9 @@ func (d *Deployment) LogVolumes() []int {
 	}
 	var sizes []int
 	for _, v := range found.Volumes {
+		if len(v.Attachments) > 0 && aws.ToString(v.Attachments[0].Device) < awsrules.FirstDevice {
+			continue // the system's own
+		}
 		for _, t := range v.Tags {
 			if node, err := strconv.Atoi(aws.ToString(t.Value)); err == nil && aws.ToString(t.Key) == "millrace:node" && node < int(cluster.FirstController) {
 				sizes = append(sizes, int(aws.ToInt32(v.Size)))
