@@ -34,8 +34,8 @@ func (h *hosts) bringVolumes() error {
 // says so where the agent reads it. A new volume waits until the agent has named it. One directory is in the place of the file system.
 func (h *hosts) bring(one *host, disks []awsrules.Disk) error {
 	first := disks[0].Volume
-	if disks[0].Device != awsrules.FirstDevice {
-		return nil
+	if _, err := os.Stat(one.file(filepath.Base(one.volumePlace()))); err != nil || disks[0].Device != awsrules.FirstDevice {
+		return nil // it boots still, or the first is on its way
 	}
 	v := h.logVolumes[first]
 	if v == nil {
