@@ -98,6 +98,11 @@ func (o *host) file(name string) string {
 // LetVolumesRest lets the hours pass after which EBS takes changes of all volumes again.
 func (d *Deployment) LetVolumesRest() { d.rules.LetVolumesRest() }
 
+// isOfRecords tells whether what is attached under a name is no disk of the system's own, such as /dev/xvda or /dev/sda1.
+func isOfRecords(device string) bool {
+	return strings.HasPrefix(device, "/dev/sd") && device >= awsrules.FirstDevice
+}
+
 // LogVolumes are the sizes in GiB of all volumes that brokers have for records, the smallest first.
 func (d *Deployment) LogVolumes() []int {
 	d.t.Helper()
@@ -107,8 +112,8 @@ func (d *Deployment) LogVolumes() []int {
 	}
 	var sizes []int
 	for _, v := range found.Volumes {
-		if len(v.Attachments) > 0 && aws.ToString(v.Attachments[0].Device) < awsrules.FirstDevice {
-			continue // the system's own
+		if len(v.Attachments) > 0 && !isOfRecords(aws.ToString(v.Attachments[0].Device)) {
+			continue
 		}
 		for _, t := range v.Tags {
 			if node, err := strconv.Atoi(aws.ToString(t.Value)); err == nil && aws.ToString(t.Key) == "millrace:node" && node < int(cluster.FirstController) {
