@@ -57,5 +57,5 @@ func (s ScaleStorage) merge(ctx context.Context, c cluster.Cluster) (string, err
 	if !due {
 		return "", nil
 	}
-	return s.begin(ctx, c, change, "further volumes are to be merged into the first, or hold nothing any more")
+	return s.begin(ctx, c, nil, change, "further volumes are to be merged into the first, or hold nothing any more")
 }

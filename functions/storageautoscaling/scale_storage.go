@@ -1,6 +1,7 @@
 package storageautoscaling
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -96,7 +97,7 @@ func (s ScaleStorage) scale(
 		slog.DebugContext(ctx, "let storage be", "cluster", c.ID, "reason", verdict.Reason)
 		return "", nil
 	}
-	return s.begin(ctx, c, verdict.Change, verdict.Reason)
+	return s.begin(ctx, c, &rule, verdict.Change, verdict.Reason)
 }
 
 // look gathers what is known of a cluster's volumes: what the host of each broker said last, however long ago, because nothing goes
@@ -163,11 +164,14 @@ func seenBy(beat nodespec.Heartbeat, n cluster.Node, growths []cluster.Operation
 	return sizeGiB
 }
 
-// begin records the operation and starts its machine; the id is empty when the cluster has changed since the look, or is gone.
+// begin records the operation and starts its machine; the id is empty when the cluster has changed since the look, or is gone, or the
+// rule is another that it is by; rule is nil where it is by none.
 //
 // The record claims the volumes at the version that was looked at, and a growth that ends well makes another version: of many looks,
 // one begins a growth. When it ends between the two, or the start fails, the sweep of operations starts the machine.
-func (s ScaleStorage) begin(ctx context.Context, looked cluster.Cluster, change cluster.StorageChange, reason string) (string, error) {
+func (s ScaleStorage) begin(
+	ctx context.Context, looked cluster.Cluster, rule *cluster.StorageAutoscaling, change cluster.StorageChange, reason string,
+) (string, error) {
 	id, err := s.NewID()
 	if err != nil {
 		return "", err
@@ -179,6 +183,12 @@ func (s ScaleStorage) begin(ctx context.Context, looked cluster.Cluster, change 
 	_, err = s.Records.StartOperation(ctx, looked.ID, op, func(c *cluster.Cluster) error {
 		if c.Growing != nil || !c.Serves() || c.Version != looked.Version {
 			return errChanged
+		}
+		// Whoever takes a rule back, or changes it, is not to see volumes grow by it afterwards.
+		if rule != nil {
+			if now, ok, err := s.Records.StorageAutoscaling(ctx, c.ID); err != nil || !ok || now != *rule {
+				return cmp.Or(err, errChanged)
+			}
 		}
 		op.Claim(c)
 		return nil

@@ -278,6 +278,44 @@ func TestScaleStorage_IsNotMisledByADiskThatWasFullUnderAVolume(t *testing.T) {
 	}
 }
 
+func TestScaleStorage_GrowsNothingByARuleThatWasTakenBackOrChangedMeanwhile(t *testing.T) {
+	for name, change := range map[string]func(*cluster.StorageScaling){
+		"taken back":              func(s *cluster.StorageScaling) { s.Target, s.Policies = nil, nil },
+		"suspended":               func(s *cluster.StorageScaling) { s.Target.Suspended.Out = true },
+		"with a smaller maximum":  func(s *cluster.StorageScaling) { s.Target.MaxGiB = 105 },
+		"with a target far above": func(s *cluster.StorageScaling) { s.Policies[0].TargetPercent = 80 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "orders")
+			w.follows("orders", 60, 500)
+			w.uses("orders", 2, 70, 1000)
+			table, whole := w.records.Table, w.records
+			w.records.Table = &meanwhile{table, func() {
+				if _, err := whole.ChangeStorageScaling(t.Context(), "c-orders", func(s *cluster.StorageScaling) error { change(s); return nil }); err != nil {
+					t.Error(err)
+				}
+			}}
+			if started := w.scale(""); len(started) != 0 {
+				t.Errorf("started were %v", started)
+			}
+		})
+	}
+}
+
+// meanwhile is a table to which something is done once somebody has looked at the rules and goes on.
+type meanwhile struct {
+	records.Table
+	do func()
+}
+
+func (m *meanwhile) Get(ctx context.Context, key records.Key) (records.Item, error) {
+	if do := m.do; do != nil {
+		m.do = nil
+		do()
+	}
+	return m.Table.Get(ctx, key)
+}
+
 func TestScaleStorage_LooksOnlyAtTheClusterThatIsNamed(t *testing.T) {
 	w := newWorld(t, "orders", "payments")
 	for _, name := range []string{"orders", "payments"} {
