@@ -66,8 +66,8 @@ func (v Volumes) VolumeGrown(_ context.Context, id string, want cluster.VolumeSh
 // isFull tells whether less than a fiftieth of a disk is free.
 func isFull(blocks, available uint64) bool { return available*50 < blocks }
 
-// SizeVolumes gives the volumes of nodes that were made while sizes meant nothing the sizes that the nodes' records tell of. One that
-// has a size keeps it.
+// SizeVolumes gives the volumes of nodes that were made while sizes meant nothing, or whose sizes were lost, those that the nodes'
+// records tell of, and further ones what tells them from first ones. One that has a size keeps it.
 func (v Volumes) SizeVolumes(nodes []cluster.Node) error {
 	v.Hosts.changing.Lock()
 	defer v.Hosts.changing.Unlock()
@@ -77,6 +77,18 @@ func (v Volumes) SizeVolumes(nodes []cluster.Node) error {
 		}
 		if _, err := v.ensureSize(n.Volume.ID, n.Volume.SizeGiB); err != nil {
 			return fmt.Errorf("volume of %s: %w", n, err)
+		}
+		for _, f := range n.Volume.Further {
+			if f.ID == "" || fault.Is(v.exists(f.ID), fault.NotFound) {
+				continue
+			}
+			_, err := v.ensureSize(f.ID, f.SizeGiB)
+			if err == nil && f.WholeGiB > 0 {
+				err = v.write(v.Layout.volumeWhole(f.ID), f.WholeGiB)
+			}
+			if err != nil {
+				return fmt.Errorf("further volume of %s: %w", n, err)
+			}
 		}
 	}
 	return nil

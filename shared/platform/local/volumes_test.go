@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -190,5 +192,50 @@ func TestVolumes_HaveSmallerGiBWhereTestsFillThem(t *testing.T) {
 	grown, err := p.Volumes.VolumeGrown(t.Context(), v.ID, cluster.VolumeShape{SizeGiB: 100, ThroughputMiB: 300})
 	if size := sizeOf(t, dir, v.ID); err != nil || !grown || size != 100<<20 {
 		t.Errorf("100 GiB are %d bytes, grown %t (%v)", size, grown, err)
+	}
+}
+
+func TestVolumes_GetBackWhatNobodyCanReadOfThem(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	p := openPlatform(t, dir)
+	defer p.Close()
+	first, err := p.Volumes.EnsureVolume(t.Context(), cluster.VolumeRequest{Token: cluster.Token{ClusterID: "c", NodeID: 1}, SizeGiB: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	further, err := p.Volumes.EnsureVolume(t.Context(), cluster.VolumeRequest{
+		Token: cluster.Token{ClusterID: "c", NodeID: 1, Volume: 2}, SizeGiB: 7, WholeGiB: 107,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	recorded := first
+	recorded.Further = []cluster.FurtherVolume{
+		{Number: 2, ID: further.ID, SizeGiB: 7, WholeGiB: 107}, {Number: 3, SizeGiB: 7}, {Number: 4, ID: "vol-gone", SizeGiB: 7},
+	}
+	nodes := []cluster.Node{{ClusterID: "c", ID: 1, Volume: &recorded}}
+	file := func(name string) string { return filepath.Join(dir, "volumes", name) }
+	for _, garbage := range []string{"", "a lot\n", "-1\n", "1e12\n", "99999999999999999999\n"} {
+		for name, mend := range map[string]func() error{
+			"the next start":  func() error { return p.Volumes.SizeVolumes(nodes) },
+			"the next growth": func() error { return p.Volumes.GrowVolume(t.Context(), first.ID, cluster.VolumeShape{SizeGiB: 100}) },
+		} {
+			if err := os.WriteFile(file(first.ID+".size"), []byte(garbage), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := mend(); err != nil || sizeOf(t, dir, first.ID) != 100<<30 {
+				t.Errorf("of %q %s makes %d: %v", garbage, name, sizeOf(t, dir, first.ID), err)
+			}
+		}
+		for _, what := range []string{".size", ".whole"} {
+			if err := os.WriteFile(file(further.ID+what), []byte(garbage), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := p.Volumes.SizeVolumes(nodes)
+		whole, _ := os.ReadFile(file(further.ID + ".whole"))
+		if err != nil || sizeOf(t, dir, further.ID) != 7<<30 || strings.TrimSpace(string(whole)) != strconv.Itoa(107<<30) {
+			t.Errorf("of %q the next start makes %d of %s: %v", garbage, sizeOf(t, dir, further.ID), whole, err)
+		}
 	}
 }
