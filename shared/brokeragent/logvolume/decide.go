@@ -300,9 +300,9 @@ func (s Seen) bringGroup(g Group, volumes []Device) Verdict {
 // keep judges a log volume that is whole and in its place. What gives Kafka room comes first, and so does what was begun.
 //
 //  1. The file system takes all of the logical volume; a move that was begun ends; LVM hears of volumes that have grown.
-//  2. Blank volumes are joined.
-//  3. Once the first has room for all that the further ones could hold, these are released, and the logical volume takes what is left
+//  2. Once the first has room for all that the further ones could hold, these are released, and the logical volume takes what is left
 //     of that room; else it takes all that is free anywhere.
+//  3. Blank volumes are joined: only now, or the room that the first has got before would be taken for that of a merge.
 //  4. Released volumes are emptied, slice by slice, and leave.
 func (s Seen) keep(g Group, volumes []Device) Verdict {
 	verdict := func(a Action, device string, at, extents int64) Verdict {
@@ -328,15 +328,6 @@ func (s Seen) keep(g Group, volumes []Device) Verdict {
 			return verdict(Resize, m.Path, 0, 0)
 		}
 	}
-	for _, d := range volumes {
-		switch {
-		case g.has(d.Serial) || g.leaves(d.Serial):
-		case d.isReady():
-			return verdict(Join, d.Path, 0, 0)
-		case d.isBlank():
-			return Verdict{Action: MakeReady, Device: d.Path}
-		}
-	}
 	spare, needed := first.free(), int64(0)
 	for _, m := range released {
 		spare -= m.used()
@@ -353,6 +344,15 @@ func (s Seen) keep(g Group, volumes []Device) Verdict {
 	for _, m := range further {
 		if m.free() > 0 {
 			return verdict(Extend, m.Path, 0, m.free())
+		}
+	}
+	for _, d := range volumes {
+		switch {
+		case g.has(d.Serial) || g.leaves(d.Serial):
+		case d.isReady():
+			return verdict(Join, d.Path, 0, 0)
+		case d.isBlank():
+			return Verdict{Action: MakeReady, Device: d.Path}
 		}
 	}
 	for _, m := range released {
