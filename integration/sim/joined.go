@@ -98,12 +98,6 @@ func (h *host) keepVolume() {
 	switch {
 	case v.raw:
 		v.extents = v.sizeGiB
-	case blank >= 0:
-		m := h.further[blank]
-		m.of, m.extents = v, m.sizeGiB
-		v.group = append(v.group, m)
-		slices.SortFunc(v.group, func(a, b *volume) int { return cmp.Compare(a.token.Volume, b.token.Volume) })
-		h.w.noteLocked("host "+h.id, "joins "+m.id)
 	case needed > 0 && spare >= needed:
 		for _, m := range v.group {
 			m.released = true
@@ -111,6 +105,12 @@ func (h *host) keepVolume() {
 		h.w.noteLocked("host "+h.id, "moves everything to "+v.id)
 	case spare > 0:
 		v.extents += spare
+	case blank >= 0:
+		m := h.further[blank]
+		m.of, m.extents = v, m.sizeGiB
+		v.group = append(v.group, m)
+		slices.SortFunc(v.group, func(a, b *volume) int { return cmp.Compare(a.token.Volume, b.token.Volume) })
+		h.w.noteLocked("host "+h.id, "joins "+m.id)
 	default:
 		h.empty(v)
 	}
