@@ -20,10 +20,14 @@ demo: programs ## set up, start a local control plane, create a cluster with the
 	@go run ./cmd/setup demo
 	@go run ./cmd/demo
 
+# Packages whose tests run brokers, or use all of the machine by themselves: they get it one after the other.
+ALONE := /(cmd|integration|functions/(api|brokerreplacement|topicadmin)|shared/(kafka|kafkadist|kafkaformat|brokerconfig))(/|$$)
+
 .PHONY: test
 test: setup ## set up, then run every test
 	go test -run='^$$' ./... >/dev/null
-	go test -p 1 -timeout 50m ./...
+	go test $$(go list ./... | grep -vE '$(ALONE)')
+	go test -p 1 -timeout 50m $$(go list ./... | grep -E '$(ALONE)')
 
 .PHONY: test-fast
 test-fast: ## the tests that start no Kafka, shuffled and with the race detector
