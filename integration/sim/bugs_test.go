@@ -18,6 +18,7 @@ import (
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
 	access "github.com/millrace/millrace/shared/kafka"
+	"github.com/millrace/millrace/shared/nodespec"
 	"github.com/millrace/millrace/shared/records"
 	"github.com/millrace/millrace/shared/serve"
 )
@@ -186,6 +187,17 @@ func bugs() []bug {
 		{"a further volume is made before it is on record", func(w *Wiring) {
 			w.Provisioning.Platform.Volumes = madeFirst{w.World.cloud}
 		}},
+		{"a further volume is deleted before its host has left it", func(w *Wiring) {
+			w.Provisioning.Records.Table = changed{w.World.table, func(item *records.Item) {
+				if strings.HasPrefix(item.Partition, "beat#") {
+					edit(item, func(b *nodespec.Heartbeat) {
+						if b.Disk != nil && len(b.Disk.Volumes) > 1 {
+							b.Disk.Left, b.Disk.Volumes = b.Disk.Volumes[1:], b.Disk.Volumes[:1]
+						}
+					})
+				}
+			}}
+		}},
 		{"a replacement forgets further volumes", func(w *Wiring) {
 			replace(w, "provisioning", "AttachVolume", func(ctx context.Context, in provisioning.NodeInput) (provisioning.Empty, error) {
 				n, err := w.World.records().Node(ctx, in.ClusterID, in.NodeID)
@@ -199,6 +211,17 @@ func bugs() []bug {
 			replace(w, "provisioning", "RemoveVolume", func(ctx context.Context, in provisioning.NodeInput) (provisioning.Empty, error) {
 				return provisioning.Empty{}, w.World.cloud.DeleteVolume(ctx, cluster.Token{ClusterID: in.ClusterID, NodeID: in.NodeID})
 			})
+		}},
+		{"nobody merges volumes", func(w *Wiring) {
+			w.Storage.Records.Table = changed{w.World.table, func(item *records.Item) {
+				if strings.HasPrefix(item.Partition, "nodes#") {
+					edit(item, func(n *cluster.Node) {
+						if n.Volume != nil {
+							n.Volume.Further = nil
+						}
+					})
+				}
+			}}
 		}},
 		{"a topic is made anew to be configured", func(w *Wiring) {
 			w.Topics.Kafka = madeAnew{admin{w: w.World}}

@@ -172,6 +172,20 @@ func (c *cloud) judgeRecordLocked(r cluster.VolumeRequest) {
 	c.w.violateLocked("further volume %s is made, and nothing on record says so", r.Token)
 }
 
+// whole tells whether every log volume of a cluster's brokers is on one volume again, in truth and on record, and has what is on record.
+func (u customer) whole(k *kafkaCluster) bool {
+	nodes, err := u.w.records().Nodes(u.ctx, k.id)
+	if err != nil {
+		return false
+	}
+	u.w.mu.Lock()
+	defer u.w.mu.Unlock()
+	return !slices.ContainsFunc(nodes, func(n cluster.Node) bool {
+		v := u.w.cloud.volumes[cluster.Token{ClusterID: n.ClusterID, NodeID: n.ID}]
+		return v != nil && (len(n.Volume.Further) > 0 || len(u.w.cloud.furtherOf(v)) > 0 || v.roomGiB() < n.Volume.SizeGiB)
+	})
+}
+
 // sooner brings forward when further volumes are merged: EBS takes changes again sooner here than in truth.
 func sooner(writes []records.Write) {
 	for i, wr := range writes {

@@ -176,6 +176,7 @@ func (u customer) recover(k *kafkaCluster) {
 	k.grower.end()
 	k.grower.settle()
 	k.fills.settle()
+	u.await(k, "to have log volumes of one volume each again", func(cluster.Cluster, bool) bool { return u.whole(k) })
 	k.owner.end()
 	k.owner.settle()
 }
