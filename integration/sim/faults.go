@@ -1,8 +1,10 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -392,8 +394,8 @@ func (w *World) endFaultsLocked(k *kafkaCluster) {
 			h.cutUntil = time.Time{}
 		}
 	}
-	for token, v := range w.cloud.volumes {
-		if token.ClusterID == k.id && v.full() {
+	for _, v := range slices.SortedFunc(maps.Values(w.cloud.volumes), func(a, b *volume) int { return cmp.Compare(a.id, b.id) }) {
+		if v.token.ClusterID == k.id && v.full() {
 			v.free()
 			w.noteLocked("customer", "frees the disk of "+v.id)
 		}
