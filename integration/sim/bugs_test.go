@@ -493,6 +493,7 @@ func TestBugs_AreFound(t *testing.T) {
 			if testing.Short() && i%4 != 1 {
 				t.Skip("it takes long")
 			}
+			t.Parallel()
 			for seed := range uint64(within) {
 				if r := Run(t, 1+seed, Options{Plant: b.plant}); len(r.Violations) > 0 {
 					t.Logf("found at seed %d: %s", r.Seed, r.Violations[0])
