@@ -276,7 +276,10 @@ func TestClient_ReadsEverythingThatTheAPISaysOfStorage(t *testing.T) {
 	c := all[0]
 	if err := d.records.AddNodes(t.Context(), []cluster.Node{{
 		ClusterID: c.ID, ID: 1, Role: cluster.Broker, Rack: "zone-a", Host: &cluster.Host{ID: "h-1"},
-		Volume: &cluster.Volume{ID: "vol-1", SizeGiB: 100, ThroughputMiB: 250},
+		Volume: &cluster.Volume{
+			ID: "vol-1", SizeGiB: 100, ThroughputMiB: 250,
+			Further: []cluster.FurtherVolume{{Number: 1, ID: "vol-2", SizeGiB: 10, WholeGiB: 100}}, Added: 1, FirstGiB: 90,
+		},
 	}}); err != nil {
 		t.Fatal(err)
 	}
