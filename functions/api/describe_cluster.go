@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kafka"
@@ -29,6 +31,7 @@ func (a *API) describeCluster(ctx context.Context, in *kafka.DescribeClusterInpu
 		return nil, err
 	}
 	info.CustomerActionStatus = actionStatus(h)
+	info.StateInfo = cmp.Or(info.StateInfo, actionInfo(h))
 	return &kafka.DescribeClusterOutput{ClusterInfo: &info}, nil
 }
 
@@ -48,6 +51,7 @@ func (a *API) describeClusterV2(
 		return nil, err
 	}
 	info.Provisioned.CustomerActionStatus = actionStatus(h)
+	info.StateInfo = cmp.Or(info.StateInfo, actionInfo(h))
 	return &kafka.DescribeClusterV2Output{ClusterInfo: &info}, nil
 }
 
@@ -57,6 +61,19 @@ func actionStatus(h cluster.Health) types.CustomerActionStatus {
 		return types.CustomerActionStatusCriticalActionRequired
 	}
 	return types.CustomerActionStatusNone
+}
+
+// actionInfo says what a cluster waits for; nil when it does not wait for its people.
+func actionInfo(h cluster.Health) *types.StateInfo {
+	i := slices.IndexFunc(h.Findings, func(f cluster.Finding) bool { return f.Urgent })
+	if i < 0 {
+		return nil
+	}
+	f := h.Findings[i]
+	return &types.StateInfo{
+		Code:    aws.String(string(types.CustomerActionStatusCriticalActionRequired)),
+		Message: aws.String(strings.TrimSpace(fmt.Sprintf("%s %d: %s. %s", f.Role, f.NodeID, strings.TrimSuffix(f.Reason, "."), f.Advice))),
+	}
 }
 
 // cluster finds the cluster that an ARN in a request names.

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"github.com/aws/aws-sdk-go-v2/service/kafka"
 
 	"github.com/millrace/millrace/shared/cluster"
@@ -85,17 +87,24 @@ func TestStorageAutoscaling_RefusesWhatIsNoRule(t *testing.T) {
 func TestDescribeCluster_SaysWhenPeopleHaveToActAtOnce(t *testing.T) {
 	desk := openStorageDesk(t)
 	for _, urgent := range []bool{false, true} {
-		want := "NONE"
+		want, why := "NONE", ""
 		if urgent {
-			want = "CRITICAL_ACTION_REQUIRED"
+			want, why = "CRITICAL_ACTION_REQUIRED", "broker 1: the log volume is full. Let it grow."
 		}
 		at := noon
 		if urgent {
 			at = noon.Add(time.Minute)
 		}
-		desk.found(t, cluster.Health{ClusterID: desk.c.ID, LookedAt: at, Findings: []cluster.Finding{{NodeID: 1, Condition: cluster.Well, Urgent: urgent}}})
-		if got := desk.describe(t, desk.c.ARN).CustomerActionStatus; string(got) != want {
-			t.Errorf("described is %s, want %s", got, want)
+		desk.found(t, cluster.Health{ClusterID: desk.c.ID, LookedAt: at, Findings: []cluster.Finding{{
+			NodeID: 1, Role: cluster.Broker, Condition: cluster.Well, Urgent: urgent, Reason: "the log volume is full", Advice: "Let it grow.",
+		}}})
+		described := desk.describe(t, desk.c.ARN)
+		said := ""
+		if described.StateInfo != nil {
+			said = aws.ToString(described.StateInfo.Message)
+		}
+		if got := described.CustomerActionStatus; string(got) != want || said != why {
+			t.Errorf("described is %s (%s), want %s (%s)", got, said, want, why)
 		}
 		one, err := desk.ListClusters(t.Context(), &kafka.ListClustersInput{})
 		if err != nil || string(one.ClusterInfoList[0].CustomerActionStatus) != want {

@@ -298,7 +298,7 @@ func TestUpdateStorage_IsForAllBrokers(t *testing.T) {
 		parameter, want string
 	}{
 		{kafka.UpdateStorageInput{StorageMode: types.StorageModeTiered}, "storageMode", "Millrace does not support storageMode TIERED yet."},
-		{kafka.UpdateStorageInput{StorageMode: types.StorageModeLocal}, "targetBrokerEBSVolumeInfo", "does not include any updates to the EBS volumes"},
+		{kafka.UpdateStorageInput{StorageMode: types.StorageModeLocal}, "volumeSizeGB", "does not include any updates to the EBS volumes"},
 		{kafka.UpdateStorageInput{VolumeSizeGB: aws.Int32(100)}, "volumeSizeGB", "has 110 GiB, and volumes never shrink"},
 	} {
 		tt.in.ClusterArn, tt.in.CurrentVersion = &desk.c.ARN, &desk.c.Version
@@ -501,8 +501,8 @@ func TestUpdateBrokerStorage_NamesThePolicyThatHasGrownWhatSomebodyWouldShrink(t
 	desk.grows(t, true, 110)
 	desk.grown(t)
 	_, err = desk.update(t, volumeOf("All", 100))
-	refusedMember(t, err, "volumeSizeGB", "The volume of each broker has 110 GiB now, because storage autoscaling (target 60 %, at most 500 GiB) "+
-		"has grown it, and volumes never shrink: set volumeSize to 110 or more, or ignore changes of it.")
+	refusedMember(t, err, "volumeSizeGB", `The volume of each broker has 110 GiB now, because the scaling policy "p" (target 60 %, at most 500 GiB) `+
+		"has grown it, and volumes never shrink: declare 110 GiB, or ignore changes of the size where it is declared.")
 	desk.scaling(t, func(s *cluster.StorageScaling) { s.RemovePolicy("p") })
 	_, err = desk.update(t, volumeOf("All", 100))
 	refusedMember(t, err, "volumeSizeGB", "because storage autoscaling has grown it")

@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -128,6 +129,9 @@ func (w volumeWish) whose() string {
 	return fmt.Sprintf("broker %d", w.broker)
 }
 
+// errSame is given for a wish for what there is already.
+var errSame = errors.New("the volumes are as they are wished")
+
 // change decides what an operation is about that makes a cluster's volumes as they are wished. A wish for every broker is held against
 // what the cluster is said to have, one for a single broker against what that has.
 func (s storageWish) change(c cluster.Cluster, nodes []cluster.Node) (cluster.StorageChange, error) {
@@ -148,8 +152,7 @@ func (s storageWish) change(c cluster.Cluster, nodes []cluster.Node) (cluster.St
 		differs = differs || w.to(has) != has
 	}
 	if !differs {
-		return cluster.StorageChange{}, mskapi.BadRequest("targetBrokerEBSVolumeInfo",
-			"The request does not include any updates to the EBS volumes of the cluster.")
+		return cluster.StorageChange{}, errSame
 	}
 	var change cluster.StorageChange
 	var wished []cluster.VolumeChange

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 
@@ -60,6 +59,12 @@ func (a *API) changeStorage(
 	switch {
 	case errors.As(err, &shrink):
 		return cluster.Operation{}, a.shrinkRefused(ctx, c, shrink)
+	case errors.Is(err, errSame):
+		member := "targetBrokerEBSVolumeInfo"
+		if kind == cluster.UpdateStorage {
+			member = "volumeSizeGB"
+		}
+		return cluster.Operation{}, mskapi.BadRequest(member, "The request does not include any updates to the EBS volumes of the cluster.")
 	case err != nil:
 		return cluster.Operation{}, err
 	}
@@ -117,20 +122,23 @@ func (a *API) shrinkRefused(ctx context.Context, c cluster.Cluster, s shrinking)
 	if err != nil {
 		return err
 	}
-	grown := slices.ContainsFunc(growths, func(op cluster.Operation) bool {
-		return op.State == cluster.Complete && op.Storage.Scales() && op.Storage.Every.SizeGiB > s.to
-	})
-	if !grown {
+	var last cluster.StorageChange // that gave anybody more room
+	for _, op := range growths {
+		if op.State == cluster.Complete && !op.Storage.Merges {
+			last = *op.Storage
+		}
+	}
+	if !last.Scales() || last.Every.SizeGiB <= s.to {
 		return mskapi.BadRequest("volumeSizeGB", "The volume of %s has %d GiB, and volumes never shrink: it can't have %d.", s.whose, s.has, s.to)
 	}
 	by := "storage autoscaling"
-	policy, ok, err := a.Records.StorageAutoscaling(ctx, c.ID)
+	scaling, err := a.Records.StorageScaling(ctx, c.ID)
 	if err != nil {
 		return err
 	}
-	if ok {
-		by += fmt.Sprintf(" (target %d %%, at most %d GiB)", policy.TargetPercent, policy.MaxGiB)
+	if rule, ok := scaling.Effective(); ok {
+		by = fmt.Sprintf("the scaling policy %q (%s)", scaling.Policies[0].Name, rule)
 	}
 	return mskapi.BadRequest("volumeSizeGB", "The volume of %s has %d GiB now, because %s has grown it, and volumes never shrink: "+
-		"set volumeSize to %d or more, or ignore changes of it.", s.whose, s.has, by, s.has)
+		"declare %d GiB, or ignore changes of the size where it is declared.", s.whose, s.has, by, s.has)
 }
