@@ -129,6 +129,8 @@ func TestUsage_MistakesAreToldApartFromFailures(t *testing.T) {
 		{"storage", "autoscale", "demo"},
 		{"storage", "autoscale", "demo", "--target", "60"},
 		{"storage", "autoscale", "demo", "--off", "--max", "500"},
+		{"storage", "autoscale", "demo", "--target", "81", "--max", "500"},
+		{"storage", "autoscale", "demo", "--target", "60", "--max", "16385"},
 		{"storage", "grow", "demo"},
 		{"storage", "grow", "demo", "--to", "0"},
 		{"storage", "grow", "demo", "--to", "4294967496"}, // which 32 bits take for 200

@@ -172,9 +172,9 @@ func (a *app) growStorageCommand() *cobra.Command {
 		Use:   "grow CLUSTER --to GIB [--broker ID]...",
 		Short: "Grow the volumes of all brokers, or of some, while Kafka goes on",
 		Long: `Grows the volumes of all brokers of a cluster to so many GiB, or of those that --broker names, and
-waits until brokers can use the room. Nothing is restarted, and clients notice nothing. A volume
-grows by 10 GiB or more at a time, up to 16384 GiB, and never gets smaller. CLUSTER is its name
-or its ARN.
+waits until brokers can use the room, a minute at most for a host that does not find it. Nothing
+is restarted, and clients notice nothing. A volume grows by 10 GiB or more at a time, up to 16384
+GiB, and never gets smaller. CLUSTER is its name or its ARN.
 
 The cluster has to be ACTIVE. The work is an operation of it, of the type UPDATE_BROKER_STORAGE,
 which goes on when this command ends: Ctrl-C interrupts the waiting alone, and the same command
