@@ -27,11 +27,22 @@ func (u Use) String() string {
 }
 
 // Use looks how much of a node's log volume is taken. What grows meanwhile is taken for fuller than it is.
-func (m *Millrace) Use(arn string, node int32) (u Use) {
+func (m *Millrace) Use(arn string, node int32) Use {
 	m.t.Helper()
+	u, err := m.lookAtUse(arn, node)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return u
+}
+
+func (m *Millrace) lookAtUse(arn string, node int32) (u Use, err error) {
 	volumes, err := filepath.Glob(filepath.Join(m.Data, "volumes", "vol-"+nodeOfCluster(arn, node)))
-	if err != nil || len(volumes) != 1 {
-		m.t.Fatalf("volumes of node %d: %v, %v", node, volumes, err)
+	if err == nil && len(volumes) != 1 {
+		err = fmt.Errorf("node %d has the volumes %v, want one", node, volumes)
+	}
+	if err != nil {
+		return u, err
 	}
 	u.Of, _ = brokeragent.VolumeAt(volumes[0]).Bytes()
 	err = filepath.WalkDir(volumes[0], func(_ string, entry fs.DirEntry, err error) error {
@@ -50,9 +61,9 @@ func (m *Millrace) Use(arn string, node int32) (u Use) {
 		return err
 	})
 	if err != nil {
-		m.t.Fatalf("look at volume %s: %v", volumes[0], err)
+		return u, fmt.Errorf("look at volume %s: %w", volumes[0], err)
 	}
-	return u
+	return u, nil
 }
 
 // Watch looks at log volumes over and over.
@@ -73,7 +84,12 @@ func (m *Millrace) WatchVolumes(arn string, nodes ...int32) *Watch {
 		defer close(w.stopped)
 		for {
 			for _, node := range nodes {
-				w.add(m.Use(arn, node))
+				u, err := m.lookAtUse(arn, node)
+				if err != nil {
+					m.t.Error(err)
+					return
+				}
+				w.add(u)
 			}
 			select {
 			case <-w.stopping:
