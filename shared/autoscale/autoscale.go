@@ -60,7 +60,7 @@ const (
 	// pauseOfFull is the longest pause where a volume is nearly full.
 	pauseOfFull = 5 * time.Minute
 
-	// lately is how long a growth counts for how far the next one goes: as long as EBS takes no second change of a volume.
+	// lately is how long a growth counts for how far the next one goes: as long as EBS may take no second change of a volume.
 	lately = 6 * time.Hour
 	// mostDoublings bounds how far that is.
 	mostDoublings = cluster.MostFurtherVolumes
@@ -151,8 +151,8 @@ func unfinished(l Look) (wanted int, seen string) {
 	return 0, ""
 }
 
-// sizeFor is how large the volume of a broker gets. It is below the target again at once, because EBS takes no second change for
-// hours.
+// sizeFor is how large the volume of a broker gets. It is below the target again at once, because EBS may take no second change
+// for hours.
 func sizeFor(b Broker, targetPercent, doublings int) int {
 	step := (cluster.LargerGiB(b.Shape.SizeGiB) - b.Shape.SizeGiB) << doublings
 	below := int(b.usedGiB()*100/float64(targetPercent)) + 1

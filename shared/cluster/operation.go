@@ -89,7 +89,7 @@ func (c *Cluster) claim(t OperationType) **ActiveOperation {
 	}
 }
 
-// Claim gives the operation what it needs of the cluster: all of it, or its topics. Whoever calls it has seen that nobody has it.
+// Claim gives the operation what it needs of the cluster: all of it, its topics, or its volumes. Whoever calls it has seen that nobody has it.
 func (o Operation) Claim(c *Cluster) { *c.claim(o.Type) = &ActiveOperation{ID: o.ID, Type: o.Type} }
 
 // Holder names the operation that has what one of this type needs; nil when none does.
@@ -320,7 +320,7 @@ func (o *Operation) Succeed(c *Cluster, version string, now time.Time) {
 	if o.Type.HoldsCluster() {
 		c.Ready, c.Failure = true, nil
 	}
-	merges := o.Storage != nil && o.Storage.Merges // which nobody sees anything of
+	merges := o.Storage != nil && o.Storage.Merges // which gives nobody more room
 	if o.Type != ApplyTopics && !merges {
 		c.Version = version
 	}

@@ -64,15 +64,6 @@ func (s StorageScaling) Effective() (rule StorageAutoscaling, ok bool) {
 // Empty tells whether nothing is said any more.
 func (s StorageScaling) Empty() bool { return s.Target == nil && len(s.Policies) == 0 }
 
-// Policy gives the policy of a name; ok is false when there is none.
-func (s StorageScaling) Policy(name string) (p StoragePolicy, ok bool) {
-	i := slices.IndexFunc(s.Policies, func(p StoragePolicy) bool { return p.Name == name })
-	if i < 0 {
-		return StoragePolicy{}, false
-	}
-	return s.Policies[i], true
-}
-
 // PutPolicy puts a policy in the place of the one of the same name, or adds it.
 func (s *StorageScaling) PutPolicy(p StoragePolicy) {
 	s.RemovePolicy(p.Name)
