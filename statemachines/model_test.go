@@ -153,6 +153,7 @@ type model struct {
 	happened  map[event]time.Time
 	inSync    map[string]time.Time // when all servers have a name, by its address
 	attached  map[int32]time.Time  // by node: when its volume was given to its last host
+	given     map[int32]time.Time  // by node: when EBS has given its host more room
 	registers map[int32]bool       // brokers that have started
 }
 
@@ -171,7 +172,7 @@ func newModel(w *world, run int) *model {
 	m := &model{
 		w: w, run: run,
 		drawn: map[string]int{}, happened: map[event]time.Time{}, attached: map[int32]time.Time{}, registers: map[int32]bool{},
-		inSync: map[string]time.Time{},
+		inSync: map[string]time.Time{}, given: map[int32]time.Time{},
 	}
 	if err := w.engine.Close(context.Background()); err != nil {
 		w.t.Fatal(err)
@@ -293,7 +294,7 @@ func (m *model) cloudTakes(ctx context.Context, call string) {
 		}
 	case "GrowVolume": // which looks at the volume, and at how far its last change is
 		m.takes(ctx, look, look, "ebs.modify-volume")
-	case "VolumeGrown":
+	case "VolumeGrown", "VolumeSize":
 		m.takes(ctx, look, look)
 	case "NameKnown":
 		m.takes(ctx, "route53.change")
@@ -540,9 +541,13 @@ func (m *model) stretch(s *stopwatch) stretch {
 			happens = s.end
 		}
 		out.waits = max(happens.Sub(s.body), 0)
-		if s.step == "CheckHostRunning" || s.step == "CheckHostFenced" {
+		switch s.step {
+		case "CheckHostRunning", "CheckHostFenced":
 			out.aws = out.waits
-		} else {
+		case "CheckVolumeGrown": // EBS is first, and then the host looks
+			out.aws = min(max(m.given[s.node].Sub(s.body), 0), out.waits)
+			out.host = out.waits - out.aws
+		default:
 			out.host = out.waits
 		}
 	}

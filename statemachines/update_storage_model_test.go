@@ -76,7 +76,7 @@ func (m *model) grow(to cluster.VolumeShape) (growth modelled, usable time.Durat
 		for _, node := range []int32{1, 2, 3} {
 			if strings.HasSuffix(id, fmt.Sprintf("-%d", node)) {
 				timer := time.Duration(m.uniform(id) * float64(growTimer))
-				go m.hostGrows(node, takes+timer+m.draw("host.grow-volume", id))
+				go m.hostGrows(node, takes, timer+m.draw("host.grow-volume", id))
 			}
 		}
 		return takes
@@ -96,9 +96,14 @@ func (m *model) grow(to cluster.VolumeShape) (growth modelled, usable time.Durat
 	return m.summarize(began, len(w.entered[op.ExecutionName()])), usable
 }
 
-// hostGrows lets a host find the room on its volume after a while. Its agent says so when it is news, or with the next heartbeat.
-func (m *model) hostGrows(node int32, after time.Duration) {
-	time.Sleep(after)
+// hostGrows lets EBS give a host more room after a while, and the host find it after another. Its agent says so when it is news, or
+// with the next heartbeat.
+func (m *model) hostGrows(node int32, given, found time.Duration) {
+	time.Sleep(given)
+	m.mu.Lock()
+	m.given[node] = time.Now()
+	m.mu.Unlock()
+	time.Sleep(found)
 	m.w.ails(node, func(a *ailment) { a.sees = 0 })
 	m.happens("CheckVolumeGrown", node)
 }
