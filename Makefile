@@ -84,7 +84,7 @@ lint: setup synth ## golangci-lint; cfn-lint, asl-validator and cdk-nag over wha
 	go test -count=1 -run Nag ./infra
 
 .PHONY: model
-model: ## what a create and a replacement take on AWS, modelled: their critical paths, and their budgets
+model: ## what a create, a replacement and a growth take on AWS, modelled: their critical paths, and their budgets
 	@go test ./statemachines -count=1 -v -run 'OnAWS$$' | grep -v '^=== \|^PASS'
 
 .PHONY: invoke

@@ -153,6 +153,7 @@ type model struct {
 	happened  map[event]time.Time
 	inSync    map[string]time.Time // when all servers have a name, by its address
 	attached  map[int32]time.Time  // by node: when its volume was given to its last host
+	available map[int32]time.Time  // by node: when the volume that was made for it last is
 	given     map[int32]time.Time  // by node: when EBS has given its host more room
 	registers map[int32]bool       // brokers that have started
 }
@@ -172,7 +173,7 @@ func newModel(w *world, run int) *model {
 	m := &model{
 		w: w, run: run,
 		drawn: map[string]int{}, happened: map[event]time.Time{}, attached: map[int32]time.Time{}, registers: map[int32]bool{},
-		inSync: map[string]time.Time{}, given: map[int32]time.Time{},
+		inSync: map[string]time.Time{}, available: map[int32]time.Time{}, given: map[int32]time.Time{},
 	}
 	if err := w.engine.Close(context.Background()); err != nil {
 		w.t.Fatal(err)
@@ -283,17 +284,31 @@ func (m *model) cloudTakes(ctx context.Context, call string) {
 		}
 	case "EnsureVolume":
 		m.takes(ctx, look, "ebs.create-volume", look)
+		if s, ok := ctx.Value(stopwatchKey{}).(*stopwatch); ok {
+			available := time.Now().Add(m.draw("ebs.available", s.label))
+			m.mu.Lock()
+			m.available[s.node] = available
+			m.mu.Unlock()
+		}
 	case "LaunchHost":
 		m.takes(ctx, look, "ec2.run-instances", look)
-	case "AttachVolume": // it is made long before its host runs
+	case "AttachVolume": // a first one is made long before its host runs
+		s, ok := ctx.Value(stopwatchKey{}).(*stopwatch)
+		if ok && s.step == "CheckVolumeGrown" {
+			m.attachFurther(ctx, s)
+			return
+		}
 		m.takes(ctx, look, "ebs.attach-volume")
-		if s, ok := ctx.Value(stopwatchKey{}).(*stopwatch); ok {
+		if ok {
 			m.mu.Lock()
 			m.attached[s.node] = time.Now()
 			m.mu.Unlock()
 		}
 	case "GrowVolume": // which looks at the volume, and at how far its last change is
 		m.takes(ctx, look, look, "ebs.modify-volume")
+		if m.w.platform.ChangesAgainAfter > 0 { // and once more where EBS refuses it
+			m.takes(ctx, look, look)
+		}
 	case "VolumeGrown", "VolumeSize":
 		m.takes(ctx, look, look)
 	case "NameKnown":

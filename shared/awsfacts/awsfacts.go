@@ -1,7 +1,7 @@
 // Package awsfacts holds what Millrace counts on about AWS: prices, latencies and limits, as tables with a source for every
 // row. All prices are list prices of us-east-1 in US dollars.
 //
-// It computes nothing: shared/bill makes bills of the prices, and the models of a create and of a replacement draw from the latencies.
+// It computes nothing: shared/bill makes bills of the prices, and the models of creates, replacements and growths draw from the latencies.
 package awsfacts
 
 import (
