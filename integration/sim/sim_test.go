@@ -32,6 +32,9 @@ const (
 	leastFaults     = 5
 )
 
+// enoughToGrow is how many seeds have growths of volumes among them, and such that nobody has asked for.
+const enoughToGrow = 25
+
 func TestSeeds_KeepWhatIsPromised(t *testing.T) {
 	count := *seeds
 	if testing.Short() {
@@ -65,6 +68,9 @@ func TestSeeds_KeepWhatIsPromised(t *testing.T) {
 	fmt.Printf("%d seeds in %s (%.0f a second): %d events, %d operations, of which %d heals, %d applications of topics and %d growths of volumes (%d by themselves), %d faults, %d crashes of the "+
 		"control plane\n", count, took.Round(time.Second), float64(count)/took.Seconds(), events, sum.Operations, sum.Heals,
 		sum.Applications, sum.Growths, sum.Scaled, sum.Faults, sum.Crashes)
+	if count >= enoughToGrow && (sum.Growths == 0 || sum.Scaled == 0) {
+		t.Errorf("%d volumes grew in %d seeds, %d of them by themselves: there is to be some of either", sum.Growths, count, sum.Scaled)
+	}
 }
 
 // all runs check for so many seeds, on as many processors as there are.
