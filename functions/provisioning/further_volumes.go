@@ -39,11 +39,18 @@ func (s GrowVolume) needsFirst(ctx context.Context, g growth) (why string, err e
 // addFurther puts a further volume on record that makes up for what is missing, and makes it.
 //
 // Whatever is made is on record before, and where the cluster is being deleted nothing is made any more: whoever deletes it finds all
-// that there is, or waits for it. How large the first volume is the platform says: another operation may be changing it.
+// that there is, or waits for it. How large the first volume is the platform says: another operation may be changing it. Until that has
+// happened nothing is made: what joins the volume to a smaller one is too little.
 func (s GrowVolume) addFurther(ctx context.Context, in CheckNodeInput, g growth) error {
 	first, err := s.Platform.VolumeSize(ctx, g.node.Volume.ID)
 	if err != nil {
 		return err
+	}
+	switch there, err := s.Platform.VolumeGrown(ctx, g.node.Volume.ID, cluster.VolumeShape{SizeGiB: first}); {
+	case err != nil:
+		return err
+	case !there:
+		return fault.New(fault.Unavailable, "volume %s is about to have %d GiB, and has less yet", g.node.Volume.ID, first)
 	}
 	n, err := s.changeVolume(ctx, g.node, func(v *cluster.Volume) {
 		v.FirstGiB = max(v.FirstGiB, first)

@@ -1,11 +1,13 @@
 package provisioning_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/millrace/millrace/functions/provisioning"
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/nodespec"
@@ -129,5 +131,92 @@ func TestRetireVolumes_TakesNothingOnAnOldWordOrAnothers(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// recorded sets what is on record of broker 2's volume.
+func (s *site) recorded(t *testing.T, edit func(*cluster.Volume)) {
+	t.Helper()
+	if _, err := s.records.ChangeNode(t.Context(), "c", 2, func(n *cluster.Node) error {
+		edit(n.Volume)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ask runs a step of an operation once.
+func (s *site) ask(t *testing.T, step, id string, out any) error {
+	t.Helper()
+	answer, err := s.steps.Invoke(t.Context(), fmt.Appendf(nil, `{"step":%q,"clusterId":"c","operationId":%q,"nodeId":2}`, step, id))
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(answer, out)
+}
+
+// While another operation's change of the first volume is under way, its host sees less of it than it is about to have.
+func TestGrowVolume_MakesNoFurtherOneUntilTheFirstHasWhatItCountsOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openWard(t)
+		s.GrowsWithin, s.ChangesAgainAfter = time.Minute, time.Hour
+		s.says(t)
+		if err := s.GrowVolume(t.Context(), "vol-c-2", cluster.VolumeShape{SizeGiB: 120}); err != nil {
+			t.Fatal(err)
+		}
+		s.stores(t, "grow", 150, false)
+		for range 2 {
+			wantCode(t, s.ask(t, "GrowVolume", "grow", new(provisioning.GrowVolumeOutput)), fault.Unavailable)
+		}
+		if v := s.node(t, 2).Volume; len(v.Further) != 0 || v.Added != 0 {
+			t.Fatalf("meanwhile the volume is %+v", v)
+		}
+		time.Sleep(time.Minute)
+		s.until(t, "GrowVolume", "grow")
+		if v := s.node(t, 2).Volume; len(v.Further) != 1 || v.Further[0].SizeGiB != 30 || v.FirstGiB != 120 {
+			t.Errorf("the volume is %+v", v)
+		}
+	})
+}
+
+// What is on record may be more than there is. Whoever only waited for it would keep all growths of the cluster waiting.
+func TestGrowVolume_AMergeWaitsForNothingThatItHasNotAskedFor(t *testing.T) {
+	for name, further := range map[string][]cluster.FurtherVolume{
+		"no further one is left":       nil,
+		"the one further holds little": {{Number: 1, ID: "vol-c-2-v1", SizeGiB: 20, WholeGiB: 100}},
+	} {
+		for _, rests := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, rests %t", name, rests), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := openWard(t)
+					s.GrowsWithin = 0
+					if rests {
+						s.ChangesAgainAfter = time.Hour
+						s.Rest()
+					}
+					s.recorded(t, func(v *cluster.Volume) {
+						v.SizeGiB, v.Further = 150, further
+						if len(further) > 0 {
+							v.FirstGiB = 100
+						}
+					})
+					s.stores(t, "merge", 150, true)
+					var asked provisioning.GrowVolumeOutput
+					if err := s.ask(t, "GrowVolume", "merge", &asked); err != nil || asked.Refused != rests {
+						t.Fatalf("%+v, %v", asked, err)
+					}
+					if v := s.node(t, 2).Volume; v.MergeAt.IsZero() != (len(further) == 0) {
+						t.Errorf("is asked for next at %s", v.MergeAt)
+					}
+					if rests {
+						return
+					}
+					var grown provisioning.CheckOutput
+					if err := s.ask(t, "CheckVolumeGrown", "merge", &grown); err != nil || !grown.Done {
+						t.Errorf("%+v, %v", grown, err)
+					}
+				})
+			})
+		}
 	}
 }

@@ -33,6 +33,8 @@ type growingVolumes interface {
 	GrowVolume(ctx context.Context, volumeID string, want cluster.VolumeShape) error
 	// VolumeSize tells how large a volume is, or is about to be where it is being changed.
 	VolumeSize(ctx context.Context, volumeID string) (gib int, err error)
+	// VolumeGrown tells whether a volume has become what was wanted, so that its host can use all of it.
+	VolumeGrown(ctx context.Context, volumeID string, want cluster.VolumeShape) (bool, error)
 	// EnsureVolume makes a volume, or gives the one that the token has made before.
 	EnsureVolume(ctx context.Context, request cluster.VolumeRequest) (cluster.Volume, error)
 }
@@ -109,7 +111,11 @@ func (s GrowVolume) announce(ctx context.Context, in CheckNodeInput, g growth) e
 	case g.change.Asked:
 		return nil
 	case g.merges:
-		if _, err := s.changeVolume(ctx, g.node, func(v *cluster.Volume) { v.MergeAt = s.Now().Add(mergesAgainAfter) }); err != nil {
+		if _, err := s.changeVolume(ctx, g.node, func(v *cluster.Volume) {
+			if len(v.Further) > 0 {
+				v.MergeAt = s.Now().Add(mergesAgainAfter)
+			}
+		}); err != nil {
 			return err
 		}
 		return note(ctx, s.Operations, in, func(v *cluster.VolumeChange) { v.Asked = true })

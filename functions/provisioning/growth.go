@@ -24,11 +24,12 @@ func (g growth) byFurther() bool {
 	return !g.merges && len(v.Further) > 0 && together.Meets(g.want)
 }
 
-// isMet tells whether nothing has to be done any more.
+// isMet tells whether nothing has to be done any more. A merge asks for the first volume also when there are no further ones left: it
+// waits for what is on record afterwards, and that may be more than there is.
 func (g growth) isMet() bool {
 	v := g.node.Volume
 	if g.merges {
-		return v.FirstGiB >= v.TogetherGiB() || len(v.Further) == 0
+		return len(v.Further) > 0 && v.FirstGiB >= g.want.SizeGiB
 	}
 	return v.Shape().Meets(g.want)
 }
