@@ -3,6 +3,7 @@ package provisioning_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -219,4 +220,25 @@ func TestGrowVolume_AMergeWaitsForNothingThatItHasNotAskedFor(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A volume that is gone is that broker's trouble, and keeps no other from growing.
+func TestGrowVolume_NotesThatAVolumeIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openWard(t)
+		s.says(t)
+		s.stores(t, "grow", 150, false)
+		s.Kill(s.node(t, 2).Host.ID)
+		if err := s.DeleteVolume(t.Context(), cluster.Token{ClusterID: "c", NodeID: 2}); err != nil {
+			t.Fatal(err)
+		}
+		var out provisioning.GrowVolumeOutput
+		if err := s.ask(t, "GrowVolume", "grow", &out); err != nil || !out.Refused {
+			t.Fatalf("%+v, %v", out, err)
+		}
+		op, err := s.records.Operation(t.Context(), "c", "grow")
+		if err != nil || !strings.Contains(op.Storage.Refusals(), "there is no volume vol-c-2") {
+			t.Errorf("%s, %v", op.Storage.Refusals(), err)
+		}
+	})
 }

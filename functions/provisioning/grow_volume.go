@@ -137,14 +137,20 @@ func (s GrowVolume) announce(ctx context.Context, in CheckNodeInput, g growth) e
 }
 
 // roomBefore is what the host sees of the volume as it is on record; 0 where that is not known. An operation that has failed may have
-// given the volume what is wanted now: its host sees that already, and will see no more.
+// given the volume what is wanted now: its host sees that already, and will see no more. Of a volume that is gone nothing is known, and
+// whoever asks for it to grow is told so.
 func (s GrowVolume) roomBefore(ctx context.Context, g growth, disk nodespec.Disk) (bytes int64, err error) {
 	if disk.TotalBytes == 0 || g.byFurther() {
 		return 0, nil
 	}
 	gib, err := s.Platform.VolumeSize(ctx, g.node.Volume.ID)
-	if err != nil || gib >= g.want.SizeGiB {
-		return 0, err
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return 0, nil
+	case err != nil:
+		return 0, fmt.Errorf("look how large volume %s of %s is: %w", g.node.Volume.ID, g.node, err)
+	case gib >= g.want.SizeGiB:
+		return 0, nil
 	}
 	return disk.TotalBytes, nil
 }
