@@ -179,6 +179,9 @@ func volumesInfo(op cluster.Operation, shape func(cluster.VolumeChange) cluster.
 	}
 	info := &types.MutableClusterInfo{BrokerEBSVolumeInfo: []types.BrokerEBSVolumeInfo{}}
 	for _, v := range op.Storage.Volumes {
+		if v.NodeID >= cluster.FirstController { // MSK tells of brokers alone
+			continue
+		}
 		s := shape(v)
 		volume := types.BrokerEBSVolumeInfo{KafkaBrokerNodeId: aws.String(fmt.Sprint(v.NodeID)), VolumeSizeGB: aws.Int32(int32(s.SizeGiB))}
 		if v.From.ThroughputMiB > 0 || v.To.ThroughputMiB > 0 {

@@ -52,15 +52,15 @@ func storageDue(looks []health.Look, now time.Time) bool {
 		if l.Autoscaling != nil && (autoscale.Due(*l.Autoscaling, fullestBroker(l)) || differ(l)) {
 			return true
 		}
-		var brokers []autoscale.Joined
+		var joined []autoscale.Joined
 		for _, o := range l.Nodes {
-			b := autoscale.Joined{Node: o.Node}
+			j := autoscale.Joined{Node: o.Node}
 			if o.Beat != nil {
-				b.Disk = autoscale.Fresh(*o.Beat, now)
+				j.Disk = autoscale.Fresh(*o.Beat, now)
 			}
-			brokers = append(brokers, b)
+			joined = append(joined, j)
 		}
-		if _, due := autoscale.Merge(l.Cluster, brokers, now); due {
+		if _, due := autoscale.Merge(l.Cluster, joined, now); due {
 			return true
 		}
 	}

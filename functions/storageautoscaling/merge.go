@@ -36,24 +36,24 @@ func (s ScaleStorage) merge(ctx context.Context, c cluster.Cluster) (string, err
 		return "", err
 	}
 	now := s.Now()
-	var brokers []autoscale.Joined
+	var joined []autoscale.Joined
 	for _, n := range nodes {
 		if n.Volume == nil || len(n.Volume.Further) == 0 {
 			continue
 		}
-		b := autoscale.Joined{Node: n}
+		j := autoscale.Joined{Node: n}
 		if n.Host != nil {
 			beat, ok, err := s.Records.LastBeat(ctx, n.Host.ID)
 			if err != nil {
 				return "", fmt.Errorf("heartbeat of %s: %w", n, err)
 			}
 			if ok {
-				b.Disk = autoscale.Fresh(beat, now)
+				j.Disk = autoscale.Fresh(beat, now)
 			}
 		}
-		brokers = append(brokers, b)
+		joined = append(joined, j)
 	}
-	change, due := autoscale.Merge(c, brokers, now)
+	change, due := autoscale.Merge(c, joined, now)
 	if !due {
 		return "", nil
 	}

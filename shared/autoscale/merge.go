@@ -8,7 +8,7 @@ import (
 	"github.com/millrace/millrace/shared/nodespec"
 )
 
-// Joined is a broker with what its host says now of its log volume; nil when the host says nothing of it.
+// Joined is a node with what its host says now of its log volume; nil when the host says nothing of it.
 type Joined struct {
 	Node cluster.Node
 	Disk *nodespec.Disk
@@ -25,7 +25,7 @@ func Fresh(beat nodespec.Heartbeat, now time.Time) *nodespec.Disk {
 // triesAgainAfter is how long further volumes are let be after something was tried with them.
 const triesAgainAfter = time.Hour
 
-// MergeDue tells whether something can be done about the further volumes of a broker: one that nothing is on any more can be deleted, or
+// MergeDue tells whether something can be done about the further volumes of a node: one that nothing is on any more can be deleted, or
 // the first may take changes by now and is not as large as all of them. It is for whoever hears of volumes anyway.
 func MergeDue(j Joined, now time.Time) bool {
 	v := j.Node.Volume
@@ -63,22 +63,22 @@ func IsAbandoned(f cluster.FurtherVolume, now time.Time) bool {
 	return f.ID == "" && now.Sub(f.AddedAt) >= triesAgainAfter
 }
 
-// Merge decides whether something is to be done about the further volumes of a cluster now, and of which of its brokers: what they have
-// stays as it is.
-func Merge(c cluster.Cluster, brokers []Joined, now time.Time) (change cluster.StorageChange, due bool) {
+// Merge decides whether something is to be done about the further volumes of a cluster now, and of which of its nodes: what they have
+// stays as it is. Controllers have further volumes too, where one was healed that had run out of room.
+func Merge(c cluster.Cluster, nodes []Joined, now time.Time) (change cluster.StorageChange, due bool) {
 	if !c.Serves() || c.Growing != nil {
 		return change, false
 	}
 	change = cluster.StorageChange{Automatic: true, Merges: true}
-	for _, b := range brokers {
-		if b.Node.Role != cluster.Broker || !MergeDue(b, now) {
+	for _, j := range nodes {
+		if !MergeDue(j, now) {
 			continue
 		}
-		shape := b.Node.Volume.Shape()
-		if len(change.Volumes) == 0 || shape.SizeGiB < change.Every.SizeGiB {
+		shape := j.Node.Volume.Shape()
+		if j.Node.Role == cluster.Broker && (change.Every.SizeGiB == 0 || shape.SizeGiB < change.Every.SizeGiB) {
 			change.Every = shape
 		}
-		change.Volumes = append(change.Volumes, cluster.VolumeChange{NodeID: b.Node.ID, From: shape, To: shape})
+		change.Volumes = append(change.Volumes, cluster.VolumeChange{NodeID: j.Node.ID, From: shape, To: shape})
 	}
 	return change, len(change.Volumes) > 0
 }

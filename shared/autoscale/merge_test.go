@@ -76,6 +76,26 @@ func TestMerge(t *testing.T) {
 	}
 }
 
+// A controller that has run out of room is healed by a further volume, as a broker is. What every broker has at least is no matter of
+// its.
+func TestMerge_MergesTheVolumesOfControllersToo(t *testing.T) {
+	serves := cluster.Cluster{ID: "c-1", Name: "orders", Ready: true}
+	due := func(id int32, role cluster.Role, gib int) autoscale.Joined {
+		j := joined()
+		j.Node.ID, j.Node.Role, j.Node.Volume.SizeGiB, j.Node.Volume.MergeAt = id, role, gib, now
+		return j
+	}
+	controller := due(cluster.FirstController, cluster.Controller, 20)
+	change, is := autoscale.Merge(serves, []autoscale.Joined{controller}, now)
+	if _, ok := change.Of(cluster.FirstController); !is || !ok || len(change.Volumes) != 1 || change.Every != (cluster.VolumeShape{}) {
+		t.Errorf("alone: due %t: %+v", is, change)
+	}
+	change, is = autoscale.Merge(serves, []autoscale.Joined{controller, due(1, cluster.Broker, 170), due(2, cluster.Broker, 150)}, now)
+	if !is || len(change.Volumes) != 3 || change.Every.SizeGiB != 150 {
+		t.Errorf("beside brokers: due %t: %+v", is, change)
+	}
+}
+
 func TestFresh_TakesNoOldWord(t *testing.T) {
 	disk := &nodespec.Disk{Volumes: []string{"vol-1"}}
 	for age, want := range map[time.Duration]*nodespec.Disk{0: disk, nodespec.FreshFor: nil} {

@@ -147,7 +147,11 @@ func (s StorageChange) Refusals() string {
 	var refusals []string
 	for _, v := range s.Volumes {
 		if v.Refusal != "" {
-			refusals = append(refusals, fmt.Sprintf("broker %d: %s", v.NodeID, v.Refusal))
+			n := Node{ID: v.NodeID, Role: Broker}
+			if n.ID >= FirstController {
+				n.Role = Controller
+			}
+			refusals = append(refusals, fmt.Sprintf("%s: %s", n, v.Refusal))
 		}
 	}
 	if len(refusals) > shownRefusals {
