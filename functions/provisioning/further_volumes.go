@@ -72,14 +72,15 @@ func (s GrowVolume) addFurther(ctx context.Context, in CheckNodeInput, g growth)
 	return s.makeFurther(ctx, n)
 }
 
-// makeFurther makes the further volumes of a node that are on record and not there yet.
+// makeFurther makes the further volumes of a node that are needed and not there yet. What is not needed any more, as the first one has
+// grown meanwhile, is left to whoever looks for what nobody makes.
 func (s GrowVolume) makeFurther(ctx context.Context, n cluster.Node) error {
 	if !n.Volume.MissesMade() {
 		return nil
 	}
 	n, err := s.changeVolume(ctx, n, func(v *cluster.Volume) {
-		for i := range v.Further {
-			if v.Further[i].ID == "" {
+		for i, f := range v.Further {
+			if f.ID == "" && v.IsNeeded(f) {
 				v.Further[i].AddedAt = s.Now()
 			}
 		}
@@ -95,7 +96,7 @@ func (s GrowVolume) makeFurther(ctx context.Context, n cluster.Node) error {
 		return fault.New(fault.Conflict, "cluster %s is being deleted", c.Name)
 	}
 	for _, f := range n.Volume.Further {
-		if f.ID != "" || !f.LeftAt.IsZero() {
+		if f.ID != "" || !n.Volume.IsNeeded(f) {
 			continue
 		}
 		request := cluster.VolumeRequest{

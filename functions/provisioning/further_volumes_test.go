@@ -242,3 +242,34 @@ func TestGrowVolume_NotesThatAVolumeIsGone(t *testing.T) {
 		}
 	})
 }
+
+// One that was put on record and never made is orphaned when the first grows past it: to be made it would only be paid for, and to be
+// renewed it would stay on record for ever.
+func TestGrowVolume_MakesOnlyFurtherOnesThatAreNeeded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openWard(t)
+		s.ChangesAgainAfter = time.Hour
+		s.Rest()
+		s.says(t)
+		added := s.now.Add(-time.Minute)
+		s.recorded(t, func(v *cluster.Volume) {
+			v.FirstGiB, v.Added = 100, 2
+			v.Further = []cluster.FurtherVolume{
+				{Number: 1, SizeGiB: 20, WholeGiB: 100, AddedAt: added}, {Number: 2, SizeGiB: 50, WholeGiB: 150, AddedAt: added},
+			}
+		})
+		s.stores(t, "grow", 150, false)
+		s.until(t, "GrowVolume", "grow")
+		f := s.node(t, 2).Volume.Further
+		if f[0].ID != "" || !f[0].AddedAt.Equal(added) || f[1].ID != "vol-c-2-v2" || !f[1].AddedAt.Equal(s.now) {
+			t.Errorf("%+v", f)
+		}
+		var out provisioning.CheckOutput
+		if err := s.ask(t, "CheckVolumeGrown", "grow", &out); err != nil {
+			t.Errorf("%+v, %v", out, err)
+		}
+		if v := s.node(t, 2).Volume; v.SizeGiB != 150 {
+			t.Errorf("waits still: %s, %+v", out.Reason, v)
+		}
+	})
+}

@@ -134,9 +134,9 @@ func (v Volume) TogetherGiB() int {
 	return gib
 }
 
-// MissesMade tells whether there are further volumes that are on record and not made, as far as is known.
+// MissesMade tells whether there are further volumes that are needed and not made, as far as is known.
 func (v Volume) MissesMade() bool {
-	return slices.ContainsFunc(v.Further, func(f FurtherVolume) bool { return f.ID == "" && f.LeftAt.IsZero() })
+	return slices.ContainsFunc(v.Further, func(f FurtherVolume) bool { return f.ID == "" && v.IsNeeded(f) })
 }
 
 // EditFurther edits the further volume of a number; one that is not there is left alone.
