@@ -33,13 +33,14 @@ func MergeDue(j Joined, now time.Time) bool {
 		return false
 	}
 	for _, f := range v.Further {
+		tried := now.Sub(f.LeftAt) < triesAgainAfter
 		switch {
 		case f.ID == "":
-			if IsAbandoned(f, now) {
+			if IsAbandoned(f, now) && !tried {
 				return true
 			}
 		case HasLeft(f, j.Disk):
-			if now.Sub(f.LeftAt) >= triesAgainAfter {
+			if !tried {
 				return true
 			}
 		case v.IsNeeded(f) && !now.Before(v.MergeAt):

@@ -20,7 +20,8 @@ func joined() autoscale.Joined {
 	}
 }
 
-func TestMerge(t *testing.T) {
+// What was tried is let be for an hour, so that what fails begins no operation each minute.
+func TestMerge_IsDueWhenSomethingCanBeDone(t *testing.T) {
 	serves := cluster.Cluster{ID: "c-1", Name: "orders", Ready: true}
 	first, further := []string{"vol-1"}, []string{"vol-1-v1"}
 	for name, tt := range map[string]struct {
@@ -48,6 +49,14 @@ func TestMerge(t *testing.T) {
 		"it is being made": {func(_ *cluster.Cluster, b *autoscale.Joined) { b.Node.Volume.Further[0].ID = "" }, false},
 		"nobody has made it": {func(_ *cluster.Cluster, b *autoscale.Joined) {
 			b.Node.Volume.Further[0].ID, b.Node.Volume.Further[0].AddedAt = "", now.Add(-time.Hour)
+		}, true},
+		"nobody has made it, and it was begun to be taken away just now": {func(_ *cluster.Cluster, b *autoscale.Joined) {
+			f := &b.Node.Volume.Further[0]
+			f.ID, f.AddedAt, f.LeftAt = "", now.Add(-2*time.Hour), now.Add(-time.Minute)
+		}, false},
+		"nobody has made it, and it was begun to be taken away an hour ago": {func(_ *cluster.Cluster, b *autoscale.Joined) {
+			f := &b.Node.Volume.Further[0]
+			f.ID, f.AddedAt, f.LeftAt = "", now.Add(-2*time.Hour), now.Add(-time.Hour)
 		}, true},
 		"volumes grow": {func(c *cluster.Cluster, b *autoscale.Joined) {
 			c.Growing, b.Node.Volume.MergeAt = &cluster.ActiveOperation{ID: "op-1", Type: cluster.UpdateStorage}, now
