@@ -13,6 +13,7 @@ import (
 	"github.com/millrace/millrace/shared/fault"
 	"github.com/millrace/millrace/shared/nodespec"
 	"github.com/millrace/millrace/shared/platform/platformtest"
+	"github.com/millrace/millrace/shared/serve"
 )
 
 // stores records that the volume of broker 2 is to change, as the operation of that id.
@@ -270,6 +271,43 @@ func TestGrowVolume_MakesOnlyFurtherOnesThatAreNeeded(t *testing.T) {
 		}
 		if v := s.node(t, 2).Volume; v.SizeGiB != 150 {
 			t.Errorf("waits still: %s, %+v", out.Reason, v)
+		}
+	})
+}
+
+// A host that does not let go of its volumes is waited for once, and whatever the next merge begins with is another one.
+func TestRetireVolumes_WaitsForOneVolumeAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openWard(t)
+		var left []string
+		s.recorded(t, func(v *cluster.Volume) {
+			v.SizeGiB, v.FirstGiB = 150, 150
+			for i := range cluster.MostFurtherVolumes {
+				id := fmt.Sprintf("vol-c-2-v%d", i+1)
+				left = append(left, id)
+				v.Further = append(v.Further, cluster.FurtherVolume{Number: i + 1, ID: id, SizeGiB: 5, WholeGiB: 150})
+			}
+		})
+		s.Trouble("DetachVolume", &platformtest.Trouble{Times: -1, Err: fault.New(fault.Unavailable, "the host has not let go")})
+		for turn := range cluster.MostFurtherVolumes {
+			s.now = s.now.Add(time.Hour)
+			s.runs(t, s.node(t, 2), nodespec.Heartbeat{Disk: &nodespec.Disk{Volumes: []string{"vol-c-2"}, Left: left}})
+			merge, began := fmt.Sprintf("merge-%d", turn), time.Now()
+			s.stores(t, merge, 150, true)
+			s.until(t, "RetireVolumes", merge)
+			if took := time.Since(began); took > serve.LongPoll {
+				t.Errorf("takes %s", took)
+			}
+			if f := s.node(t, 2).Volume.Further[turn]; !f.LeftAt.Equal(s.now) {
+				t.Errorf("turn %d does not begin with volume %d: %+v", turn, f.Number, f)
+			}
+			s.edit(t, merge, func(c *cluster.Cluster, op *cluster.Operation) { op.Succeed(c, "K4", s.now) })
+		}
+		s.Trouble("DetachVolume", nil)
+		s.stores(t, "merge", 150, true)
+		s.until(t, "RetireVolumes", "merge")
+		if f := s.node(t, 2).Volume.Further; len(f) != 0 {
+			t.Errorf("once it lets go there are still %+v", f)
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/millrace/millrace/shared/autoscale"
@@ -33,7 +34,8 @@ type RetireVolumes struct {
 	Now func() time.Time
 }
 
-// Run may be called again. What can't be deleted yet is left to the next merge.
+// Run may be called again. What can't be deleted yet is left to the next merge. So is the rest once a host has taken its time over one:
+// all of them together may take longer than anybody waits for this. What was tried longest ago comes first, so each has its turn.
 func (s RetireVolumes) Run(ctx context.Context, in CheckNodeInput) (Empty, error) {
 	g, err := growthOf(ctx, s.Operations, s.Nodes, in)
 	if err != nil || !g.merges || len(g.node.Volume.Further) == 0 {
@@ -43,7 +45,12 @@ func (s RetireVolumes) Run(ctx context.Context, in CheckNodeInput) (Empty, error
 	if err != nil {
 		return Empty{}, err
 	}
-	for _, f := range g.node.Volume.Further {
+	began := time.Now()
+	byTurn := func(a, b cluster.FurtherVolume) int { return a.LeftAt.Compare(b.LeftAt) }
+	for _, f := range slices.SortedStableFunc(slices.Values(g.node.Volume.Further), byTurn) {
+		if time.Since(began) >= serve.LongPoll {
+			break
+		}
 		marked, err := s.mark(ctx, g.node, f, disk)
 		if err != nil {
 			return Empty{}, err
