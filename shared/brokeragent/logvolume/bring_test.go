@@ -334,6 +334,34 @@ func TestDisks_TakesForBlankWhatWasCutOffWhileItWasMadeReadyAndNothingElse(t *te
 	}
 }
 
+func TestDisks_TakesForEmptyWhatHoldsNothingBehindLVMsOwn(t *testing.T) {
+	const size = 256 << 20
+	for _, tt := range []struct {
+		name string
+		at   int64
+		want bool
+	}{
+		{"LVM's label", 512, true},
+		{"LVM's last record", looksBlank - 1, true},
+		{"the beginning of a file system", looksBlank, false},
+		{"the copy of it in the middle", size / 2, false},
+		{"the last byte", size - 1, false},
+	} {
+		path := filepath.Join(t.TempDir(), "volume")
+		f, err := os.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = f.WriteAt([]byte{1}, tt.at)
+		if err := errors.Join(err, f.Truncate(size), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := isEmpty(path); got != tt.want || err != nil {
+			t.Errorf("%s: empty %t (%v)", tt.name, got, err)
+		}
+	}
+}
+
 func TestDisks_ReadsWhatTheToolsSay(t *testing.T) {
 	disks, err := parseDisks([]byte(`{"blockdevices": [
 		{"path":"/dev/zram0", "type":"disk", "serial":null, "mountpoints":["[SWAP]"]},

@@ -33,6 +33,11 @@ type Device struct {
 	Claim string
 	// Group is the volume group that it belongs to; empty for none.
 	Group string
+	// Torn says that LVM has marked the disk as a group's, and knows no group that it is of. LVM makes the mark before it records the
+	// group: power that is lost in between leaves this. So does a group whose only record was damaged.
+	Torn bool
+	// Empty says of a disk of LVM's that places all over it were read, the one where data begins among them, and hold nothing but zeros.
+	Empty bool
 }
 
 // isEBS tells whether a disk is an EBS volume. Instances on Nitro, and there are no others for Arm, show volumes as NVMe
@@ -43,6 +48,15 @@ func (d Device) isRoot() bool { return slices.Contains(d.MountPoints, "/") }
 
 // isReady tells whether we have made a disk ready for LVM, and nothing is on it yet.
 func (d Device) isReady() bool {
+	return d.isOurs() && !d.Torn
+}
+
+// isTorn tells whether a disk that we have made ready was being made a group's, or joined to one, when that was cut off. LVM leaves it
+// at that, so it has to be made ready once more.
+func (d Device) isTorn() bool { return d.isOurs() && d.Torn && d.Empty }
+
+// isOurs tells whether we have made a disk ready for LVM, and it belongs to no group that is there.
+func (d Device) isOurs() bool {
 	return d.Signature == lvmMember && d.Group == "" && d.Claim == d.Serial && d.Parts == 0 && len(d.MountPoints) == 0
 }
 
@@ -151,7 +165,7 @@ const (
 	Refuse Action = "refuse" // somebody has to look at it
 	Done   Action = "done"   // it is mounted where it should be, and there is nothing else to do
 
-	MakeReady      Action = "make ready"       // a blank volume for LVM
+	MakeReady      Action = "make ready"       // a blank or torn volume for LVM
 	MakeGroup      Action = "make group"       // on the first volume
 	MakeVolume     Action = "make volume"      // the logical one, of all of the first
 	Activate       Action = "activate"         // tell the kernel of it
@@ -258,7 +272,9 @@ func (s Seen) bringFirst(d Device) Verdict {
 		return Verdict{Action: Mount, Device: d.Path}
 	case s.First != "" && d.isReady():
 		return Verdict{Action: MakeGroup, Device: d.Path, Group: groupOf(d.Serial)}
-	case d.Signature != "" && !d.isReady():
+	case d.Torn && !d.isTorn():
+		return refuse(d, "belongs to a group that LVM has no record of, and is not empty or says that it is another: it is left alone")
+	case d.Signature != "" && !d.isReady() && !d.isTorn():
 		return refuse(d, "holds %s, and log volumes hold %s: it is left alone", d.Signature, FileSystem)
 	case d.Signature == "" && !d.Blank:
 		return refuse(d, "has no file system and is not blank: it is left alone")
@@ -302,7 +318,7 @@ func (s Seen) bringGroup(g Group, volumes []Device) Verdict {
 //  1. The file system takes all of the logical volume; a move that was begun ends; LVM hears of volumes that have grown.
 //  2. Once the first has room for all that the further ones could hold, these are released, and the logical volume takes what is left
 //     of that room; else it takes all that is free anywhere.
-//  3. Blank volumes are joined: only now, or the room that the first has got before would be taken for that of a merge.
+//  3. Blank and torn volumes are joined: only now, or the room that the first has got before would be taken for that of a merge.
 //  4. Released volumes are emptied, slice by slice, and leave.
 func (s Seen) keep(g Group, volumes []Device) Verdict {
 	verdict := func(a Action, device string, at, extents int64) Verdict {
@@ -351,7 +367,7 @@ func (s Seen) keep(g Group, volumes []Device) Verdict {
 		case g.has(d.Serial) || g.leaves(d.Serial):
 		case d.isReady():
 			return verdict(Join, d.Path, 0, 0)
-		case d.isBlank():
+		case d.isBlank(), d.isTorn():
 			return Verdict{Action: MakeReady, Device: d.Path}
 		}
 	}

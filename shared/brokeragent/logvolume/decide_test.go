@@ -36,6 +36,7 @@ func disk(serial string, changes ...func(*device)) device {
 
 func blank(d *device) { d.Blank = true }
 func ready(d *device) { d.Signature, d.Claim = "LVM2_member", d.Serial }
+func torn(d *device)  { ready(d); d.Torn, d.Empty = true, true }
 func holds(what string) func(*device) {
 	return func(d *device) { d.Signature = what }
 }
@@ -96,6 +97,30 @@ func TestDecide_BringsTheFirstVolumeAndFormatsNoOther(t *testing.T) {
 			"a volume that was made ready as another", "vol0bbb",
 			[]device{root, disk("vol0bbb", ready, func(d *device) { d.Claim = "vol0zzz" })},
 			logvolume.Refuse, "/dev/vol0bbb", "vol-0bbb holds LVM2_member, and log volumes hold xfs: it is left alone",
+		},
+		{"a first volume whose group was cut off before LVM had recorded it", "vol0bbb", []device{root, disk("vol0bbb", torn)}, logvolume.MakeReady, "/dev/vol0bbb", ""},
+		{
+			"a volume whose group was cut off, and nobody has said which is the first", "",
+			[]device{root, disk("vol0bbb", torn)},
+			logvolume.Wait, "",
+			"vol-0bbb is blank, and nobody has said yet that it is this node's",
+		},
+		{
+			"a volume with data whose group's record is damaged", "vol0bbb",
+			[]device{root, disk("vol0bbb", torn, func(d *device) { d.Empty = false })},
+			logvolume.Refuse, "/dev/vol0bbb",
+			"vol-0bbb belongs to a group that LVM has no record of, and is not empty or says that it is another: it is left alone",
+		},
+		{
+			"a volume of a group without a record that says it is another", "vol0bbb",
+			[]device{root, disk("vol0bbb", torn, func(d *device) { d.Claim = "vol0zzz" })},
+			logvolume.Refuse, "/dev/vol0bbb",
+			"vol-0bbb belongs to a group that LVM has no record of, and is not empty or says that it is another: it is left alone",
+		},
+		{
+			"partitions on a volume whose group was cut off", "vol0bbb",
+			[]device{root, disk("vol0bbb", torn, func(d *device) { d.Parts = 1 })},
+			logvolume.Refuse, "/dev/vol0bbb", "vol-0bbb has partitions, and log volumes have none: it is left alone",
 		},
 		{"a volume with our file system, from before", "", []device{root, disk("vol0bbb", holds("xfs"))}, logvolume.Mount, "/dev/vol0bbb", ""},
 		{
@@ -245,6 +270,11 @@ func TestDecide_GoesOnWithAGroupWhereverItWasCutOff(t *testing.T) {
 		{"and LVM knows it", host(grown(30)), "extend vol0aaa 0+2560"},
 		{"a blank volume is attached", host(attached(disk("vol0bbb", blank))), "make ready vol0bbb"},
 		{"and was made ready", host(attached(disk("vol0bbb", ready))), "join vol0bbb"},
+		{"a joining was cut off before LVM had recorded it", host(attached(disk("vol0bbb", torn))), "make ready vol0bbb"},
+		{"a volume is attached that holds data of a group without a record", host(attached(disk("vol0bbb", torn, func(d *device) { d.Empty = false }))), "done"},
+		{"a volume is attached that holds data of such a group, and a blank one", host(attached(disk("vol0bbb", torn, func(d *device) { d.Empty = false })), attached(disk("vol0ccc", blank))), "make ready vol0ccc"},
+		{"a volume of such a group is attached that says it is another", host(attached(disk("vol0bbb", torn, func(d *device) { d.Claim = "vol0ccc" }))), "done"},
+		{"a host has started, beside a joining that was cut off", host(attached(disk("vol0bbb", torn)), inGroup(func(g *group) { g.Active, g.MountPoints = false, nil })), "activate"},
 		{"and was joined", host(joined("vol0bbb")), "extend vol0bbb 0+2560"},
 		{"and is used, but not yet by the file system", host(joined("vol0bbb", whole), func(s *seen) { s.FileSystemBytes = 20 * gib }), "grow file system"},
 		{"and is used", host(joined("vol0bbb", whole)), "done"},
@@ -271,6 +301,7 @@ func TestDecide_GoesOnWithAGroupWhereverItWasCutOff(t *testing.T) {
 		{"and the move goes on", host(joined("vol0bbb", whole), joined("vol0ccc", whole), grown(30), tagged("left:1:vol0bbb")), "move vol0bbb 0+64"},
 		{"all is moved", host(joined("vol0bbb"), tagged("left:1:vol0bbb")), "leave vol0bbb"},
 		{"the volume has left", host(attached(disk("vol0bbb", ready)), tagged("left:1:vol0bbb")), "done"},
+		{"the volume that has left was cut off while it did", host(attached(disk("vol0bbb", torn)), tagged("left:1:vol0bbb")), "done"},
 		{"the volume that has left is blank", host(attached(disk("vol0bbb", blank)), tagged("left:1:vol0bbb")), "done"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -42,10 +42,14 @@ func Disks(ctx context.Context) ([]Device, error) {
 		if disks[i].Signature, err = signature(ctx, d.Path); err != nil {
 			return nil, err
 		}
-		if disks[i].Signature != "" || d.Parts > 0 || len(d.MountPoints) > 0 {
-			continue // it is not blank, whatever else
+		switch {
+		case d.Parts > 0 || len(d.MountPoints) > 0: // it is in use, whatever is on it
+		case disks[i].Signature == "":
+			disks[i].Blank, err = isBlank(d.Path)
+		case disks[i].Signature == lvmMember:
+			disks[i].Empty, err = isEmpty(d.Path)
 		}
-		if disks[i].Blank, err = isBlank(d.Path); err != nil {
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -134,19 +138,41 @@ func isBlank(path string) (bool, error) {
 		return false, err
 	}
 	defer f.Close()
-	size, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return false, fmt.Errorf("size of %s: %w", path, err)
-	}
 	if blank, err := beginsBlank(f); !blank || err != nil {
 		return false, err
 	}
+	return goesOnBlank(f)
+}
+
+// isEmpty tells whether nothing was ever written to a disk of LVM's but what LVM itself keeps at its beginning.
+func isEmpty(path string) (bool, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	return goesOnBlank(f)
+}
+
+// goesOnBlank looks behind the beginning of a device, first where the data of LVM's begins.
+func goesOnBlank(device *os.File) (bool, error) {
+	size, err := device.Seek(0, io.SeekEnd)
+	if err != nil {
+		return false, fmt.Errorf("size of the device: %w", err)
+	}
+	places := []int64{looksBlank, size - sampleSize}
 	for i := range int64(samples) {
-		if blank, err := isZero(f, size/samples*i, sampleSize); !blank || err != nil {
+		places = append(places, size/samples*i)
+	}
+	for _, at := range places {
+		if at < looksBlank {
+			continue
+		}
+		if blank, err := isZero(device, at, sampleSize); !blank || err != nil {
 			return false, err
 		}
 	}
-	return isZero(f, size-sampleSize, sampleSize)
+	return true, nil
 }
 
 // What makes a disk ready for LVM begins with the head of an area for its records, which says by magic what it is and is all zeros

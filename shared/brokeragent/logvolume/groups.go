@@ -33,13 +33,18 @@ type segment struct {
 	Extent  number `json:"vg_extent_size"`
 	Extents number `json:"pv_pe_count"`
 	Missing string `json:"pv_missing"`
+	InUse   string `json:"pv_in_use"` // the mark of a group, whether or not there is one
 	Device  number `json:"dev_size"`
 	At      number `json:"pvseg_start"`
 	Length  number `json:"pvseg_size"`
 	Volume  string `json:"lv_name"` // empty where nothing is
 }
 
-const segmentFields = "pv_name,pv_uuid,vg_name,vg_tags,vg_extent_size,pv_pe_count,pv_missing,dev_size,pvseg_start,pvseg_size,lv_name"
+// noRecord is what LVM calls the group of a volume that has the mark of one, when nothing records which; where it reports segments, it
+// calls that nothing.
+const noRecord = "[unknown]"
+
+const segmentFields = "pv_name,pv_uuid,vg_name,vg_tags,vg_extent_size,pv_pe_count,pv_missing,pv_in_use,dev_size,pvseg_start,pvseg_size,lv_name"
 
 // lookAtGroups asks LVM what it makes of the disks, and the kernel what of that it knows.
 func lookAtGroups(ctx context.Context, tools lvm, disks []Device) ([]Group, error) {
@@ -71,8 +76,11 @@ func parseGroups(report []byte, disks []Device) ([]Group, error) {
 	var groups []Group
 	for _, s := range found {
 		i := slices.IndexFunc(disks, func(d Device) bool { return d.Path == s.Path })
+		if s.Group == noRecord {
+			s.Group = ""
+		}
 		if i >= 0 {
-			disks[i].Claim, disks[i].Group = claimOf(s.UUID), s.Group
+			disks[i].Claim, disks[i].Group, disks[i].Torn = claimOf(s.UUID), s.Group, s.Group == "" && s.InUse != ""
 		}
 		if s.Group == "" {
 			continue

@@ -56,8 +56,7 @@ func (w worker) do(ctx context.Context, s Seen, v Verdict) error {
 	var err error
 	switch v.Action {
 	case MakeReady:
-		// Without --yes it does nothing where it finds a signature: the last of three guards.
-		err = tools.do(ctx, "pvcreate", "--uuid", uuidOf(s.serial(v.Device)), "--norestorefile", v.Device)
+		err = tools.do(ctx, makeReady(s.disk(v.Device))...)
 	case MakeGroup:
 		err = tools.do(ctx, "vgcreate", "--setautoactivation", "n", "--addtag", newTag, v.Group, v.Device)
 	case MakeVolume:
@@ -80,7 +79,7 @@ func (w worker) do(ctx context.Context, s Seen, v Verdict) error {
 	case Extend:
 		err = tools.do(ctx, "lvextend", "--extents", fmt.Sprintf("+%d", v.Extents), logical, v.Device)
 	case Release:
-		tag, forget := s.group(v.Group).release(s.serial(v.Device), s.Disks)
+		tag, forget := s.group(v.Group).release(s.disk(v.Device).Serial, s.Disks)
 		args := []string{"vgchange", "--addtag", tag}
 		for _, old := range forget {
 			args = append(args, "--deltag", old)
@@ -110,13 +109,23 @@ func (w worker) do(ctx context.Context, s Seen, v Verdict) error {
 	return nil
 }
 
-func (s Seen) serial(path string) string {
+// makeReady is how LVM is told to make a volume ready. Without --yes it does nothing where it finds a signature, which is the last of
+// three guards; a torn one has LVM's own, and the mark of a group, which LVM overwrites for nobody who does not force it twice.
+func makeReady(d Device) []string {
+	args := []string{"pvcreate", "--uuid", uuidOf(d.Serial), "--norestorefile"}
+	if d.isTorn() {
+		args = append(args, "--force", "--force", "--yes")
+	}
+	return append(args, d.Path)
+}
+
+func (s Seen) disk(path string) Device {
 	for _, d := range s.Disks {
 		if d.Path == path {
-			return d.Serial
+			return d
 		}
 	}
-	return ""
+	return Device{}
 }
 
 func (s Seen) group(name string) Group {
