@@ -43,7 +43,7 @@ func (b Bringer) Run(ctx context.Context) error {
 		return err
 	}
 	defer lock.Close()
-	w := worker{target: b.Target, first: b.First, record: b.Record, log: b.Log, disks: b.disks, lock: lock}
+	w := worker{target: b.Target, first: b.First, record: b.Record, log: b.Log, disks: b.disks}
 	if w.disks == nil {
 		w.disks = Disks
 	}
@@ -75,7 +75,7 @@ func (b Bringer) Run(ctx context.Context) error {
 	}
 }
 
-// awaitLock waits until nobody else works on the log volume. A command of a run before this one may.
+// awaitLock waits until no other run works on the log volume.
 func (b Bringer) awaitLock(ctx context.Context) (*os.File, error) {
 	for ctx.Err() == nil {
 		lock, ok, err := b.Record.lock()

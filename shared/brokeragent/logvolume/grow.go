@@ -40,7 +40,7 @@ func (g Grower) Run(ctx context.Context) error {
 		return err
 	}
 	defer lock.Close()
-	w := worker{target: g.Target, record: g.Record, log: g.Log, disks: g.disks, lock: lock}
+	w := worker{target: g.Target, record: g.Record, log: g.Log, disks: g.disks}
 	if w.disks == nil {
 		w.disks = Disks
 	}

@@ -13,14 +13,10 @@ import (
 )
 
 // lvm runs LVM's commands on disks of this host, and on no others.
-type lvm struct {
-	disks []string
-	// lock is inherited by every command, so that it stays taken while one works, whatever happens to us.
-	lock *os.File
-}
+type lvm struct{ disks []string }
 
-func lvmOn(disks []Device, lock *os.File) lvm {
-	tools := lvm{lock: lock}
+func lvmOn(disks []Device) lvm {
+	var tools lvm
 	for _, d := range disks {
 		if d.isEBS() && !d.isRoot() {
 			tools.disks = append(tools.disks, d.Path)
@@ -35,9 +31,6 @@ func (l lvm) command(ctx context.Context, args []string) *exec.Cmd {
 	command := exec.CommandContext(context.WithoutCancel(ctx), "lvm", all...)
 	command.Env = append(os.Environ(), "LC_ALL=C", "LVM_SUPPRESS_FD_WARNINGS=1")
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if l.lock != nil {
-		command.ExtraFiles = []*os.File{l.lock}
-	}
 	return command
 }
 

@@ -63,7 +63,9 @@ func replace(path string, content []byte) error {
 	return os.Rename(next, path)
 }
 
-// lock makes this process, and what it starts, the only one that works on the log volume; ok is false while another does.
+// lock makes this process the only one of ours that works on the log volume; ok is false while another does. It ends with the process,
+// while a command that it has started may work on: LVM closes whatever it inherits as it starts, so it can't hold our lock, and its own
+// locks let one command at a group at a time. Whatever LVM is told must therefore do no more when it is told twice.
 func (r Record) lock() (lock *os.File, ok bool, err error) {
 	if err := os.MkdirAll(string(r), 0o755); err != nil {
 		return nil, false, err

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 )
 
 // worker looks at the log volume, and does what was decided.
@@ -16,7 +17,6 @@ type worker struct {
 	record Record
 	log    *slog.Logger
 	disks  func(context.Context) ([]Device, error)
-	lock   *os.File
 }
 
 // look sees all that a decision is made from, and records what the log volume is made of.
@@ -28,7 +28,7 @@ func (w worker) look(ctx context.Context) (s Seen, err error) {
 	if s.Disks, err = w.disks(ctx); err != nil {
 		return s, fmt.Errorf("look at the disks: %w", err)
 	}
-	if s.Groups, err = lookAtGroups(ctx, lvmOn(s.Disks, w.lock), s.Disks); err != nil {
+	if s.Groups, err = lookAtGroups(ctx, lvmOn(s.Disks), s.Disks); err != nil {
 		return s, fmt.Errorf("look at the volume groups: %w", err)
 	}
 	if _, attached, _ := Place(w.target).Volume(); attached {
@@ -51,8 +51,7 @@ func (w worker) tell(s Seen) error {
 
 // do does what was decided on what was seen.
 func (w worker) do(ctx context.Context, s Seen, v Verdict) error {
-	tools := lvmOn(s.Disks, w.lock)
-	logical := v.Group + "/" + volumeName
+	tools := lvmOn(s.Disks)
 	var err error
 	switch v.Action {
 	case MakeReady:
@@ -77,7 +76,7 @@ func (w worker) do(ctx context.Context, s Seen, v Verdict) error {
 	case Join:
 		err = tools.do(ctx, "vgextend", v.Group, v.Device)
 	case Extend:
-		err = tools.do(ctx, "lvextend", "--extents", fmt.Sprintf("+%d", v.Extents), logical, v.Device)
+		err = tools.do(ctx, extend(s.group(v.Group), v)...)
 	case Release:
 		tag, forget := s.group(v.Group).release(s.disk(v.Device).Serial, s.Disks)
 		args := []string{"vgchange", "--addtag", tag}
@@ -117,6 +116,12 @@ func makeReady(d Device) []string {
 		args = append(args, "--force", "--force", "--yes")
 	}
 	return append(args, d.Path)
+}
+
+// extend is how LVM is told to extend a logical volume: to so many extents in all, not by so many. Whoever says so while one who was
+// killed before has it done still makes it no larger than both wanted it, and is told that it has that size.
+func extend(g Group, v Verdict) []string {
+	return []string{"lvextend", "--extents", strconv.FormatInt(g.Extents+v.Extents, 10), v.Group + "/" + volumeName, v.Device}
 }
 
 func (s Seen) disk(path string) Device {

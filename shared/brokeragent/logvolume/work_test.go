@@ -5,6 +5,24 @@ import (
 	"testing"
 )
 
+func TestExtend_ToldTwiceExtendsOnce(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		has  int64
+		by   int64
+		want []string
+	}{
+		{"onto a further volume", 5119, 2559, []string{"lvextend", "--extents", "7678", "log-vol0aaa/log", "/dev/nvme2n1"}},
+		{"by one extent", 5119, 1, []string{"lvextend", "--extents", "5120", "log-vol0aaa/log", "/dev/nvme2n1"}},
+	} {
+		g := Group{Name: "log-vol0aaa", Extents: tt.has}
+		v := Verdict{Action: Extend, Group: g.Name, Device: "/dev/nvme2n1", Extents: tt.by}
+		if got := extend(g, v); !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
 func TestMakeReady_OverwritesNothingButWhatWasCutOff(t *testing.T) {
 	const forced = "--force"
 	ours := Device{Path: "/dev/nvme1n1", Serial: "vol0aaa", Signature: lvmMember, Claim: "vol0aaa"}
