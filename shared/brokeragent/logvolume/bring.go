@@ -48,8 +48,13 @@ func (b Bringer) Run(ctx context.Context) error {
 		w.disks = Disks
 	}
 	said := "nothing yet"
+	var before Verdict // what was done in the turn before
 	for {
 		v, err := b.once(ctx, w)
+		again := v == before
+		if before = v; err != nil {
+			before = Verdict{}
+		}
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -58,7 +63,10 @@ func (b Bringer) Run(ctx context.Context) error {
 			return nil
 		case err != nil:
 			v = Verdict{Action: Refuse, Device: v.Device, Reason: err.Error()}
-		case v.Action != Wait && v.Action != Refuse:
+		case v.Action == Wait || v.Action == Refuse:
+		case again:
+			v = Verdict{Action: Refuse, Device: v.Device, Reason: v.inVain()}
+		default:
 			continue // there is more to do
 		}
 		if v.Reason != said {

@@ -243,6 +243,51 @@ func TestBring_LeavesAloneWhatIsNotBlankAndSaysSoAtItsPlace(t *testing.T) {
 	}
 }
 
+func TestBring_SaysThatACommandHasChangedNothingAndWaits(t *testing.T) {
+	blank := Device{Path: "/dev/nvme1n1", Serial: "vol0aaa", Blank: true}
+	done := Device{Path: "/dev/nvme1n1", Serial: "vol0aaa", Blank: true, Parts: 1}
+	for _, tt := range []struct {
+		name   string
+		looks  []Device // as the volume is at each look; the last one stays
+		reason string
+	}{
+		{"a command that says it is done, and is not", []Device{blank}, "to make ready /dev/nvme1n1 has changed nothing"},
+		{"one that is done the first time", []Device{blank, done}, "vol-0aaa has partitions, and log volumes have none: it is left alone"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir, target := t.TempDir(), filepath.Join(t.TempDir(), "volume")
+			first := filepath.Join(dir, "first-volume")
+			err := errors.Join(
+				os.WriteFile(filepath.Join(dir, "lvm"), []byte("#!/bin/sh\n"), 0o700), //nolint:gosec // a program has to be one
+				os.WriteFile(first, []byte("vol-0aaa"), 0o600))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+			ctx, cancel := context.WithCancel(t.Context())
+			b := Bringer{Target: target, First: first, Record: Record(dir), Log: slog.New(slog.DiscardHandler)}
+			looks := 0
+			b.disks = func(context.Context) ([]Device, error) {
+				d := tt.looks[min(looks, len(tt.looks)-1)]
+				if looks++; looks == 3 {
+					cancel() // it has said by now whatever it says of the look before
+				}
+				return []Device{{Path: "/dev/nvme0n1", Serial: "vol0root", MountPoints: []string{"/"}}, d}, nil
+			}
+			began := time.Now()
+			if err := b.Run(ctx); !errors.Is(err, context.Canceled) {
+				t.Errorf("it ended with %v", err)
+			}
+			if took := time.Since(began); took < interval {
+				t.Errorf("it looked %d times in %s", looks, took)
+			}
+			if _, _, err := Place(target).Volume(); err == nil || err.Error() != tt.reason {
+				t.Errorf("reason %q, want %q", err, tt.reason)
+			}
+		})
+	}
+}
+
 func TestBring_MakesNothingForAnOwnerWhoIsNotThere(t *testing.T) {
 	target := place(t)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -1,7 +1,9 @@
 package logvolume
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -154,6 +156,11 @@ func (w worker) moveGently() {
 	}
 }
 
+// inVain says that what was decided and done well was then decided once more.
+func (v Verdict) inVain() string {
+	return fmt.Sprintf("to %s %s has changed nothing", v.Action, cmp.Or(v.Device, v.Group))
+}
+
 // keep does all that there is to do about a mounted log volume, and returns when that is done. Without moves, it returns when there is
 // nothing else to do.
 func (w worker) keep(ctx context.Context, moves bool) error {
@@ -175,7 +182,7 @@ func (w worker) keep(ctx context.Context, moves bool) error {
 		case !moves && (v.Action == Move || v.Action == FinishMove):
 			return nil
 		case v == before:
-			return fmt.Errorf("to %s %s has changed nothing", v.Action, v.Device)
+			return errors.New(v.inVain())
 		}
 		if err := w.do(ctx, s, v); err != nil {
 			return err
