@@ -303,6 +303,18 @@ func (m *machine) awaitDisk(v volume) {
 	m.awaitDisks(func(disks string) bool { return strings.Contains(disks, v.serial()) })
 }
 
+// pathOf gives the path of the disk that an attached volume is.
+func (m *machine) pathOf(v volume) string {
+	m.t.Helper()
+	for line := range strings.Lines(m.run("lsblk", "--nodeps", "--noheadings", "--output", "PATH,SERIAL")) {
+		if f := strings.Fields(line); len(f) == 2 && f[1] == v.serial() {
+			return f[0]
+		}
+	}
+	m.t.Fatalf("%s is not attached", v.id)
+	return ""
+}
+
 func (m *machine) awaitDisks(are func(string) bool) {
 	m.t.Helper()
 	for deadline := time.Now().Add(patience); !are(m.run("lsblk", "--output", "PATH,SERIAL")); time.Sleep(50 * time.Millisecond) {

@@ -4,9 +4,11 @@ package main
 
 import (
 	"bufio"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"os"
 	"os/exec"
@@ -180,6 +182,8 @@ func (g *guest) do(r wire.Request) (wire.Answer, error) {
 		return wire.Answer{Number: records, Millis: longest.Milliseconds()}, err
 	case wire.CheckLoad:
 		return wire.Answer{}, checkLoad(r.Path, r.Number)
+	case wire.Tear:
+		return wire.Answer{}, tear(r.Path)
 	default:
 		return wire.Answer{}, errors.New("what is " + r.Do + "?")
 	}
@@ -314,4 +318,29 @@ func checkLoad(path string, records int64) error {
 		}
 	}
 	return nil
+}
+
+// tear does to a disk that is ready for LVM what a power cut does between the two writes of vgextend: its label has the mark of a
+// group, and nothing records which group that is.
+func tear(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|unix.O_SYNC, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	// The label is the second sector. Its checksum is of all that comes after that; LVM leaves out the last step of CRC-32, and begins
+	// it with a number of its own. The mark is the first of the flags, after the lists of one area for data and one for records.
+	const sector, sumAt, summedAt, flagsAt, seed = 512, 16, 20, 140, 0xf597a6cf
+	label := make([]byte, sector)
+	if _, err := f.ReadAt(label, sector); err != nil {
+		return err
+	}
+	sum := func() uint32 { return ^crc32.Update(^uint32(seed), crc32.IEEETable, label[summedAt:]) }
+	if got := binary.LittleEndian.Uint32(label[sumAt:]); string(label[:8]) != "LABELONE" || got != sum() {
+		return fmt.Errorf("no label of LVM's on %s, or one of another sum than %x", path, got)
+	}
+	binary.LittleEndian.PutUint32(label[flagsAt:], 1)
+	binary.LittleEndian.PutUint32(label[sumAt:], sum())
+	_, err = f.WriteAt(label, sector)
+	return err
 }

@@ -21,6 +21,7 @@ const (
 	Load      = "load"       // begin to append records to a file
 	Loaded    = "loaded"     // how many records are on the disk for certain, and how long the longest took
 	CheckLoad = "check-load" // a file for its first Number records
+	Tear      = "tear"       // a disk that is ready for LVM: give it the mark of a group, and no record of it
 )
 
 // Request is one line to the machine.
