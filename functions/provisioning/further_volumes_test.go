@@ -311,3 +311,24 @@ func TestRetireVolumes_WaitsForOneVolumeAtATime(t *testing.T) {
 		}
 	})
 }
+
+// Where a host has joined a further volume too late, it has more than is on record, and lets go of that volume once the first is as large.
+func TestGrowVolume_AMergeMakesTheFirstAsLargeAsWhatTheHostHas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openWard(t)
+		s.GrowsWithin = 0
+		s.recorded(t, func(v *cluster.Volume) {
+			v.SizeGiB, v.FirstGiB = 150, 150
+			v.Further = []cluster.FurtherVolume{{Number: 1, ID: "vol-c-2-v1", SizeGiB: 50, WholeGiB: 150}}
+		})
+		s.stores(t, "merge", 200, true)
+		s.until(t, "GrowVolume", "merge")
+		var out provisioning.CheckOutput
+		if err := s.ask(t, "CheckVolumeGrown", "merge", &out); err != nil || !out.Done {
+			t.Fatalf("%+v, %v", out, err)
+		}
+		if v := s.node(t, 2).Volume; v.SizeGiB != 200 || v.FirstGiB != 200 || s.SizeOf(cluster.Token{ClusterID: "c", NodeID: 2}) != 200 {
+			t.Errorf("the volume is %+v", v)
+		}
+	})
+}

@@ -47,7 +47,23 @@ func MergeDue(j Joined, now time.Time) bool {
 			return true
 		}
 	}
-	return false
+	return surplus(j) > 0 && !now.Before(v.MergeAt)
+}
+
+// surplus is what further volumes give a log volume that are not needed, in GiB: a host has joined them after the first had become as
+// large as the whole, and lets go of them only once that has room for them too. A host that has begun to empty one that is not needed
+// sees no more than is on record.
+func surplus(j Joined) (gib int) {
+	v := j.Node.Volume
+	if j.Disk == nil || len(v.Further) == 0 || j.Disk.TotalBytes <= int64(v.TogetherGiB())<<30 {
+		return 0
+	}
+	for _, f := range v.Further {
+		if f.ID != "" && f.LeftAt.IsZero() && !v.IsNeeded(f) && slices.Contains(j.Disk.Volumes, f.ID) {
+			gib += f.SizeGiB
+		}
+	}
+	return gib
 }
 
 // HasLeft tells whether nothing of a log volume is on one of its further volumes any more, as its host says now: it was on it and has
@@ -65,7 +81,7 @@ func IsAbandoned(f cluster.FurtherVolume, now time.Time) bool {
 }
 
 // Merge decides whether something is to be done about the further volumes of a cluster now, and of which of its nodes: what they have
-// stays as it is. Controllers have further volumes too, where one was healed that had run out of room.
+// stays as it is, in truth; where a host has more than is on record, the record becomes true. Controllers have further volumes too, where one was healed that had run out of room.
 func Merge(c cluster.Cluster, nodes []Joined, now time.Time) (change cluster.StorageChange, due bool) {
 	if !c.Serves() || c.Growing != nil {
 		return change, false
@@ -79,7 +95,11 @@ func Merge(c cluster.Cluster, nodes []Joined, now time.Time) (change cluster.Sto
 		if j.Node.Role == cluster.Broker && (change.Every.SizeGiB == 0 || shape.SizeGiB < change.Every.SizeGiB) {
 			change.Every = shape
 		}
-		change.Volumes = append(change.Volumes, cluster.VolumeChange{NodeID: j.Node.ID, From: shape, To: shape})
+		to := shape
+		if more := surplus(j); more > 0 {
+			to.SizeGiB = max(to.SizeGiB, j.Node.Volume.TogetherGiB()+more)
+		}
+		change.Volumes = append(change.Volumes, cluster.VolumeChange{NodeID: j.Node.ID, From: shape, To: to})
 	}
 	return change, len(change.Volumes) > 0
 }

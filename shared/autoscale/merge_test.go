@@ -105,6 +105,48 @@ func TestMerge_MergesTheVolumesOfControllersToo(t *testing.T) {
 	}
 }
 
+// A further volume that no host had joined before the first became as large as the whole makes the log volume larger than anybody
+// wanted, and its host lets go of it only once the first is as large as that.
+func TestMerge_MakesTheFirstAsLargeAsWhatItsHostHasJoinedTooLate(t *testing.T) {
+	serves := cluster.Cluster{ID: "c-1", Name: "orders", Ready: true}
+	for name, tt := range map[string]struct {
+		with func(v *cluster.Volume, d *nodespec.Disk)
+		want int // GiB; 0 for nothing that is due
+	}{
+		"all of it is joined":                         {func(*cluster.Volume, *nodespec.Disk) {}, 200},
+		"what a file system keeps for itself is lost": {func(_ *cluster.Volume, d *nodespec.Disk) { d.TotalBytes -= 1 << 30 }, 200},
+		"the host empties it":                         {func(_ *cluster.Volume, d *nodespec.Disk) { d.TotalBytes = 150 << 30 }, 0},
+		"the host empties it, and has joined another that is needed": {func(v *cluster.Volume, d *nodespec.Disk) {
+			v.SizeGiB, d.TotalBytes, d.Volumes = 175, 175<<30, append(d.Volumes, "vol-1-v2")
+			v.MergeAt = now.Add(time.Minute)
+			v.Further = append(v.Further, cluster.FurtherVolume{Number: 2, ID: "vol-1-v2", SizeGiB: 25, WholeGiB: 175})
+		}, 0},
+		"another is needed": {func(v *cluster.Volume, d *nodespec.Disk) {
+			v.SizeGiB, d.TotalBytes, d.Volumes = 175, 225<<30, append(d.Volumes, "vol-1-v2")
+			v.Further = append(v.Further, cluster.FurtherVolume{Number: 2, ID: "vol-1-v2", SizeGiB: 25, WholeGiB: 175})
+		}, 225},
+		"the first one rests":         {func(v *cluster.Volume, _ *nodespec.Disk) { v.MergeAt = now.Add(time.Minute) }, 0},
+		"the host has another volume": {func(_ *cluster.Volume, d *nodespec.Disk) { d.Volumes = d.Volumes[:1] }, 0},
+		"it is being taken away":      {func(v *cluster.Volume, _ *nodespec.Disk) { v.Further[0].LeftAt = now }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := joined()
+			j.Node.Volume.FirstGiB, j.Node.Volume.MergeAt, j.Disk.TotalBytes = 150, now, 200<<30
+			tt.with(j.Node.Volume, j.Disk)
+			change, due := autoscale.Merge(serves, []autoscale.Joined{j}, now)
+			v, _ := change.Of(1)
+			if due != (tt.want > 0) || v.To.SizeGiB != tt.want || due && (v.From != j.Node.Volume.Shape() || !change.Merges) {
+				t.Errorf("due %t: %+v", due, change)
+			}
+		})
+	}
+	j := joined()
+	j.Node.Volume.FirstGiB, j.Disk = 150, nil
+	if _, due := autoscale.Merge(serves, []autoscale.Joined{j}, now.Add(time.Hour)); due {
+		t.Error("its host says nothing, and something is due")
+	}
+}
+
 func TestFresh_TakesNoOldWord(t *testing.T) {
 	disk := &nodespec.Disk{Volumes: []string{"vol-1"}}
 	for age, want := range map[time.Duration]*nodespec.Disk{0: disk, nodespec.FreshFor: nil} {
