@@ -2,6 +2,8 @@ package local_test
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -109,5 +111,31 @@ func TestStop_SaysThatNothingRuns(t *testing.T) {
 	layout := local.Layout{Dir: filepath.Join(t.TempDir(), "data")}
 	if _, err := layout.Stop(); !fault.Is(err, fault.NotFound) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestOpen_RemovesWhatAKilledControlPlaneHasNotWrittenWhole(t *testing.T) {
+	dir := t.TempDir()
+	open := func() {
+		t.Helper()
+		if err := openPlatform(t, dir).Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open()
+	half := []string{filepath.Join(dir, ".new-1"), filepath.Join(dir, "volumes", ".new-2")}
+	for _, file := range half {
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte("10"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open()
+	for _, file := range half {
+		if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: %v", file, err)
+		}
 	}
 }

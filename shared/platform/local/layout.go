@@ -1,6 +1,9 @@
 package local
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -85,4 +88,20 @@ func writeFile(path string, content []byte) error {
 		return err
 	}
 	return os.Rename(temporary.Name(), path)
+}
+
+// tidy removes what a control plane has left that was killed while it wrote a file. The caller has the lock.
+func (l Layout) tidy() error {
+	for _, dir := range []string{l.Dir, l.volumes()} {
+		left, err := filepath.Glob(filepath.Join(dir, temporaryPrefix+"*"))
+		if err != nil {
+			return err
+		}
+		for _, file := range left {
+			if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("remove what was not written whole: %w", err)
+			}
+		}
+	}
+	return nil
 }

@@ -60,6 +60,10 @@ func Open(c Config) (*Platform, error) {
 		unlock()
 		return nil, err
 	}
+	if err := c.Layout.tidy(); err != nil {
+		unlock()
+		return nil, err
+	}
 	p, err := open(c)
 	if err != nil {
 		unlock()
