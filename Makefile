@@ -21,7 +21,7 @@ demo: programs ## set up, start a local control plane, create a cluster with the
 	@go run ./cmd/demo
 
 # Packages whose tests run brokers, or use all of the machine by themselves: they get it one after the other.
-ALONE := /(cmd|integration|functions/(api|brokerreplacement|topicadmin)|shared/(kafka|kafkadist|kafkaformat|brokerconfig))(/|$$)
+ALONE := /(cmd/.*|integration(/(aws|chaos|sim))?|functions/(api|brokerreplacement|topicadmin)|shared/(kafka|kafkadist|kafkaformat|brokerconfig)(/.*)?)$$
 
 .PHONY: test
 test: setup ## set up, then run every test
