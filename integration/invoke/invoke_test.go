@@ -82,7 +82,7 @@ func TestInvoke_SaysWhatThereIs(t *testing.T) {
 	}{
 		{"nothing is given", []string{"", ""}, "a function and an event are needed"},
 		{"an unknown function", []string{"rebalancing", "schedule"}, `there is no function "rebalancing"; there is api, `},
-		{"an unknown event", []string{"operations", "sunrise"}, "EVENT is alarm, api_request, api_request_iam, execution_ended, "},
+		{"an unknown event", []string{"operations", "sunrise"}, "EVENT is alarm, alarm_disk_use, api_request, api_request_iam, execution_ended, "},
 		{"an event that is not JSON", []string{"operations", bad}, "bad.json is not JSON"},
 		{"too little", []string{"operations"}, "make invoke FUNCTION=api|"},
 	} {
