@@ -186,7 +186,11 @@ func TestSpec_WhoWaitsInPeaceLooksAtOnceWhenTheNodeGetsIntoTrouble(t *testing.T)
 			t.Fatalf("ok=%t, err=%v", ok, err)
 		}
 		began := time.Now()
-		time.AfterFunc(2*time.Second, func() { s.beat(t, nodespec.Heartbeat{State: nodespec.Failing}) })
+		told := make(chan struct{})
+		time.AfterFunc(2*time.Second, func() {
+			defer close(told)
+			s.beat(t, nodespec.Heartbeat{State: nodespec.Failing})
+		})
 		time.AfterFunc(time.Second, func() {
 			if err := s.controlPlane.PutSpec(t.Context(), hostID, nodespec.Spec{Generation: 2}); err != nil {
 				t.Error(err)
@@ -196,6 +200,7 @@ func TestSpec_WhoWaitsInPeaceLooksAtOnceWhenTheNodeGetsIntoTrouble(t *testing.T)
 		if took := time.Since(began); spec.Generation != 2 || !ok || err != nil || took != 2*time.Second {
 			t.Errorf("generation %d, %t, %v after %v; want 2 after 2s", spec.Generation, ok, err, took)
 		}
+		<-told
 	})
 }
 
