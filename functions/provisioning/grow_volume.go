@@ -157,17 +157,22 @@ func (s GrowVolume) roomBefore(ctx context.Context, g growth, disk nodespec.Disk
 
 // disk is what the host last said of the volume; nothing when that is not known.
 func (s GrowVolume) disk(ctx context.Context, n cluster.Node) (nodespec.Disk, error) {
-	if n.Host == nil {
-		return nodespec.Disk{}, nil
-	}
-	beat, ok, err := s.Beats.LastBeat(ctx, n.Host.ID)
-	if err != nil {
-		return nodespec.Disk{}, fmt.Errorf("heartbeat of %s: %w", n, err)
-	}
-	if !ok || beat.Disk == nil {
-		return nodespec.Disk{}, nil
+	beat, ok, err := lastBeat(ctx, s.Beats, n)
+	if err != nil || !ok || beat.Disk == nil {
+		return nodespec.Disk{}, err
 	}
 	return *beat.Disk, nil
+}
+
+// lastBeat is what the host of a node said last; ok is false for one that has none, or has said nothing yet.
+func lastBeat(ctx context.Context, beats lastBeats, n cluster.Node) (beat nodespec.Heartbeat, ok bool, err error) {
+	if n.Host == nil {
+		return beat, false, nil
+	}
+	if beat, ok, err = beats.LastBeat(ctx, n.Host.ID); err != nil {
+		return beat, false, fmt.Errorf("heartbeat of %s: %w", n, err)
+	}
+	return beat, ok, nil
 }
 
 func (s GrowVolume) changeVolume(ctx context.Context, n cluster.Node, edit func(*cluster.Volume)) (cluster.Node, error) {

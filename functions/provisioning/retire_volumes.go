@@ -67,15 +67,9 @@ func (s RetireVolumes) Run(ctx context.Context, in CheckNodeInput) (Empty, error
 
 // disk is what the node's host says of the volume now; nil when it says nothing.
 func (s RetireVolumes) disk(ctx context.Context, n cluster.Node) (*nodespec.Disk, error) {
-	if n.Host == nil {
-		return nil, nil
-	}
-	beat, ok, err := s.Beats.LastBeat(ctx, n.Host.ID)
-	if err != nil {
-		return nil, fmt.Errorf("heartbeat of %s: %w", n, err)
-	}
-	if !ok {
-		return nil, nil
+	beat, ok, err := lastBeat(ctx, s.Beats, n)
+	if err != nil || !ok {
+		return nil, err
 	}
 	return autoscale.Fresh(beat, s.Now()), nil
 }
