@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// restsFor is how long EBS takes no second change of a volume, and a little more.
-	restsFor = 6*time.Hour + 5*time.Minute
+	// restsFor is when a merge is tried: a little after EBS takes the next change for certain, but for its limit of a day.
+	restsFor = cluster.VolumeRestsFor + 5*time.Minute
 	// fastFromGiB is how large a further volume is at least that gets more throughput than every volume has: EBS gives a small one
 	// no more.
 	fastFromGiB = 10

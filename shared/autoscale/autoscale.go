@@ -61,7 +61,7 @@ const (
 	pauseOfFull = 5 * time.Minute
 
 	// lately is how long a growth counts for how far the next one goes: as long as EBS may take no second change of a volume.
-	lately = 6 * time.Hour
+	lately = cluster.VolumeRestsFor
 	// mostDoublings bounds how far that is.
 	mostDoublings = cluster.MostFurtherVolumes
 )

@@ -23,6 +23,10 @@ func LargerGiB(sizeGiB int) int { return sizeGiB + max(LeastGrowthGiB, (sizeGiB+
 // while.
 const VolumeRests = "VOLUME_RESTS"
 
+// VolumeRestsFor is how long EBS may take no second change of a volume. Where its newer rule has arrived, of four changes a day, it may
+// be less.
+const VolumeRestsFor = 6 * time.Hour
+
 // MostFurtherVolumes is how many further volumes a log volume may be made of at once: what they can be given in a day is far more than
 // a broker writes, and hosts can have only so many disks.
 const MostFurtherVolumes = 8

@@ -134,10 +134,7 @@ func leadsTo(change *types.VolumeModification, want cluster.VolumeShape) bool {
 
 // EBS takes up to four changes of a volume in 24 hours, each once the last has ended; where its newer rule has not arrived, one in six
 // hours. It tells of the last one only, so the time at which it takes the next can't be told before it does.
-const (
-	newerPause = 24 * time.Hour
-	olderPause = 6 * time.Hour
-)
+const newerPause = 24 * time.Hour
 
 // tryAgain says when a volume can be changed again.
 func tryAgain(change *types.VolumeModification) string {
@@ -145,7 +142,7 @@ func tryAgain(change *types.VolumeModification) string {
 	if began == nil {
 		return ""
 	}
-	older, newer := began.Add(olderPause), began.Add(newerPause)
+	older, newer := began.Add(cluster.VolumeRestsFor), began.Add(newerPause)
 	return ": try again" + at(&older) + ", or" + at(&newer) + " at the latest"
 }
 
