@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -65,11 +64,10 @@ func actionStatus(h cluster.Health) types.CustomerActionStatus {
 
 // actionInfo says what a cluster waits for; nil when it does not wait for its people.
 func actionInfo(h cluster.Health) *types.StateInfo {
-	i := slices.IndexFunc(h.Findings, func(f cluster.Finding) bool { return f.Urgent })
-	if i < 0 {
+	f, urgent := h.FirstUrgent()
+	if !urgent {
 		return nil
 	}
-	f := h.Findings[i]
 	return &types.StateInfo{
 		Code:    aws.String(string(types.CustomerActionStatusCriticalActionRequired)),
 		Message: aws.String(strings.TrimSpace(fmt.Sprintf("%s %d: %s. %s", f.Role, f.NodeID, strings.TrimSuffix(f.Reason, "."), f.Advice))),

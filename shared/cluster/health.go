@@ -135,7 +135,17 @@ func (h Health) Sick() []Finding {
 
 // Urgent tells whether a node waits for people, and can't do so for long.
 func (h Health) Urgent() bool {
-	return slices.ContainsFunc(h.Findings, func(f Finding) bool { return f.Urgent })
+	_, urgent := h.FirstUrgent()
+	return urgent
+}
+
+// FirstUrgent is the first finding that can't wait for long for people; ok is false when there is none.
+func (h Health) FirstUrgent() (f Finding, ok bool) {
+	i := slices.IndexFunc(h.Findings, func(f Finding) bool { return f.Urgent })
+	if i < 0 {
+		return f, false
+	}
+	return h.Findings[i], true
 }
 
 // QuorumIsLost tells whether so many controllers are known to be sick, for longer than is borne, that there is no majority:
