@@ -294,16 +294,8 @@ func (o *owner) apply(permits cluster.TopicPermits) bool {
 	}
 	o.last = app.topics
 	o.start(op)
-	for {
-		o.w.pass(o.a, between(o.a.rng, 3*time.Second, 6*time.Second))
-		now, err := o.w.records().Operation(o.ctx, o.cluster.id, op.ID)
-		switch {
-		case fault.Is(err, fault.NotFound):
-			return false // the cluster has gone, and the operation with it
-		case err == nil && now.Ended():
-			return now.State == cluster.Complete
-		}
-	}
+	is, ended := o.awaitEnd(op)
+	return ended && is.State == cluster.Complete
 }
 
 // judgeDeletionLocked sees that a topic which the control plane deletes is one that somebody has given it leave to delete. A call

@@ -95,20 +95,15 @@ func (g *grower) grow(wish cluster.VolumeShape) bool {
 	}
 	g.wish = wish
 	g.start(op)
-	for {
-		g.w.pass(g.a, between(g.a.rng, 3*time.Second, 6*time.Second))
-		now, err := g.w.records().Operation(g.ctx, g.cluster.id, op.ID)
-		switch {
-		case fault.Is(err, fault.NotFound):
-			return false // the cluster has gone, and the operation with it
-		case err == nil && now.Ended():
-			g.w.note(g.a.name, fmt.Sprintf("wanted %s and got %s", wish, now.State))
-			if now.State == cluster.Complete {
-				g.wish = cluster.VolumeShape{}
-			}
-			return now.State == cluster.Complete
-		}
+	now, ended := g.awaitEnd(op)
+	if !ended {
+		return false
 	}
+	g.w.note(g.a.name, fmt.Sprintf("wanted %s and got %s", wish, now.State))
+	if now.State == cluster.Complete {
+		g.wish = cluster.VolumeShape{}
+	}
+	return now.State == cluster.Complete
 }
 
 // watchGrowthLocked sees that every broker has what an operation says that they have, in truth.

@@ -19,6 +19,21 @@ type customer struct {
 	a   *actor
 }
 
+// awaitEnd looks at an operation until it has ended, and gives it as it is then; ended is false when its cluster has gone, and the
+// operation with it.
+func (u customer) awaitEnd(op cluster.Operation) (now cluster.Operation, ended bool) {
+	for {
+		u.w.pass(u.a, between(u.a.rng, 3*time.Second, 6*time.Second))
+		now, err := u.w.records().Operation(u.ctx, op.ClusterID, op.ID)
+		switch {
+		case fault.Is(err, fault.NotFound):
+			return now, false
+		case err == nil && now.Ended():
+			return now, true
+		}
+	}
+}
+
 // request is something a customer asks of a cluster, in the order of a cluster's life. Whatever else customers learn to ask for
 // is one more of these.
 type request struct {
