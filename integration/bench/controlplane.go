@@ -45,6 +45,20 @@ func (b *bench) newControlPlane(name string) (*controlPlane, error) {
 	return c, nil
 }
 
+// withCluster starts a control plane, and has it make a cluster.
+func (b *bench) withCluster(ctx context.Context, name string) (c *controlPlane, arn string, err error) {
+	if c, err = b.newControlPlane(name); err != nil {
+		return nil, "", err
+	}
+	if _, err := c.up(ctx); err != nil {
+		return nil, "", err
+	}
+	if arn, _, err = c.create(ctx, b.version.Name, withTLS); err != nil {
+		return nil, "", err
+	}
+	return c, arn, nil
+}
+
 // up starts `millrace up` and gives the time until it has answered a first request, with what a client knows before:
 // where it will listen, and the access key that the data directory holds.
 func (c *controlPlane) up(ctx context.Context) (time.Duration, error) {

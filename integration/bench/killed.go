@@ -27,14 +27,7 @@ func (b *bench) measureKilled(ctx context.Context) error {
 			return fmt.Errorf("%s, tuned by hand: %w", killed, err)
 		}
 	}
-	c, err := b.newControlPlane("killed")
-	if err != nil {
-		return err
-	}
-	if _, err := c.up(ctx); err != nil {
-		return err
-	}
-	arn, _, err := c.create(ctx, b.version.Name, withTLS)
+	c, arn, err := b.withCluster(ctx, "killed")
 	if err != nil {
 		return err
 	}

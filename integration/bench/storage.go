@@ -35,14 +35,7 @@ func storagePromises() []promise {
 // measureStorage grows the volumes of a cluster, each time right after the growth before; what that takes on AWS is said by the model
 // in statemachines, which `make model` tells of in full.
 func (b *bench) measureStorage(ctx context.Context) error {
-	c, err := b.newControlPlane("storage")
-	if err != nil {
-		return err
-	}
-	if _, err := c.up(ctx); err != nil {
-		return err
-	}
-	arn, _, err := c.create(ctx, b.version.Name, withTLS)
+	c, arn, err := b.withCluster(ctx, "storage")
 	if err != nil {
 		return err
 	}

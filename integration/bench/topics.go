@@ -59,14 +59,7 @@ func topicPromises() []promise {
 
 // measureTopics asks for topics of a cluster that has many, makes some, and declares others.
 func (b *bench) measureTopics(ctx context.Context) error {
-	c, err := b.newControlPlane("topics")
-	if err != nil {
-		return err
-	}
-	if _, err := c.up(ctx); err != nil {
-		return err
-	}
-	arn, _, err := c.create(ctx, b.version.Name, withTLS)
+	c, arn, err := b.withCluster(ctx, "topics")
 	if err != nil {
 		return err
 	}
