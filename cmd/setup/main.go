@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/millrace/millrace/integration/host/kernel"
@@ -77,7 +78,12 @@ var needs = []need{
 	{"Node.js", "nodejs", works("node", "--version"), tests}, // the deployment is described in Go, by a library that runs on Node
 	{"XFS's tools", "xfsprogs", works("mkfs.xfs", "-V"), testsOfRoot},
 	{"LVM", "lvm2", works("lvm", "help"), testsOfRoot},
-	{"an emulator of machines", "qemu-system-x86", works("qemu-system-x86_64", "--version"), testsOfRoot},
+	{"an emulator of machines", "qemu-system-x86", isEmulated, testsOfRoot},
+}
+
+// isEmulated tells whether the rehearsal has its emulator, or there is none of it on this machine's architecture.
+func isEmulated(ctx context.Context) bool {
+	return runtime.GOARCH != kernel.Architecture || works("qemu-system-x86_64", "--version")(ctx)
 }
 
 func works(name string, args ...string) func(context.Context) bool {
