@@ -132,6 +132,7 @@ func (t Target) client(options ...kgo.Opt) (*kgo.Client, error) {
 		kgo.SeedBrokers(t.Bootstrap...),
 		kgo.RetryBackoffFn(func(int) time.Duration { return triesAgain }),
 		kgo.MetadataMinAge(triesAgain),
+		kgo.AlwaysRetryEOF(), // a broker that stops takes connections until the end, and answers nothing on the last ones
 		kgo.RequestTimeoutOverhead(answersWithin),
 		kgo.ProduceRequestTimeout(answersWithin),
 		kgo.DialTimeout(answersWithin),

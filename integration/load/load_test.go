@@ -44,19 +44,37 @@ func TestOutOfSync_IsNewsOfABrokerAndNotThatItIsSilent(t *testing.T) {
 	}
 }
 
+func TestClient_TriesAgainWhenABrokerTakesAConnectionAndStops(t *testing.T) {
+	listener := listen(t)
+	go func() {
+		for range 3 {
+			connection, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = readRequest(connection) // whole, or the client would be told of a reset, and not of an end
+			connection.Close()
+		}
+		serve(listener, kmsg.NewMetadataResponse())
+	}()
+	client, err := Target{Bootstrap: []string{listener.Addr().String()}}.client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if _, err := kmsg.NewPtrMetadataRequest().RequestWith(t.Context(), client); err != nil {
+		t.Error(err)
+	}
+}
+
 // consuming gives a load that knows brokers with such views of one partition, and asks the first of them to begin with.
 func consuming(t *testing.T, views [][]int32) *Load {
 	t.Helper()
 	listeners := make([]net.Listener, len(views))
 	answer := kmsg.NewMetadataResponse()
 	for i := range views {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { listener.Close() })
-		listeners[i] = listener
-		at := listener.Addr().(*net.TCPAddr)
+		listeners[i] = listen(t)
+		at := listeners[i].Addr().(*net.TCPAddr)
 		b := kmsg.NewMetadataResponseBroker()
 		b.NodeID, b.Host, b.Port = int32(i+1), at.IP.String(), int32(at.Port)
 		answer.Brokers = append(answer.Brokers, b)
@@ -82,6 +100,16 @@ func consuming(t *testing.T, views [][]int32) *Load {
 	return &Load{consumer: client}
 }
 
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	return listener
+}
+
 // serve answers every request for metadata alike, until the listener is closed.
 func serve(listener net.Listener, metadata kmsg.MetadataResponse) {
 	for {
@@ -98,12 +126,8 @@ func serve(listener net.Listener, metadata kmsg.MetadataResponse) {
 }
 
 func answerOne(connection net.Conn, metadata kmsg.MetadataResponse) error {
-	var size [4]byte
-	if _, err := io.ReadFull(connection, size[:]); err != nil {
-		return err
-	}
-	asked := make([]byte, binary.BigEndian.Uint32(size[:]))
-	if _, err := io.ReadFull(connection, asked); err != nil {
+	asked, err := readRequest(connection)
+	if err != nil {
 		return err
 	}
 	header := kbin.Reader{Src: asked}
@@ -121,6 +145,16 @@ func answerOne(connection net.Conn, metadata kmsg.MetadataResponse) error {
 	}
 	response.SetVersion(version)
 	body := response.AppendTo(kbin.AppendInt32(nil, correlation))
-	_, err := connection.Write(append(kbin.AppendInt32(nil, int32(len(body))), body...))
+	_, err = connection.Write(append(kbin.AppendInt32(nil, int32(len(body))), body...))
 	return err
+}
+
+func readRequest(connection net.Conn) ([]byte, error) {
+	var size [4]byte
+	if _, err := io.ReadFull(connection, size[:]); err != nil {
+		return nil, err
+	}
+	asked := make([]byte, binary.BigEndian.Uint32(size[:]))
+	_, err := io.ReadFull(connection, asked)
+	return asked, err
 }
