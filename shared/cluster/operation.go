@@ -324,19 +324,22 @@ func (o *Operation) Succeed(c *Cluster, version string, now time.Time) {
 	if o.Type != ApplyTopics && !merges {
 		c.Version = version
 	}
-	if o.Storage != nil && !merges {
-		c.Spec.VolumeGiB, c.Spec.ThroughputMiB = o.Storage.Every.SizeGiB, o.Storage.Every.ThroughputMiB
+	if o.Storage != nil {
+		o.Storage.describe(c)
 	}
 }
 
 // Fail ends the operation without success and lets go of what it held. A cluster that could not be created or deleted is
-// FAILED; any other goes on as it was.
+// FAILED; any other goes on as it was, but that volumes may all have grown before something else failed.
 func (o *Operation) Fail(c *Cluster, why Failure, now time.Time) {
 	o.FailStep(why.Message)
 	o.State, o.EndedAt, o.Failure = OperationFailed, now, &why
 	*c.claim(o.Type) = nil
 	if o.Type == CreateCluster || o.Type == DeleteCluster {
 		c.Failure = &why
+	}
+	if o.Storage != nil && o.Storage.Grown() == len(o.Storage.Volumes) {
+		o.Storage.describe(c)
 	}
 }
 

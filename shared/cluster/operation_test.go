@@ -57,6 +57,29 @@ func TestOperation_ThatHoldsAClusterLeavesItsTopicsToTheirOwn(t *testing.T) {
 	}
 }
 
+func TestOperation_ThatFailsAfterAllVolumesHaveGrownLeavesTheClusterWithWhatTheyHave(t *testing.T) {
+	has, wanted := cluster.VolumeShape{SizeGiB: 100}, cluster.VolumeShape{SizeGiB: 110}
+	for _, tt := range []struct {
+		grown  int
+		merges bool
+		want   int
+	}{{1, false, 100}, {2, false, 110}, {2, true, 100}} {
+		c := cluster.Cluster{Name: "orders", Ready: true, Spec: cluster.Spec{VolumeGiB: 100}}
+		op := cluster.Operation{ID: "grow", Type: cluster.UpdateBrokerStorage, Storage: &cluster.StorageChange{
+			Volumes: []cluster.VolumeChange{{NodeID: 1, From: has, To: wanted}, {NodeID: 2, From: has, To: wanted}},
+			Every:   wanted, Merges: tt.merges,
+		}}
+		for node := range int32(tt.grown) {
+			op.Storage.ChangeOf(1+node, func(v *cluster.VolumeChange) { v.DoneAt = noon })
+		}
+		op.Claim(&c)
+		op.Fail(&c, cluster.Failure{Code: "Internal", Message: "it was stopped"}, noon)
+		if c.Spec.VolumeGiB != tt.want || c.Growing != nil {
+			t.Errorf("after %d of 2, merge %t: %+v", tt.grown, tt.merges, c)
+		}
+	}
+}
+
 func TestCluster_ServesOnceItWasMadeAndUntilItIsDeleted(t *testing.T) {
 	for _, tt := range []struct {
 		name string

@@ -95,6 +95,13 @@ type StorageChange struct {
 	Merges bool `json:"merges,omitempty"`
 }
 
+// describe puts on record what every broker of the cluster has now. What is about further volumes has changed nothing of that.
+func (s StorageChange) describe(c *Cluster) {
+	if !s.Merges {
+		c.Spec.VolumeGiB, c.Spec.ThroughputMiB = s.Every.SizeGiB, s.Every.ThroughputMiB
+	}
+}
+
 // Scales tells whether it is a growth that the cluster's own policy has begun.
 func (s StorageChange) Scales() bool { return s.Automatic && !s.Merges }
 
