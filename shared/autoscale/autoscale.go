@@ -7,6 +7,7 @@ package autoscale
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -95,7 +96,8 @@ func Decide(l Look) Verdict {
 	if wanted == 0 {
 		return Verdict{Reason: fmt.Sprintf("no broker is known to use %d %%", l.Rule.TargetPercent)}
 	}
-	v := Verdict{Change: changeTo(l, min(wanted, l.Rule.MaxGiB))}
+	wanted = min(wholeStep(l.Brokers, wanted), l.Rule.MaxGiB)
+	v := Verdict{Change: changeTo(l, wanted)}
 	fullest := Broker{}
 	if len(over) > 0 {
 		fullest = slices.MaxFunc(over, func(a, b Broker) int { return cmp.Compare(a.percent(), b.percent()) })
@@ -113,7 +115,7 @@ func Decide(l Look) Verdict {
 		return v
 	}
 	v.Grow = true
-	v.Reason = fmt.Sprintf("%s: volumes grow to %d GiB", seen, min(wanted, l.Rule.MaxGiB))
+	v.Reason = fmt.Sprintf("%s: volumes grow to %d GiB", seen, wanted)
 	return v
 }
 
@@ -157,6 +159,25 @@ func sizeFor(b Broker, targetPercent, doublings int) int {
 	step := (cluster.LargerGiB(b.Shape.SizeGiB) - b.Shape.SizeGiB) << doublings
 	below := int(b.usedGiB()*100/float64(targetPercent)) + 1
 	return max(b.Shape.SizeGiB+step, below)
+}
+
+// wholeStep makes what is wanted so much that every volume that gets it grows by a step at least, or becomes as large as another one
+// is. Where a volume can't grow, more is wanted at each attempt: those that can would otherwise be made of as many small ones as they
+// may be, and brokers would stay of different sizes for the sake of little.
+func wholeStep(brokers []Broker, wanted int) (gib int) {
+	below, above := 0, math.MaxInt
+	for _, b := range brokers {
+		if b.Shape.SizeGiB < wanted {
+			below = max(below, b.Shape.SizeGiB)
+		} else {
+			above = min(above, b.Shape.SizeGiB)
+		}
+	}
+	step := max(wanted, cluster.LargerGiB(below))
+	if above <= cluster.LargerGiB(step) {
+		return above
+	}
+	return step
 }
 
 // doublings counts the growths by the rule that have lately come to their end: after each, volumes grow twice as far. Those that fill

@@ -71,6 +71,15 @@ func TestDecide(t *testing.T) {
 		"the fullest has the maximum":         {look: serving(61, 95), with: func(l *autoscale.Look) { l.Brokers[1] = broker(2, 500, 95) }, want: "1: 100→500; every 500"},
 		"one was grown before the others":     {look: serving(61, 61), with: func(l *autoscale.Look) { l.Brokers[1] = broker(2, 300, 20) }, want: "1: 100→110; every 110"},
 		"a large one is full, a small is not": {look: serving(10, 0), with: func(l *autoscale.Look) { l.Brokers[1] = broker(2, 200, 60) }, want: "1: 100→220, 2: 200→220; every 220"},
+		"one stays behind, and wants a little more than the others have": {look: serving(75, 0, 0), with: func(l *autoscale.Look) {
+			l.Brokers[1], l.Brokers[2] = broker(2, 120, 50), broker(3, 120, 50)
+		}, want: "1: 100→132, 2: 120→132, 3: 120→132; every 132"},
+		"one stays behind, and the others have what it wants": {look: serving(75, 0, 0), with: func(l *autoscale.Look) {
+			l.Brokers[1], l.Brokers[2] = broker(2, 132, 50), broker(3, 132, 50)
+		}, want: "1: 100→132; every 132"},
+		"one is a little smaller than the next": {look: serving(0, 0, 0), with: func(l *autoscale.Look) {
+			l.Brokers[0], l.Brokers[1], l.Brokers[2] = broker(1, 100, 66), broker(2, 105, 50), broker(3, 112, 50)
+		}, want: "1: 100→112, 2: 105→112; every 112"},
 		"its throughput stays": {look: serving(60, 0), with: func(l *autoscale.Look) {
 			l.Brokers[0].Shape.ThroughputMiB = 300
 			l.Brokers[1].Shape.ThroughputMiB = 300
@@ -157,6 +166,31 @@ func TestDecide(t *testing.T) {
 				t.Errorf("%s\nwant %s", got, tt.want)
 			}
 		})
+	}
+}
+
+// A broker whose zone has no volume to give is tried again and again, and wants more each time.
+func TestDecide_WhoeverCanGrowIsNotCutIntoSlicesForOneThatCant(t *testing.T) {
+	l := serving(60, 55, 55)
+	l.Rule.MaxGiB = 16384
+	grown := 0
+	for used := 60.0; used < 95; used += 0.5 {
+		l.Brokers[0].UsedPercent = used
+		for i := range l.Brokers[1:] {
+			b := &l.Brokers[1+i]
+			*b = broker(b.ID, b.Shape.SizeGiB, 100*(used-5)/float64(b.Shape.SizeGiB))
+		}
+		change := autoscale.Decide(l).Change
+		if c, ok := change.Of(2); ok {
+			if c.To.SizeGiB < cluster.LargerGiB(c.From.SizeGiB) {
+				t.Fatalf("at %g %%: %d→%d", used, c.From.SizeGiB, c.To.SizeGiB)
+			}
+			l.Brokers[1].Shape, l.Brokers[2].Shape = c.To, c.To
+			grown++
+		}
+	}
+	if grown == 0 || grown > cluster.MostFurtherVolumes {
+		t.Errorf("grown %d times, to %d GiB", grown, l.Brokers[1].Shape.SizeGiB)
 	}
 }
 
