@@ -275,6 +275,39 @@ func TestGrowVolume_MakesOnlyFurtherOnesThatAreNeeded(t *testing.T) {
 	})
 }
 
+// Writes go on while the account may have no more volumes, and each growth that is tried wants more than the one before.
+func TestGrowVolume_RecordsNoSecondFurtherOneBeforeTheFirstIsMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openWard(t)
+		s.GrowsWithin, s.ChangesAgainAfter = 0, time.Hour
+		s.Rest()
+		s.says(t)
+		s.Trouble("EnsureVolume", &platformtest.Trouble{Times: -1, Err: fault.New(fault.Unavailable, "the quota is used up")})
+		grow := func(i int) (err error) {
+			id := fmt.Sprintf("grow-%d", i)
+			s.stores(t, id, 150+i, false)
+			err = s.ask(t, "GrowVolume", id, new(provisioning.GrowVolumeOutput))
+			s.edit(t, id, func(c *cluster.Cluster, op *cluster.Operation) { op.Fail(c, cluster.Failure{}, s.now) })
+			return err
+		}
+		for i := range cluster.MostFurtherVolumes + 2 {
+			if err := grow(i); err == nil || !strings.Contains(err.Error(), "the quota is used up") {
+				t.Fatalf("attempt %d: %v", i, err)
+			}
+		}
+		if v := s.node(t, 2).Volume; len(v.Further) != 1 || v.Further[0].ID != "" {
+			t.Fatalf("the volume is %+v", v)
+		}
+		s.Trouble("EnsureVolume", nil)
+		if err := grow(20); err != nil {
+			t.Fatal(err)
+		}
+		if v := s.node(t, 2).Volume; v.TogetherGiB() != 170 || v.MissesMade() {
+			t.Errorf("once there may be more volumes, it is %+v", v)
+		}
+	})
+}
+
 // A host that does not let go of its volumes is waited for once, and whatever the next merge begins with is another one.
 func TestRetireVolumes_WaitsForOneVolumeAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -91,6 +91,10 @@ func (s GrowVolume) grow(ctx context.Context, in CheckNodeInput, g growth) error
 	if fault.ReasonOf(err) != cluster.VolumeRests || g.merges {
 		return err
 	}
+	// What could not be made comes before another one: else records of volumes that nobody could make would use up what there may be.
+	if err := s.makeFurther(ctx, n); err != nil {
+		return err
+	}
 	why, lookErr := s.needsFirst(ctx, g)
 	switch {
 	case lookErr != nil:
