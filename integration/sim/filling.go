@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -252,7 +253,7 @@ func (f *filling) judge(op cluster.Operation) {
 			most, target = max(most, r.rule.MaxGiB), min(target, r.rule.TargetPercent)
 		}
 	}
-	reason := false
+	reason := f.gave(op.Storage.Every.SizeGiB)
 	for _, item := range f.w.table.query("nodes#"+op.ClusterID, "", "", 1000) {
 		var n cluster.Node
 		if json.Unmarshal(item.Body, &n) != nil || n.Role != cluster.Broker {
@@ -277,6 +278,20 @@ func (f *filling) judge(op cluster.Operation) {
 	if !reason {
 		f.w.violateLocked("operation %s grows the volumes of %s, of which nobody has said that one is %d %% full", op.ID, f.cluster.name, target)
 	}
+}
+
+// gave tells whether an operation that was to give every broker so much by the rule, and has failed, has given it to one.
+func (f *filling) gave(sizeGiB int) bool {
+	for _, item := range f.w.table.query("operations#"+f.cluster.id, "", "", 1000) {
+		var op cluster.Operation
+		if json.Unmarshal(item.Body, &op) != nil || op.State != cluster.OperationFailed || op.Storage == nil || !op.Storage.Automatic {
+			continue
+		}
+		if op.Storage.Every.SizeGiB == sizeGiB && slices.ContainsFunc(op.Storage.Volumes, cluster.VolumeChange.Done) {
+			return true
+		}
+	}
+	return false
 }
 
 // watchNodes sees that no volume ever has less than before.

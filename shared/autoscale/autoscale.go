@@ -135,22 +135,32 @@ func overTarget(l Look) (over []Broker) {
 }
 
 // unfinished gives the size that the last growth by the rule was to give every broker, and has given to some: the others get it too,
-// although those that were the fullest have room by now. wanted is zero when there is none.
+// although those that were the fullest have room by now. wanted is zero when there is none: one that has more because somebody has
+// asked for that is no reason, and the others would rest for hours when they are asked for the same.
 func unfinished(l Look) (wanted int, seen string) {
-	for _, op := range slices.Backward(cluster.FailedGrowths(l.Growths)) {
+	failed := cluster.FailedGrowths(l.Growths)
+	for _, op := range slices.Backward(failed) {
 		if !op.Storage.Automatic {
 			continue
 		}
 		size := op.Storage.Every.SizeGiB
-		reached := slices.ContainsFunc(l.Brokers, func(b Broker) bool { return b.Shape.SizeGiB >= size })
 		i := slices.IndexFunc(l.Brokers, func(b Broker) bool { return b.Shape.SizeGiB < size })
-		if !reached || i < 0 {
+		if !reached(l.Brokers, failed, size) || i < 0 {
 			return 0, ""
 		}
 		return size, fmt.Sprintf("broker %d has %d GiB, and others were given %d GiB by operation %s",
 			l.Brokers[i].ID, l.Brokers[i].Shape.SizeGiB, size, op.ID)
 	}
 	return 0, ""
+}
+
+// reached tells whether a broker has the size, or was given it by the rule. By that it may have got more: a growth that failed before may
+// have begun to give it that.
+func reached(brokers []Broker, failed []cluster.Operation, sizeGiB int) bool {
+	return slices.ContainsFunc(brokers, func(b Broker) bool { return b.Shape.SizeGiB == sizeGiB }) ||
+		slices.ContainsFunc(failed, func(op cluster.Operation) bool {
+			return op.Storage.Automatic && op.Storage.Every.SizeGiB == sizeGiB && slices.ContainsFunc(op.Storage.Volumes, cluster.VolumeChange.Done)
+		})
 }
 
 // sizeFor is how large the volume of a broker gets. It is below the target again at once, because EBS may take no second change

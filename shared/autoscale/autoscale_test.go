@@ -148,6 +148,15 @@ func TestDecide(t *testing.T) {
 			l.Growths = partway(143)
 			l.Growths[0].Storage.Automatic = false
 		}, want: "no broker is known to use 60 %"},
+		"it has come to none, and somebody has wanted one to be larger since": {look: serving(20, 0), with: func(l *autoscale.Look) {
+			l.Brokers[1] = broker(2, 200, 30)
+			l.Growths = partway(143)
+		}, want: "no broker is known to use 60 %"},
+		"it has given one more than it was to": {look: serving(20, 0), with: func(l *autoscale.Look) {
+			l.Brokers[1] = broker(2, 200, 30)
+			l.Growths = partway(143)
+			l.Growths[0].Storage.Volumes = []cluster.VolumeChange{{NodeID: 2, DoneAt: now.Add(-time.Hour)}}
+		}, want: "1: 100→143; every 143"},
 		"the last growth has not come to all, and may not": {look: serving(20, 0), with: func(l *autoscale.Look) {
 			l.Brokers[1] = broker(2, 143, 50)
 			l.Growths, l.Rule.MaxGiB = partway(143), 100
