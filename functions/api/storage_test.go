@@ -508,6 +508,44 @@ func TestUpdateBrokerStorage_NamesThePolicyThatHasGrownWhatSomebodyWouldShrink(t
 	refusedMember(t, err, "volumeSizeGB", "because storage autoscaling has grown it")
 }
 
+func TestUpdateBrokerStorage_NamesThePolicyWhateverElseWasChangedSince(t *testing.T) {
+	desk := openStorageDesk(t)
+	desk.hasPolicy(t)
+	desk.grows(t, true, 110)
+	desk.grown(t)
+	for _, since := range []types.BrokerEBSVolumeInfo{fast("All", 250), volumeOf("2", 150)} {
+		if _, err := desk.update(t, since); err != nil {
+			t.Fatal(err)
+		}
+		desk.grown(t)
+		_, err := desk.update(t, volumeOf("All", 100))
+		refusedMember(t, err, "volumeSizeGB", `The volume of each broker has 110 GiB now, because the scaling policy "p"`)
+		_, err = desk.update(t, volumeOf("3", 100))
+		refusedMember(t, err, "volumeSizeGB", `The volume of broker 3 has 110 GiB now, because the scaling policy "p"`)
+	}
+	_, err := desk.update(t, volumeOf("2", 100))
+	refusedMember(t, err, "volumeSizeGB", "The volume of broker 2 has 150 GiB, and volumes never shrink: it can't have 100.")
+}
+
+func TestUpdateBrokerStorage_PutsBackWhatCameToSomeBrokersOnly(t *testing.T) {
+	desk := openStorageDesk(t)
+	if _, err := desk.update(t, fast("2", 500)); err != nil {
+		t.Fatal(err)
+	}
+	desk.grown(t)
+	all := fast("All", 0)
+	all.ProvisionedThroughput = &types.ProvisionedThroughput{Enabled: aws.Bool(false)}
+	if _, err := desk.update(t, all); err != nil {
+		t.Fatal(err)
+	}
+	op := desk.grown(t)
+	if want := (cluster.VolumeShape{SizeGiB: 100}); len(op.Storage.Volumes) != 1 || op.Storage.Volumes[0].NodeID != 2 || op.Storage.Volumes[0].To != want {
+		t.Errorf("it changes %+v", op.Storage)
+	}
+	_, err := desk.update(t, all)
+	refusedMember(t, err, "targetBrokerEBSVolumeInfo", "does not include any updates to the EBS volumes")
+}
+
 // What grows by itself is in nobody's list of repeats, whatever it is that somebody asks for.
 func TestUpdateBrokerStorage_DoesNotTakeAutoscalingForItsOwn(t *testing.T) {
 	desk := openStorageDesk(t)

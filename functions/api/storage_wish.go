@@ -97,12 +97,12 @@ func (w volumeWish) to(from cluster.VolumeShape) cluster.VolumeShape {
 
 // shrinking is a wish for a smaller volume.
 type shrinking struct {
-	whose   string
+	wish    volumeWish
 	has, to int
 }
 
 func (e shrinking) Error() string {
-	return fmt.Sprintf("the volume of %s can't shrink from %d to %d GiB", e.whose, e.has, e.to)
+	return fmt.Sprintf("the volume of %s can't shrink from %d to %d GiB", e.wish.whose(), e.has, e.to)
 }
 
 // check refuses what a volume can't become, or is.
@@ -110,7 +110,7 @@ func (w volumeWish) check(has cluster.VolumeShape, instanceType string) error {
 	if w.sizeGiB != nil {
 		switch size := *w.sizeGiB; {
 		case size < has.SizeGiB:
-			return shrinking{w.whose(), has.SizeGiB, size}
+			return shrinking{w, has.SizeGiB, size}
 		case size > has.SizeGiB && size < has.SizeGiB+cluster.LeastGrowthGiB && size < cluster.MostVolumeGiB:
 			return mskapi.BadRequest("volumeSizeGB", "The minimum increase in storage size is %d GiB: the volume of %s has %d GiB, so its next size is %d GiB or more, not %d.",
 				cluster.LeastGrowthGiB, w.whose(), has.SizeGiB, min(has.SizeGiB+cluster.LeastGrowthGiB, cluster.MostVolumeGiB), size)
@@ -133,7 +133,8 @@ func (w volumeWish) whose() string {
 var errSame = errors.New("the volumes are as they are wished")
 
 // change decides what an operation is about that makes a cluster's volumes as they are wished. A wish for every broker is held against
-// what the cluster is said to have, one for a single broker against what that has.
+// what the cluster is said to have, one for a single broker against what that has. Volumes that are not as the cluster is said to have
+// them can be wished to be so: some of them were changed before an operation failed, or somebody wanted that.
 func (s storageWish) change(c cluster.Cluster, nodes []cluster.Node) (cluster.StorageChange, error) {
 	brokers := brokersOf(nodes)
 	differs := false
@@ -149,7 +150,9 @@ func (s storageWish) change(c cluster.Cluster, nodes []cluster.Node) (cluster.St
 		if err := w.check(has, c.Spec.InstanceType); err != nil {
 			return cluster.StorageChange{}, err
 		}
-		differs = differs || w.to(has) != has
+		differs = differs || w.to(has) != has || w.broker == 0 && slices.ContainsFunc(brokers, func(n cluster.Node) bool {
+			return w.to(shapeOf(c, n)) != shapeOf(c, n)
+		})
 	}
 	if !differs {
 		return cluster.StorageChange{}, errSame

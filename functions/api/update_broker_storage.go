@@ -122,14 +122,16 @@ func (a *API) shrinkRefused(ctx context.Context, c cluster.Cluster, s shrinking)
 	if err != nil {
 		return err
 	}
-	var last cluster.StorageChange // that gave anybody more room
+	var last cluster.StorageChange // that has made larger what is to shrink
+	reached := 0
 	for _, op := range growths {
-		if op.State == cluster.Complete && !op.Storage.Merges {
-			last = *op.Storage
+		if gib := s.wish.gotBy(op); gib > reached {
+			last, reached = *op.Storage, gib
 		}
 	}
-	if !last.Scales() || last.Every.SizeGiB <= s.to {
-		return mskapi.BadRequest("volumeSizeGB", "The volume of %s has %d GiB, and volumes never shrink: it can't have %d.", s.whose, s.has, s.to)
+	whose := s.wish.whose()
+	if !last.Scales() || reached <= s.to {
+		return mskapi.BadRequest("volumeSizeGB", "The volume of %s has %d GiB, and volumes never shrink: it can't have %d.", whose, s.has, s.to)
 	}
 	by := "storage autoscaling"
 	scaling, err := a.Records.StorageScaling(ctx, c.ID)
@@ -140,5 +142,24 @@ func (a *API) shrinkRefused(ctx context.Context, c cluster.Cluster, s shrinking)
 		by = fmt.Sprintf("the scaling policy %q (%s)", scaling.Policies[0].Name, rule)
 	}
 	return mskapi.BadRequest("volumeSizeGB", "The volume of %s has %d GiB now, because %s has grown it, and volumes never shrink: "+
-		"declare %d GiB, or ignore changes of the size where it is declared.", s.whose, s.has, by, s.has)
+		"declare %d GiB, or ignore changes of the size where it is declared.", whose, s.has, by, s.has)
+}
+
+// gotBy is what an operation has given the broker that is wished for, or every one, in GiB; 0 when that is nothing. One that has failed
+// may have given some of them what they were to get.
+func (w volumeWish) gotBy(op cluster.Operation) (gib int) {
+	if op.Storage.Merges {
+		return 0
+	}
+	if w.broker != 0 {
+		v, ok := op.Storage.Of(w.broker)
+		if !ok || !v.Done() && op.State != cluster.Complete || v.To.SizeGiB == v.From.SizeGiB {
+			return 0
+		}
+		return v.To.SizeGiB
+	}
+	if op.State != cluster.Complete && op.Storage.Grown() < len(op.Storage.Volumes) {
+		return 0
+	}
+	return op.Storage.Every.SizeGiB
 }
