@@ -86,6 +86,9 @@ func readRule(c cluster.Cluster, in storageAutoscalingInput) (rule cluster.Stora
 			"Say by targetPercent how full the fullest broker may get before all volumes grow: %d to %d.",
 			cluster.LeastTargetPercent, cluster.MostTargetPercent)
 	}
+	if c.Spec.VolumeGiB >= cluster.MostVolumeGiB {
+		return rule, mskapi.BadRequest("maxGiB", "The volumes of %s have %d GiB already, and none can have more.", c.Name, c.Spec.VolumeGiB)
+	}
 	if in.MaxGiB == nil || *in.MaxGiB <= c.Spec.VolumeGiB || *in.MaxGiB > cluster.MostVolumeGiB {
 		return rule, mskapi.BadRequest("maxGiB", "Say by maxGiB how large volumes may get: those of %s have %d GiB, so %d to %d.",
 			c.Name, c.Spec.VolumeGiB, c.Spec.VolumeGiB+1, cluster.MostVolumeGiB)

@@ -79,6 +79,11 @@ func TestStorageAutoscaling_RefusesWhatIsNoRule(t *testing.T) {
 			t.Errorf("%s: answered %+v", body, shown)
 		}
 	}
+	desk.change(t, func(c *cluster.Cluster) { c.Spec.VolumeGiB = cluster.MostVolumeGiB })
+	shown := desk.healing(t, desk.c, http.MethodPut, "storage-autoscaling", `{"targetPercent":60,"maxGiB":16384}`)
+	if want := "have 16384 GiB already, and none can have more"; !strings.Contains(text(t, shown), want) {
+		t.Errorf("where no rule can be, it answers %+v", shown)
+	}
 	if s := desk.said(t); !s.Empty() {
 		t.Errorf("said is %+v", s)
 	}

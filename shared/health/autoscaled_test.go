@@ -71,6 +71,26 @@ func TestJudge_LeavesVolumesThatGrowByThemselvesToThat(t *testing.T) {
 	}
 }
 
+func TestJudge_AdvisesNoSizeThatAVolumeCantHave(t *testing.T) {
+	for gib, want := range map[int]string{
+		100:   "--max-volume 110)",
+		16000: "--max-volume 16384)",
+		16384: "can't have more than its 16384 GiB. Please ",
+	} {
+		w := newWard(t)
+		for i := range w.nodes {
+			w.nodes[i].Volume = &cluster.Volume{ID: "v", SizeGiB: gib}
+		}
+		w.pass(time.Minute)
+		w.says(2, disk(990, 0))
+		w.pass(10 * time.Second)
+		w.look()
+		if f, _ := w.look().Health.Of(2); !strings.Contains(f.Advice, want) || !f.Urgent {
+			t.Errorf("at %d GiB: %s", gib, f.Advice)
+		}
+	}
+}
+
 // A rule under which volumes do not come to grow keeps nobody from hearing of it before they are full.
 func TestJudge_TellsOfVolumesThatAreToGrowByThemselvesAndDoNot(t *testing.T) {
 	growth := func(state cluster.OperationState, merges bool) cluster.Operation {

@@ -91,8 +91,11 @@ func (s sight) grow(d diagnosis) diagnosis {
 			limit = fmt.Sprintf("Volumes of the cluster may have up to %d GiB", allowed)
 		}
 		d.urgent = true
+		if size >= cluster.MostVolumeGiB {
+			return d.advised(hasAllThereIs, size, freeSpace)
+		}
 		return d.advised("%s. Either allow a larger one (millrace heal limit %s --max-volume %d), or %s",
-			limit, name, cluster.LargerGiB(size), freeSpace)
+			limit, name, min(cluster.LargerGiB(size), cluster.MostVolumeGiB), freeSpace)
 	}
 	d.volumeGiB = min(allowed, cluster.LargerGiB(size))
 	return d.remedied(cluster.Grow)
@@ -106,11 +109,13 @@ func (s sight) ruleOfGrowth() *cluster.StorageAutoscaling {
 	return s.Autoscaling
 }
 
+const hasAllThereIs = "A volume can't have more than its %d GiB. Please %s"
+
 // atMaximum tells people that a volume grows no more by itself, and needs to.
 func (s sight) atMaximum(d diagnosis, rule cluster.StorageAutoscaling) diagnosis {
 	d.urgent = true
 	if s.Node.Volume.SizeGiB >= cluster.MostVolumeGiB {
-		return d.advised("A volume can't have more than its %d GiB. Please %s", s.Node.Volume.SizeGiB, freeSpace)
+		return d.advised(hasAllThereIs, s.Node.Volume.SizeGiB, freeSpace)
 	}
 	return d.advised("Storage autoscaling (%s) has let it grow as far as it may. Either allow more (millrace storage autoscale %s --target %d --max %d), or %s",
 		rule, s.Cluster.Name, rule.TargetPercent, min(cluster.LargerGiB(s.Node.Volume.SizeGiB), cluster.MostVolumeGiB), freeSpace)
