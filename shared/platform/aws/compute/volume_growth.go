@@ -49,8 +49,10 @@ func modification(now types.Volume, want cluster.VolumeShape) *ec2.ModifyVolumeI
 	}
 	if want.ThroughputMiB != 0 && int(aws.ToInt32(now.Throughput)) != want.ThroughputMiB {
 		in.Throughput = aws.Int32(int32(want.ThroughputMiB)) //nolint:gosec // at most 2000
-		if iops := iopsFor(want.ThroughputMiB); iops > aws.ToInt32(now.Iops) {
-			in.Iops = aws.Int32(iops)
+		has, needs := aws.ToInt32(now.Iops), iopsFor(want.ThroughputMiB)
+		// What came with a throughput goes with it; what somebody has given the volume beyond that stays.
+		if has < needs || has > needs && has == iopsFor(int(aws.ToInt32(now.Throughput))) {
+			in.Iops = aws.Int32(needs)
 		}
 	}
 	return in

@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+
 	"github.com/millrace/millrace/integration/awsrules"
 	"github.com/millrace/millrace/shared/cluster"
 	"github.com/millrace/millrace/shared/fault"
@@ -156,6 +159,34 @@ func TestGrowVolume_GivesAVolumeItsThroughput(t *testing.T) {
 	if n := c.rules.Count("ec2:ModifyVolume"); n != 3 {
 		t.Errorf("ModifyVolume was called %d times", n)
 	}
+}
+
+// What a volume has beyond what it has by itself is paid for.
+func TestGrowVolume_TakesBackTheOperationsThatCameWithAThroughputAndNoOthers(t *testing.T) {
+	c := open(t, awsrules.Config{})
+	v := c.volume(t)
+	api := ec2.NewFromConfig(c.rules.Config)
+	becomes := func(throughput int, iops int32) {
+		t.Helper()
+		want := cluster.VolumeShape{SizeGiB: 10, ThroughputMiB: throughput}
+		wantCode(t, "change throughput", c.Volumes.GrowVolume(t.Context(), v.ID, want), "")
+		c.waitFor(t, v.ID, want)
+		out, err := api.DescribeVolumes(t.Context(), &ec2.DescribeVolumesInput{VolumeIds: []string{v.ID}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if has := aws.ToInt32(out.Volumes[0].Iops); has != iops {
+			t.Errorf("at %d MiB/s it has %d operations a second, want %d", throughput, has, iops)
+		}
+	}
+	becomes(1000, 4000)
+	becomes(800, 3200)
+	becomes(cluster.BaseThroughputMiB, 3000)
+	if _, err := api.ModifyVolume(t.Context(), &ec2.ModifyVolumeInput{VolumeId: &v.ID, Iops: aws.Int32(3500)}); err != nil {
+		t.Fatal(err)
+	}
+	becomes(250, 3500) // somebody wants them
+	becomes(1000, 4000)
 }
 
 func TestEnsureVolume_GivesAVolumeItsThroughput(t *testing.T) {
