@@ -119,6 +119,7 @@ func TestFunctions_StartAndAnswer(t *testing.T) {
 			if f.Processes() != 1 {
 				t.Errorf("%d processes", f.Processes())
 			}
+			f.Stop() // what it has printed may come after its answers
 			for _, secret := range []string{on.Credentials.SecretAccessKey, "AWS4-HMAC-SHA256"} {
 				if strings.Contains(f.Logs(), secret) {
 					t.Errorf("a secret is in the log: %s", f.Logs())

@@ -157,6 +157,7 @@ func TestFunction_NamesErrorsByTheirCode(t *testing.T) {
 	if f.Processes() != 1 {
 		t.Errorf("an error has cost a process; there are %d", f.Processes())
 	}
+	f.Stop() // what it has printed may come after its answers
 	for _, message := range []string{"orders-3 would be lost", "panicked: no such thing", "there is no step"} {
 		if n := strings.Count(f.Logs(), message); n != 1 {
 			t.Errorf("%q is logged %d times", message, n)
@@ -218,6 +219,7 @@ func TestFunction_LogsJSONWithTheRequestAndTheTrace(t *testing.T) {
 	if err != nil || !strings.Contains(string(answer), header) {
 		t.Fatalf("%s, %v", answer, err)
 	}
+	f.Stop() // what it has printed may come after its answer
 	for _, want := range []string{
 		`"message":"looked"`, `"level":"INFO"`, `"requestId":"`, `"traceId":"1-68ce9d40-4f2a8c1d6b7e9f0a1b2c3d4e"`,
 	} {
