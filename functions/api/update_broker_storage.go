@@ -153,12 +153,12 @@ func (w volumeWish) gotBy(op cluster.Operation) (gib int) {
 	}
 	if w.broker != 0 {
 		v, ok := op.Storage.Of(w.broker)
-		if !ok || !v.Done() && op.State != cluster.Complete || v.To.SizeGiB == v.From.SizeGiB {
+		if !ok || !v.Done() && op.State != cluster.Complete {
 			return 0
 		}
 		return v.To.SizeGiB
 	}
-	if op.State != cluster.Complete && op.Storage.Grown() < len(op.Storage.Volumes) {
+	if op.State != cluster.Complete && !op.Storage.AllGrown() {
 		return 0
 	}
 	return op.Storage.Every.SizeGiB

@@ -54,7 +54,7 @@ func (s JudgeGrowth) Run(ctx context.Context, in JudgeGrowthInput) (JudgeGrowthO
 // take yet: it is tried again.
 func growthFailure(change cluster.StorageChange) *GrowthFailure {
 	switch refusals := change.Refusals(); {
-	case change.Grown() == len(change.Volumes), change.Merges:
+	case change.AllGrown(), change.Merges:
 		return nil
 	case refusals == "":
 		return &GrowthFailure{string(fault.Internal), change.Progress() + ", and nobody says why the others do not"}

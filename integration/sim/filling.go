@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"time"
 
@@ -284,10 +283,10 @@ func (f *filling) judge(op cluster.Operation) {
 func (f *filling) gave(sizeGiB int) bool {
 	for _, item := range f.w.table.query("operations#"+f.cluster.id, "", "", 1000) {
 		var op cluster.Operation
-		if json.Unmarshal(item.Body, &op) != nil || op.State != cluster.OperationFailed || op.Storage == nil || !op.Storage.Automatic {
+		if json.Unmarshal(item.Body, &op) != nil || op.State != cluster.OperationFailed || op.Storage == nil || !op.Storage.Scales() {
 			continue
 		}
-		if op.Storage.Every.SizeGiB == sizeGiB && slices.ContainsFunc(op.Storage.Volumes, cluster.VolumeChange.Done) {
+		if op.Storage.Every.SizeGiB == sizeGiB && op.Storage.Grown() > 0 {
 			return true
 		}
 	}

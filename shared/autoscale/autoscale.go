@@ -159,7 +159,7 @@ func unfinished(l Look) (wanted int, seen string) {
 func reached(brokers []Broker, failed []cluster.Operation, sizeGiB int) bool {
 	return slices.ContainsFunc(brokers, func(b Broker) bool { return b.Shape.SizeGiB == sizeGiB }) ||
 		slices.ContainsFunc(failed, func(op cluster.Operation) bool {
-			return op.Storage.Automatic && op.Storage.Every.SizeGiB == sizeGiB && slices.ContainsFunc(op.Storage.Volumes, cluster.VolumeChange.Done)
+			return op.Storage.Automatic && op.Storage.Every.SizeGiB == sizeGiB && op.Storage.Grown() > 0
 		})
 }
 

@@ -338,7 +338,7 @@ func (o *Operation) Fail(c *Cluster, why Failure, now time.Time) {
 	if o.Type == CreateCluster || o.Type == DeleteCluster {
 		c.Failure = &why
 	}
-	if o.Storage != nil && o.Storage.Grown() == len(o.Storage.Volumes) {
+	if o.Storage != nil && o.Storage.AllGrown() {
 		o.Storage.describe(c)
 	}
 }

@@ -145,6 +145,9 @@ func (s StorageChange) Grown() int {
 	return n
 }
 
+// AllGrown tells whether every volume is as it was to be.
+func (s StorageChange) AllGrown() bool { return s.Grown() == len(s.Volumes) }
+
 // Progress says how far all of it is.
 func (s StorageChange) Progress() string {
 	if s.Merges {
